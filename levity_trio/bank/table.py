@@ -44,13 +44,13 @@ GUESSES: Final[Mapping[str, str]] = {
     "fechaoperacion fechadeoperacion foperativa fechacontable dataoperazione datacontabile "
     "datadicontabilizzazione dataregistrazione bookedat datum date fecha data valutadatum valuta "
     "wertstellung fvalor",
-    "amount": "betrag umsatz amount bedrag transactiebedrag montant montantdeloperation "
-    "montantoperation montantoperationeneuro importe importo brutto gross creditdebitamount "
-    "targetamount value",
     "credit": "haben gutschrift credit paidin moneyin creditamount credito crediteuros abono "
     "abonos haber ingreso ingresos avere accredito accrediti entrata entrate bij",
     "debit": "soll belastung lastschrift debit paidout moneyout debitamount debito debiteuros "
     "cargo cargos debe gasto gastos dare addebito addebiti uscita uscite af",
+    "amount": "betrag umsatz amount bedrag transactiebedrag montant montantdeloperation "
+    "montantoperation montantoperationeneuro importe importo brutto gross creditdebitamount "
+    "targetamount value",
     "name": "zahlungspflichtiger namezahlungsbeteiligter beguenstigterzahlungspflichtiger "
     "empfaengerzahlungspflichtiger auftraggeberempfaenger auftraggeberbeguenstigter "
     "beguenstigterauftraggeber senderempfaenger partnername payername sourcename auftraggeber "
@@ -104,8 +104,14 @@ FREE: Final = (
 SIGNS: Final = "soll haben debet debit debe dare avere direction richtung sens vorzeichen afbij"
 """Parts of the names of columns that are judged, whatever else they say."""
 KIND, ANOTHER, OTHER = "kind", "another amount", "other"
-JUDGED: Final = ("day", "currency", "state", KIND, ANOTHER, OTHER)
-"""What the columns are that may bear a mark."""
+TEXTS: Final = ("name", "text", "iban", "account")
+"""What the columns are that are not judged."""
+AMOUNTS: Final[Mapping[str, frozenset[BankMark]]] = {
+    "amount": frozenset(),
+    "credit": frozenset({BankMark.IN}),
+    "debit": frozenset({BankMark.OUT}),
+}
+"""What the columns are that have the amount, and what they say of it by themselves."""
 LONGEST_LINE: Final = 100_000
 LINES_OF_A_CELL: Final = 20
 SEPARATORS: Final = ";,\t|"
@@ -226,9 +232,9 @@ def _cells(line: str, separator: str) -> Sequence[str] | None:
         # A text of several lines is written well, or it is none.
         if (is_even and ends and is_plain) if "\n" in cell else (is_even or ends):
             text = inner if cell.endswith('"') else cell
-            cells.append(text.replace('""', '"').strip()[:LONGEST])
+            cells.append(text.replace('""', '"')[:LONGEST])
             cell = None
-    return cells if cell is None else None
+    return [" ".join(one.split()) for one in cells] if cell is None else None
 
 
 def _columns(head: Sequence[str]) -> dict[str, str]:
@@ -267,61 +273,105 @@ def _is_payment(row: Sequence[str]) -> bool:
     return len(others) < len(row) and any(map(_CENTS.search, others))
 
 
-def _roles(table: BankTable) -> Mapping[int, str]:
-    """Return how the cells of each column are judged that are no texts."""
-    roles = dict.fromkeys(range(len(table.head), MOST_COLUMNS + 1), OTHER)
-    fields = {table.head.index(name): field for field, name in table.columns.items()}
+def _roles(table: BankTable, places: Mapping[str, int]) -> Mapping[int, str]:
+    """Return what each column is. One without a name may have another amount."""
+    roles = dict.fromkeys(range(len(table.head), MOST_COLUMNS + 1), ANOTHER)
+    for field, place in places.items():
+        roles.setdefault(place, field)
     for place, name in enumerate(table.head):
         bare = _bare(name)
-        is_text = bare in _TEXTS or any(part in bare for part in _FREE)
-        if place in fields:
-            roles[place] = fields[place]
-        elif bare in _KINDS:
-            roles[place] = KIND
+        if bare in _KINDS:
+            roles.setdefault(place, KIND)
         elif bare in _GUESSES["amount"]:
-            roles[place] = ANOTHER
-        elif not is_text or any(part in bare for part in SIGNS.split()):
-            roles[place] = OTHER
-    return {place: role for place, role in roles.items() if role in JUDGED}
+            roles.setdefault(place, ANOTHER)
+        elif bare in _TEXTS or any(part in bare for part in _FREE):
+            is_sign = any(part in bare for part in SIGNS.split())
+            roles.setdefault(place, OTHER if is_sign else "text")
+    return roles
+
+
+class _RowSays(NamedTuple):
+    """What a row says: its amounts, and beside them marks with their cells, currencies, other
+    amounts, how money moved, and what was not understood."""
+
+    sums: list[WrittenSum]
+    marks: dict[BankMark, str]
+    codes: list[str]
+    numbers: list[str]
+    kinds: list[str]
+    doubts: list[str]
+
+
+def _said(roles: Mapping[int, str], row: Sequence[str]) -> _RowSays:
+    """Return what the cells of a row say. A column that is not known may bear any mark."""
+    said = _RowSays([], {}, [], [], [], [])
+    for place, cell in enumerate(row):
+        role = roles.get(place, OTHER)
+        if not cell or role in TEXTS:
+            continue
+        mark, code, found = meaning(cell), currency_in(cell), sum_in(cell)
+        is_word = found is None and len(cell) <= LONGEST_MARK and len(cell.split()) <= MOST_WORDS
+        if role in AMOUNTS:
+            if found is not None:
+                marks = AMOUNTS[role] if role == "debit" else found.marks or AMOUNTS[role]
+                said.sums.append(found._replace(marks=marks))
+        elif mark is not None:
+            said.marks[mark] = cell
+        elif role == "currency" or (code and role == OTHER):
+            said.codes.append(code or currency_in(cell.upper()) or cell)
+        elif role == ANOTHER and found is not None:
+            said.numbers.append(found.number)
+        elif is_word and role == KIND:
+            said.kinds.append(cell)
+        elif is_word and role in (ANOTHER, OTHER):
+            said.doubts.append(cell)
+    return said
 
 
 def _read(table: BankTable) -> BankFile:
+    columns = table.columns
+    places = {field: table.head.index(columns[field]) for field in GUESSES if field in columns}
+    rows = [row for _number, row in table.rows]
     cells: dict[str, list[str]] = {}
     for field in GUESSES:
-        place = len(table.head)
-        if field in table.columns:
-            place = table.head.index(table.columns[field])
-        cells[field] = [" ".join("".join(row[place : place + 1]).split()) for _n, row in table.rows]
+        place = places.get(field, MOST_COLUMNS + 1)
+        cells[field] = ["".join(row[place : place + 1]) for row in rows]
     if len({*cells["iban"]}) == 1 < len({*cells["name"]}):
-        cells["iban"] = [""] * len(table.rows)  # it is the own account
-    heading = _UNIT.search(table.columns["amount"])
-    unit = "" if heading is None else currency_in(heading[1] or heading[2] or heading[3])
+        cells["iban"] = [""] * len(rows)  # it is the own account
     days = _days(cells["day"])
-    sums, is_signed = _sums(table.columns, cells)
-    notation = SumNotation([one.number for found in sums for one in found])
-    roles = _roles(table)
+
+    # How numbers are written, and whether they tell money in from money out, is seen from all rows.
+    roles = _roles(table, places)
+    told = [_said(roles, row) for row in rows]
+    sums = [one for said in told for one in said.sums]
+    notation = SumNotation([one.number for one in sums])
+    if any(one.marks for one in sums):
+        told = [said._replace(kinds=[]) for said in told]
+    heading = _UNIT.search(columns["amount"])
+    unit = "" if heading is None else currency_in(heading[1] or heading[2] or heading[3])
 
     lines: list[BankLine] = []
     unread: list[int] = []
     pending = 0
-    for place, (number, row) in enumerate(table.rows):
-        day, found = days[place], sums[place]
-        if day is None and not found:
+    for place, said in enumerate(told):
+        day = days[place]
+        if day is None and not said.sums:
             continue
-        beside = _beside(roles, row, is_signed=is_signed)
-        if BankMark.NOT_BOOKED in beside.marks:
+        if BankMark.NOT_BOOKED in said.marks:
             pending += 1
             continue
-        amounts = [notation.amount(one.number) for one in found]
+        amounts = [notation.amount(one.number) for one in said.sums]
         if day is None or not amounts or None in amounts:
-            unread.append(number)
+            unread.append(table.rows[place][0])
             continue
 
-        read = [(one, abs(amount)) for one, amount in zip(found, amounts, strict=True) if amount]
-        amount, code, doubts = _judged(read, beside, notation, unit)
-        if "state" in table.columns and meaning(cells["state"][place]) is not BankMark.BOOKED:
-            doubts.append(cells["state"][place] or table.columns["state"])
-        returned = _RETURN.search(" ".join(row)) if amount < 0 else None
+        read = [
+            (one, abs(amount)) for one, amount in zip(said.sums, amounts, strict=True) if amount
+        ]
+        amount, code, doubts = _judged(said, read, notation, unit)
+        if "state" in columns and meaning(cells["state"][place]) is not BankMark.BOOKED:
+            doubts.append(cells["state"][place] or columns["state"])
+        returned = _RETURN.search(" ".join(rows[place])) if amount < 0 else None
         if returned is not None:
             doubts.append(returned[1] or "")
         line = BankLine(
@@ -339,76 +389,21 @@ def _read(table: BankTable) -> BankFile:
     return BankFile(lines, pending, tuple(unread), table)
 
 
-def _sums(
-    columns: Columns, cells: Mapping[str, Sequence[str]]
-) -> tuple[Sequence[Sequence[WrittenSum]], bool]:
-    """Return what the amounts of each row say, and whether they tell money in from money out."""
-    fields = ["amount", "credit", "debit"]
-    is_divided = columns["amount"] == columns.get("credit")
-    if is_divided:
-        fields.remove("amount")
-    found: list[list[WrittenSum]] = [[] for _ in cells["amount"]]
-    is_signed = is_divided
-    for field in fields:
-        for row, cell in zip(found, cells[field], strict=True):
-            one = sum_in(cell)
-            if one is None:
-                continue
-            is_signed = is_signed or bool(one.marks)
-            if field == "debit":
-                one = one._replace(marks=frozenset({BankMark.OUT}))
-            elif field == "credit" and not one.marks:
-                one = one._replace(marks=frozenset({BankMark.IN}))
-            row.append(one)
-    return found, is_signed
-
-
-class _BesideSum(NamedTuple):
-    """What a row says beside its amount: marks with their cells, currencies, other amounts, and
-    what was not understood."""
-
-    marks: dict[BankMark, str]
-    codes: list[str]
-    numbers: list[str]
-    doubts: list[str]
-
-
-def _beside(roles: Mapping[int, str], row: Sequence[str], *, is_signed: bool) -> _BesideSum:
-    """Return what the judged cells of a row say."""
-    said = _BesideSum({}, [], [], [])
-    kinds: list[str] = []
-    for place, role in roles.items():
-        cell = "".join(row[place : place + 1])
-        if not cell:
-            continue
-        mark, code, number = meaning(cell), currency_in(cell), sum_in(cell)
-        is_word = number is None and len(cell) <= LONGEST_MARK and len(cell.split()) <= MOST_WORDS
-        if mark is not None:
-            said.marks[mark] = cell
-        elif role == "currency" or (code and role == OTHER):
-            said.codes.append(code or currency_in(cell.upper()) or cell)
-        elif role == ANOTHER and number is not None:
-            said.numbers.append(number.number)
-        elif role in (KIND, ANOTHER, OTHER) and is_word:
-            (kinds if role == KIND else said.doubts).append(cell)
-    if not is_signed and said.marks.keys().isdisjoint((BankMark.IN, BankMark.OUT)):
-        said.doubts.extend(kinds)
-    return said
-
-
 def _judged(
-    read: Sequence[tuple[WrittenSum, Decimal]], beside: _BesideSum, notation: SumNotation, unit: str
+    said: _RowSays, read: Sequence[tuple[WrittenSum, Decimal]], notation: SumNotation, unit: str
 ) -> tuple[Decimal, str, list[str]]:
     """Return the amount of a row with its sign, its currency, and what was not understood. Where
     each direction has a column of its own, the other one may say 0, which was not read."""
     amount = read[0][1] if read else Decimal(0)
-    marks = {*beside.marks}.union(*(one.marks for one, _amount in read))
-    codes = {one.currency for one, _amount in read} | {*beside.codes, unit}
+    marks = {*said.marks}.union(*(one.marks for one, _amount in read))
+    codes = {one.currency for one, _amount in read} | {*said.codes, unit}
     codes.discard("")
-    doubts = [one.doubt for one, _amount in read] + beside.doubts
+    doubts = [one.doubt for one, _amount in read] + said.doubts
+    if said.marks.keys().isdisjoint((BankMark.IN, BankMark.OUT)):
+        doubts += said.kinds
     if marks >= {BankMark.IN, BankMark.OUT}:
-        doubts += [*beside.marks.values(), "+ -"]
-    others = {notation.amount(text) for text in beside.numbers} | {one for _sum, one in read}
+        doubts += [*said.marks.values(), "+ -"]
+    others = {notation.amount(text) for text in said.numbers} | {one for _sum, one in read}
     if others - {amount}:
         doubts.append(" / ".join(sorted(map(str, {*others, amount}))))
     if len(codes) > 1:

@@ -11,9 +11,8 @@ from fractions import Fraction
 from itertools import starmap
 from typing import Final
 
-from levity_trio.billing.blocking import Stay
 from levity_trio.billing.money import foot, units, written
-from levity_trio.billing.pricing import WH_PER_KWH, SessionEvidence, amount, price_session
+from levity_trio.billing.pricing import WH_PER_KWH, SessionEvidence, Stay, amount, price_session
 from levity_trio.billing.statement import Currency, Line, LineKind, Position
 from levity_trio.billing.tariff import TAXED, Blocking, MovingPrice, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import USUAL_WINDOWS, clock

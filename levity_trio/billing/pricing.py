@@ -2,47 +2,351 @@
 
 The fee a session, minimum, maximum and the least energy are those of the version in which the
 session started; energy is at the version of each part's time, blocking at that of the last energy.
+
+The energy of a session is given and certain; what is asked is when it flowed. Between two readings
+of the register it is known how much; the power reported between them shows the course, else it is
+even. Where no reading lies within the session, or those around a seam are more than an hour apart,
+power or time alone decide.
+
+A register that falls, or leaves the range from 0 to the energy (a reset, a figure corrected by
+hand), contradicts the energy: then none of its readings counts, and power or time decide for the
+whole session.
+
+What flowed until each seam is rounded to whole Wh, and the parts are the differences. So they add
+up to the energy, none is negative, and each seam stays between the readings around it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from itertools import groupby, pairwise
-from typing import Final
+from math import isfinite
+from typing import Final, NamedTuple
 
-from levity_trio.billing.blocking import Stay, begun_minutes
-from levity_trio.billing.money import PRICE_DECIMALS, decimal_of, minor_units, units
-from levity_trio.billing.splitting import (
-    EnergyFlow,
-    FlowLevel,
-    FlowPower,
-    QuarterEnergy,
-    by_quarter,
-    divide,
-    quarter,
-    quarter_seams,
-)
-from levity_trio.billing.statement import (
-    GRID,
-    SUN,
-    Line,
-    LineKind,
-    Position,
-    QuarterCost,
-    Split,
-)
-from levity_trio.billing.tariff import MovingPrice, Tariff, Versions, Window
+from levity_trio.billing.money import PRICE_DECIMALS, decimal_of, half_up, minor_units, units
+from levity_trio.billing.statement import GRID, SUN, Line, LineKind, Position, QuarterCost, Split
+from levity_trio.billing.tariff import Blocking, MovingPrice, Tariff, Versions, Window, minutes_of
 from levity_trio.billing.windows import HoldingSpan, spans
-from levity_trio.charging.quarters import SECONDS
+from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.records import record
 from levity_trio.told import Moment, Told
-from levity_trio.wire.times import from_seconds, in_zone, stamp
+from levity_trio.wire.times import from_seconds, in_zone, shifted, stamp
+
+Stretch = tuple[datetime, datetime]
+_MINUTE: Final = timedelta(minutes=1)
+
+
+@record
+class Stay:
+    """What followed the charging.
+
+    `last_energy_at` is the last evidence of energy (register risen, power, SuspendedEV);
+    `available_at` is when the connector was Available after the stop, None if it was never seen.
+    `excused` are the spans that never count: SuspendedEVSE, our own limits, faults, lost
+    connection, doubtful times. They may overlap.
+
+    `held` are those until the stop in which load management gave the car too little to charge, each
+    with the time that a car takes to answer. They never count either, and the grace begins anew at
+    the end of each: nobody could see before whether the car still wanted something.
+    """
+
+    last_energy_at: datetime
+    stopped_at: datetime
+    available_at: datetime | None = None
+    excused: Sequence[Stretch] = ()
+    held: Sequence[Stretch] = ()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether load management held the car back to the stop, so that it may not have ended by
+        itself."""
+        return any(until >= self.stopped_at for _, until in self.held)
+
+
+class CountedStay(NamedTuple):
+    """The time for which a stay is counted, and what of it is not: excused stretches, those in
+    which load management held the car back (each with the grace after it), and free hours of the
+    tariff.
+
+    If `until` is not later than `since`, nothing is counted.
+    """
+
+    since: datetime
+    until: datetime
+    excused: list[Stretch]
+    held: list[Stretch]
+    free: list[Stretch]
+
+    @property
+    def minutes(self) -> int:
+        """The minutes that count. They are summed to the second; then a begun minute is a whole
+        one."""
+        if self.until <= self.since:
+            return 0
+        never = _union([*self.excused, *self.held, *self.free], self.since, self.until)
+        counted = self.until - self.since
+        for begin, end in never:
+            counted -= end - begin
+        # A begun minute is a whole one: floor division of the negative rounds up.
+        return -(-counted // _MINUTE)
+
+
+def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> CountedStay:
+    """Return what a fee for blocking counts."""
+    grace = terms.grace_minutes * _MINUTE
+    since, until = stay.last_energy_at + grace, stay.stopped_at
+    # If the connector was never seen Available after the stop, only the stop is certain.
+    if terms.is_until_available and stay.available_at is not None:
+        until = max(until, stay.available_at)
+
+    free: list[Stretch] = []
+    if since < until and terms.free is not None:
+        known = spans(since, until, zone, minutes_of(terms.free), terms.free.holds)
+        free = [(span.since, span.until) for span in known if span.holds]
+    # The grace begins anew when load management gives the car enough again: nobody could see
+    # before whether the car still wanted something.
+    held = _union(((begin, end + grace) for begin, end in stay.held), since, until)
+    excused = _union(stay.excused, since, until)
+    return CountedStay(since, until, excused, held, free)
+
+
+def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
+    """Return the minutes that count."""
+    return counted(stay, terms, zone).minutes
+
+
+def _union(stretches: Iterable[Stretch], since: datetime, until: datetime) -> list[Stretch]:
+    """Return the stretches within a time, each moment once."""
+    union: list[Stretch] = []
+    reached = since
+    for begin, end in sorted(stretches):
+        first, last = max(begin, reached), min(end, until)
+        if first < last:
+            union.append((first, last))
+            reached = last
+    return union
+
+
+_TICK: Final = timedelta(microseconds=1)
+_NEAR: Final = timedelta(minutes=65)
+"""Some chargers send a reading each hour, and some of these a little late."""
+_NEAR_QUARTER: Final = timedelta(minutes=16)
+"""So near to each other, readings show how much flowed in a quarter of an hour."""
+
+
+class FlowLevel(NamedTuple):
+    """A register reading, as Wh since the start of the session."""
+
+    at: datetime
+    wh: int
+
+
+class FlowPower(NamedTuple):
+    """A reported power in W."""
+
+    at: datetime
+    watts: float
+
+
+class Division(NamedTuple):
+    """The Wh of each part, and by what they were found."""
+
+    parts: tuple[int, ...]
+    by: Split
+
+
+class Crossing(NamedTuple):
+    """The Wh that had flowed until a seam, and the readings (or start and end) between which it
+    lies."""
+
+    at: datetime
+    wh: int
+    before: FlowLevel
+    after: FlowLevel
+
+    def is_far(self, near: timedelta) -> bool:
+        """Whether the readings are so far apart that they do not show what had flowed until the
+        seam; one that stands at it does."""
+        is_apart = self.before.at < self.at and self.after.at - self.before.at > near
+        return is_apart and self.before.wh < self.after.wh
+
+
+@record(kw_only=False)
+class EnergyFlow:
+    """What is known of the course of a session's energy. Readings may come in any order, doubled,
+    or not at all."""
+
+    since: datetime
+    until: datetime
+    wh: int
+    levels: Sequence[FlowLevel] = ()
+    powers: Sequence[FlowPower] = ()
+
+
+def divide(flow: EnergyFlow, seams: Sequence[datetime]) -> Division:
+    """Return the energy before, between and after the seams, which are in order."""
+    parts, by, _ = _divide(flow, seams, _NEAR)
+    return Division(parts, by)
+
+
+def _divide(
+    flow: EnergyFlow, seams: Sequence[datetime], near: timedelta
+) -> tuple[tuple[int, ...], Split, frozenset[datetime]]:
+    """Return the same, and the seams that no readings show: those around it are further apart than
+    `near`."""
+    if not seams:
+        return (flow.wh,), Split.WHOLE, frozenset()
+    course = _FlowCourse(flow)
+    found = [course.crossing(seam) for seam in seams]
+    flowed = [0, *(crossing.wh for crossing in found), flow.wh]
+    parts = tuple(after - before for before, after in pairwise(flowed))
+    has_readings = len(course.levels) > 2
+    unread = [crossing for crossing in found if crossing.is_far(near) or not has_readings]
+    if not unread:
+        return parts, Split.REGISTER, frozenset()
+
+    by = Split.POWER
+    for crossing in unread:
+        since, until = crossing.before.at, crossing.after.at
+        # There must be a power after the reading before the seam; only at the start of the session
+        # may it be of that moment.
+        if not course.work(since, until, is_open=since != flow.since).until(until):
+            by = Split.EVENLY
+            break
+    return parts, by, frozenset(crossing.at for crossing in unread)
+
+
+class QuarterEnergy(NamedTuple):
+    """The Wh of a session in each quarter of an hour from `first` on, which counts from 1970 in
+    UTC, and by what they were found; `divided` are the quarters of which readings do not show
+    it."""
+
+    first: int
+    wh: Sequence[int]
+    by: Split
+    divided: frozenset[int] = frozenset()
+
+    @property
+    def items(self) -> Iterator[tuple[int, int]]:
+        """The quarters with their Wh."""
+        return enumerate(self.wh, self.first)
+
+
+def quarter(moment: datetime) -> int:
+    """Return the number of the quarter in which a moment lies."""
+    return quarter_of(moment.timestamp())
+
+
+def quarter_seams(since: datetime, until: datetime) -> list[datetime]:
+    """Return the beginnings of quarters between two times."""
+    first, last = quarter(since) + 1, quarter(shifted(until, -_TICK))
+    return [from_seconds(one * SECONDS) for one in range(first, last + 1)]
+
+
+def by_quarter(flow: EnergyFlow, seams: Sequence[datetime] | None = None) -> QuarterEnergy:
+    """Return the energy of each quarter of a session; with seams within quarters, too, that of each
+    part."""
+    if seams is None:
+        seams = quarter_seams(flow.since, flow.until)
+    parts, by, unread = _divide(flow, seams, _NEAR_QUARTER)
+    divided = frozenset(one for seam in unread for one in (quarter(seam) - 1, quarter(seam)))
+    return QuarterEnergy(quarter(flow.since), parts, by, divided)
+
+
+def crossings(flow: EnergyFlow, seams: Sequence[datetime]) -> list[Crossing]:
+    """Return what had flowed until each seam, and the readings around it."""
+    course = _FlowCourse(flow)
+    return [course.crossing(seam) for seam in seams]
+
+
+def _levels(flow: EnergyFlow) -> list[FlowLevel]:
+    """Return start and end, and in between the readings within the session unless they contradict
+    the energy."""
+    ends = [FlowLevel(flow.since, 0), FlowLevel(flow.until, flow.wh)]
+    within = sorted({level for level in flow.levels if flow.since < level.at < flow.until})
+    levels = [ends[0], *within, ends[1]]
+    # Readings that contradict the energy do not show when it flowed, either.
+    is_rising = all(before.wh <= after.wh for before, after in pairwise(levels))
+    return levels if is_rising else ends
+
+
+class _FlowCourse:
+    """The levels of a flow, and its powers in order of time. A session of weeks has thousands, and
+    as many seams: what lies between two levels is computed once."""
+
+    def __init__(self, flow: EnergyFlow) -> None:
+        self.levels = _levels(flow)
+        self._powers = sorted(flow.powers, key=_at)
+        self.work = cache(self._work)
+
+    def _work(self, since: datetime, until: datetime, *, is_open: bool = False) -> _PowerIntegral:
+        """Return the integral between two times; `is_open` leaves out a power of the first of
+        them."""
+        begin = (bisect_right if is_open else bisect_left)(self._powers, since, key=_at)
+        end = bisect_right(self._powers, until, key=_at)
+        return _PowerIntegral(self._powers[begin:end], since, until)
+
+    def crossing(self, seam: datetime) -> Crossing:
+        number = bisect_right(self.levels, seam, key=_at)
+        # A seam before the start or at the end has nothing, or all, behind it.
+        if number in (0, len(self.levels)):
+            end = self.levels[max(number - 1, 0)]
+            return Crossing(seam, end.wh, end, end)
+        before, after = self.levels[number - 1], self.levels[number]
+        work = self.work(before.at, after.at)
+        part, whole = work.until(seam), work.until(after.at)
+        # Without power, the energy flowed evenly.
+        if not whole:
+            part, whole = (seam - before.at) // _TICK, (after.at - before.at) // _TICK
+        rise = half_up((after.wh - before.wh) * Fraction(part, whole))
+        return Crossing(seam, before.wh + rise, before, after)
+
+
+def _at(measured: FlowLevel | FlowPower) -> datetime:
+    return measured.at
+
+
+class _PowerIntegral:
+    """The integral of the powers reported from one time to another. Between two reports their mean
+    counts, before the first and after the last of them this one.
+
+    Numbers are whole, so that nothing is lost: a rate is the sum of two powers in mW, work is that
+    times microseconds.
+    """
+
+    def __init__(self, powers: Iterable[FlowPower], since: datetime, until: datetime) -> None:
+        """Of several powers at one time the last counts. A power below 0 counts as 0."""
+        within = {power.at: power.watts for power in powers if isfinite(power.watts)}
+        at = sorted(within)
+        # Power that a car gives back must not take energy from a window.
+        milliwatts = [max(round(within[moment] * 1000), 0) for moment in at]
+        if at:
+            at = [since, *at, until]
+            milliwatts = [milliwatts[0], *milliwatts, milliwatts[-1]]
+
+        self._at = at
+        self._rates = [before + after for before, after in pairwise(milliwatts)]
+        self._done = [0]
+        for (begin, end), rate in zip(pairwise(at), self._rates, strict=True):
+            work = rate * ((end - begin) // _TICK)
+            self._done.append(self._done[-1] + work)
+
+    def until(self, moment: datetime) -> int:
+        """Return the work until a time within; 0 if no power is known."""
+        number = bisect_right(self._at, moment) - 1
+        if not 0 <= number < len(self._rates):
+            return self._done[-1]
+        since = (moment - self._at[number]) // _TICK
+        return self._done[number] + self._rates[number] * since
+
 
 WH_PER_KWH: Final = 1000
 
@@ -346,3 +650,112 @@ def _line(
         amount=amount(kind, quantity, of_days, price, tariff),
         tax_rate=tariff.tax_rate(taxed_as or kind),
     )
+
+
+LIMITS: Final = (LineKind.MINIMUM, LineKind.MAXIMUM)
+
+
+def correction(billed: Sequence[Position], now: Position, statement: str, reason: str) -> Position:
+    """Return the difference between what is billed (a position and its corrections so far) and what
+    is right now.
+
+    `now` must be priced by the versions of the days that it corrects. The new position has its id;
+    its lines carry their tariff, version and tax rate, and the differences of rounded amounts.
+    Nothing is computed or rounded again, so that all positions together ask for exactly what `now`
+    costs.
+    """
+    signed = [(line, 1) for line in now.lines]
+    for position in billed:
+        signed += [(line, -1) for line in position.lines]
+    differences: dict[Hashable, Line] = {}
+    for stated, sign in signed:
+        # What two lines must share to be compared. A limit's price is its amount, so it may differ.
+        # A correction before has taken the quarters back that it names.
+        quarters = _negated(stated) if stated.quantity < 0 else stated.quarters
+        line = replace(stated, quarters=quarters)
+        is_limit = line.kind in LIMITS
+        price = None if is_limit else line.price
+        key = (
+            *(line.kind, line.tariff, line.version, line.window, line.of_days, price),
+            *(line.tax_rate, quarters),
+        )
+        so_far = differences.get(key, replace(line, quantity=0, price=Decimal(0), amount=0))
+        amount = so_far.amount + sign * line.amount
+        if is_limit:
+            price = so_far.price + sign * line.price
+            differences[key] = replace(line, price=price, amount=amount)
+        else:
+            quantity = so_far.quantity + sign * line.quantity
+            differences[key] = replace(line, quantity=quantity, amount=amount)
+
+    # A line of nothing is left out. A limit counts nothing, so only its amount matters.
+    lines = list[Line]()
+    for line in differences.values():
+        if line.amount or (line.quantity and line.kind not in LIMITS):
+            taken_back = line.quantity < 0
+            lines.append(replace(line, quarters=_negated(line)) if taken_back else line)
+    return replace(
+        now,
+        energy_wh=now.energy_wh - sum(position.energy_wh for position in billed),
+        lines=tuple(lines),
+        corrects=billed[0].id,
+        corrected_statement=statement,
+        reason=reason,
+    )
+
+
+def _negated(line: Line) -> tuple[QuarterCost, ...]:
+    return tuple(replace(one, wh=-one.wh) for one in line.quarters)
+
+
+@record
+class QuarterPrice:
+    """When a quarter of an hour began, and what a kWh cost in it."""
+
+    at: datetime
+    price: Decimal
+
+
+@record
+class ByQuarter:
+    """The dearest and the cheapest quarter of a session, the first of equal ones; null if its price
+    did not move. In how many quarters its energy was `divided`, as no readings show it; had the
+    `fallback` price, as the series had none or the times are in doubt; and counts as grid as far as
+    sun was `unmeasured`."""
+
+    dearest: QuarterPrice | None
+    cheapest: QuarterPrice | None
+    divided: int
+    fallback: int
+    unmeasured: int
+
+
+def summary(lines: Iterable[Line]) -> ByQuarter | None:
+    """Return what is told of lines by the quarter; None without any. What a correction takes back
+    is left out."""
+    asked = [line for line in lines if line.quarters and line.quantity > 0]
+    if not asked:
+        return None
+    quarters = [one for line in asked for one in line.quarters]
+    moving = [one for line in asked if line.is_mean for one in line.quarters]
+    dearest = cheapest = None
+    if len({one.price for one in moving}) > 1:
+        in_order = sorted(moving, key=lambda one: one.quarter)
+        dearest = _told(max(in_order, key=lambda one: one.price))
+        cheapest = _told(min(in_order, key=lambda one: one.price))
+    return ByQuarter(
+        dearest=dearest,
+        cheapest=cheapest,
+        divided=len({one.quarter for one in quarters if one.is_divided}),
+        fallback=len({one.quarter for one in quarters if one.is_fallback}),
+        unmeasured=len({one.quarter for one in quarters if one.is_unmeasured}),
+    )
+
+
+def _told(one: QuarterCost) -> QuarterPrice:
+    return QuarterPrice(at=begin_of(one), price=decimal_of(one.price, PRICE_DECIMALS))
+
+
+def begin_of(one: QuarterCost) -> datetime:
+    """Return when a quarter began."""
+    return from_seconds(one.quarter * SECONDS)

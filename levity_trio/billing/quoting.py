@@ -17,8 +17,7 @@ from itertools import groupby, islice
 from statistics import median
 from typing import Final, Literal, NamedTuple
 
-from levity_trio.billing.pricing import cut_by_quarter, pieces
-from levity_trio.billing.splitting import quarter
+from levity_trio.billing.pricing import cut_by_quarter, pieces, quarter
 from levity_trio.billing.statement import Currency, LineKind
 from levity_trio.billing.tariff import Blocking, MovingPrice, Tariff, Versions
 from levity_trio.charging.quarters import SECONDS

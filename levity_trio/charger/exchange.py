@@ -28,14 +28,14 @@ from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Amendment
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import notices, sessions
 from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.origin import LOCAL, Message, Origin, Stop, StopWithData, fields_of
 from levity_trio.store.writes.site import frames
 from levity_trio.store.writes.transactions.readings import MessageReadings
-from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
+from levity_trio.store.writes.transactions.starts import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
 from levity_trio.wire.payloads import (

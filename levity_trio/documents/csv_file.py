@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from levity_trio.billing.by_quarter import begin_of
 from levity_trio.billing.money import decimal_of, units
+from levity_trio.billing.pricing import begin_of
 from levity_trio.billing.statement import Line, LineKind, Position, QuarterCost, Statement
 from levity_trio.documents.cells import inert
 from levity_trio.documents.statement_sheet import TAX_NAMES

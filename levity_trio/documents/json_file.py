@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from levity_trio.billing.by_quarter import ByQuarter, summary
+from levity_trio.billing.pricing import ByQuarter, summary
 from levity_trio.billing.statement import (
     Currency,
     LineKind,

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.by_quarter import summary
 from levity_trio.billing.money import units
+from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
     Currency,
     Line,

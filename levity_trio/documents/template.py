@@ -20,8 +20,8 @@ from string import Formatter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from levity_trio.billing.by_quarter import ByQuarter
 from levity_trio.billing.money import units
+from levity_trio.billing.pricing import ByQuarter
 from levity_trio.billing.statement import (
     Currency,
     MeasuringMethod,

@@ -53,14 +53,14 @@ from levity_trio.load.tree import Phases, Place, Socket
 from levity_trio.load.trial import ChargerTrial
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.leases import stored_leases
 from levity_trio.store.reads.load.load import LoadNow, LoadPresent, LoadWish
-from levity_trio.store.reads.load.price_waits import price_waits
+from levity_trio.store.reads.load.load_day import price_waits
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.leases import BY, MANAGED

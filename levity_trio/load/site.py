@@ -82,7 +82,7 @@ from levity_trio.store.reads.load.load import (
     meter_says,
     says,
 )
-from levity_trio.store.reads.load.price_waits import PriceWait
+from levity_trio.store.reads.load.load_day import PriceWait
 
 LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""

@@ -17,8 +17,7 @@ from levity_trio.notify.reading import ClosedOne, recipients_of
 from levity_trio.notify.rounds import Ways, reminder_mail, statement_mail
 from levity_trio.records import record
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people.messages import NewMessage, add

@@ -21,7 +21,7 @@ from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.events import Event, Fact, Observation, PluginFailed
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
+from levity_trio.store.engine.database import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load.load import LoadNow

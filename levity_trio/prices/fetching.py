@@ -7,7 +7,7 @@ evening.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
@@ -29,8 +29,8 @@ from levity_trio.prices.reading import PriceSource, PricesRefused, ReadingTerms,
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.money import series as reads
-from levity_trio.store.reads.money.series import SeriesState
+from levity_trio.store.reads.money import tariffs as reads
+from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.series import add_prices, keep_fetch
 from levity_trio.store.writes.people.ownership import Said
@@ -175,14 +175,12 @@ class Fetching:
         groups = [needed[::-1], [] if plan.behind_on == today else behind]
         try:
             source = with_address(series, sealed, self._key)
-            asked = set[str]()
-            days = self._next(source, groups, known, asked)
-            while days is not None:
-                failure = await self._ask(series, source, days, span, known)
-                failures += [failure] if failure else []
-                days = self._next(source, groups, known, asked)
-                if days is not None:
+            for number, days in enumerate(self._requests(source, groups, known)):
+                if number:
                     await trio.sleep(PACE_SECONDS)
+                failure = await self._ask(series, source, days, span, known)
+                if failure:
+                    failures.append(failure)
             plan.behind_on = today
         except SourceIsBusy as busy:
             failures, wait = [busy.args[0]], busy.wait
@@ -202,23 +200,19 @@ class Fetching:
         plan.pause = min(2 * plan.pause, LONGEST) if failures else LONGEST
         plan.again = now + max(plan.pause, wait)
 
-    def _next(
-        self,
-        source: PriceSource,
-        groups: Sequence[Sequence[date]],
-        known: set[int],
-        asked: set[str],
-    ) -> tuple[date, date] | None:
-        """Return the first and the last day of which a source is asked next, and note that it is
-        asked: for all days of a group at once if it can tell them so."""
+    def _requests(
+        self, source: PriceSource, groups: Sequence[Sequence[date]], known: set[int]
+    ) -> Iterator[tuple[date, date]]:
+        """Yield the first and the last day of each request, none of them twice: all days of a group
+        at once if a source can tell them so. What is told of one may be known before the next."""
+        asked = set[str]()
         for days in groups:
-            lacking = [day for day in days if self._lacks(day, max(groups[0]), known)]
-            lacking = [day for day in lacking if source.address(day, self._zone) not in asked]
-            if lacking:
-                at_once = lacking if source.takes_span else lacking[:1]
-                asked |= {source.address(day, self._zone) for day in at_once}
-                return min(at_once), max(at_once)
-        return None
+            for day in days:
+                lacking = [one for one in days if self._lacks(one, max(groups[0]), known)]
+                at_once = lacking if source.takes_span else [day]
+                if day in lacking and source.address(day, self._zone) not in asked:
+                    asked |= {source.address(one, self._zone) for one in at_once}
+                    yield min(at_once), max(at_once)
 
     def _lacks(self, day: date, newest: date, known: set[int]) -> bool:
         """Whether a day lacks prices that there may be when those of the newest day are there."""

@@ -16,7 +16,7 @@ from levity_trio.authority.folder import PAGES
 from levity_trio.config import EnvironmentProblem, ServerConfig, pages_folder
 from levity_trio.listening.tls_files import Pair, stamps, use, watch_files
 from levity_trio.log.output import get_logger
-from levity_trio.web.api.engine.context import ApiParts
+from levity_trio.web.api.engine.endpoints import ApiParts
 
 RENEWAL_SECONDS: Final = 24 * 3600.0
 """How often our own certificate is looked at."""

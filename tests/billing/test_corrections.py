@@ -10,8 +10,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.corrections import correction
-from levity_trio.billing.pricing import SessionEvidence, price_session
+from levity_trio.billing.pricing import SessionEvidence, correction, price_session
 from levity_trio.billing.statement import LineKind, Position
 from levity_trio.billing.tariff import Tariff, Versions, Window
 from tests.billing.cases import BERLIN, session, tariff

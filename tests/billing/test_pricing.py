@@ -12,9 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.blocking import Stay, Stretch, begun_minutes
-from levity_trio.billing.pricing import SessionEvidence, amount, base_fee, price_by, price_session
-from levity_trio.billing.splitting import FlowLevel, quarter
+from levity_trio.billing.pricing import (
+    FlowLevel,
+    SessionEvidence,
+    Stay,
+    Stretch,
+    amount,
+    base_fee,
+    begun_minutes,
+    price_by,
+    price_session,
+    quarter,
+)
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Blocking, MovingPrice, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times

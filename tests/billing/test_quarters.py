@@ -12,8 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.corrections import correction
-from levity_trio.billing.splitting import EnergyFlow, FlowLevel, FlowPower, by_quarter
+from levity_trio.billing.pricing import EnergyFlow, FlowLevel, FlowPower, by_quarter, correction
 from levity_trio.billing.statement import Line, LineKind, Position, QuarterCost
 from levity_trio.wire.times import from_seconds
 from tests.billing.cases import session

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from levity_trio.billing.examples import BLOCKING, DAY_AND_NIGHT, FLAT, NET, SEASON_AND_WEEKEND
+from levity_trio.billing.pricing import quarter
 from levity_trio.billing.quoting import (
     PriceAhead,
     Quote,
@@ -14,7 +15,6 @@ from levity_trio.billing.quoting import (
     quarter_prices,
     quote,
 )
-from levity_trio.billing.splitting import quarter
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.billing.tariff_file import parse
 from tests.billing.cases import BERLIN

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.splitting import EnergyFlow, FlowLevel, FlowPower, divide
+from levity_trio.billing.pricing import EnergyFlow, FlowLevel, FlowPower, divide
 from levity_trio.billing.statement import Split
 from tests.billing.cases import SECOND, START
 

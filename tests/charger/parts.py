@@ -11,10 +11,9 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
-from levity_trio.store.engine.database import WritingConnection
+from levity_trio.store.engine.database import UnitOfWork, WriteResult, WritingConnection, commit
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.frame_log import FrameLogStatistics, FrameRow, store_frames
-from levity_trio.store.engine.unit_of_work import UnitOfWork, WriteResult, commit
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Sharing, Writer, WriterStatistics
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp

@@ -10,7 +10,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import MessageSetAside
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call_result

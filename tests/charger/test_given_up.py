@@ -15,8 +15,8 @@ from levity_trio.charger import others
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.charger.pending import REMEMBERED, Pending
+from levity_trio.store.engine.database import News, UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.unit_of_work import News, UnitOfWork
 from levity_trio.store.writes.chargers import commands
 from levity_trio.store.writes.chargers.commands import CallMessage, NewCommand, Repeatable
 from levity_trio.wire.times import stamp

@@ -158,7 +158,7 @@ async def test_of_over_long_messages_so_many_bytes_are_kept_in_a_day(
 async def test_so_many_over_long_messages_are_kept_in_a_day(
     central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("levity_trio.store.engine.unit_of_work.DAILY_FACTS", 5)
+    monkeypatch.setattr("levity_trio.store.engine.database.DAILY_FACTS", 5)
     async with open_charger(central) as charger:
         for _ in range(8):
             await charger.call("Authorize", {"idTag": LONG})

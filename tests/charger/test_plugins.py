@@ -20,7 +20,7 @@ from levity_trio.events import (
     TransactionStarted,
 )
 from levity_trio.plugins.base import ConnectedCharger, Hooks, Limits, Plugin
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter

@@ -24,7 +24,7 @@ from levity_trio.charger.facade import Chargers, RegistrationResult, keep_deadli
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import registration, stations
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.outcomes import follow_all

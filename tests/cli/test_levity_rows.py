@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.engine.unit_of_work import commit
+from levity_trio.store.engine.database import commit
 from levity_trio.store.reads.levity.history import TABLES, LevityHistory
 from levity_trio.store.writes.site import imports
 from tests.sizes import size

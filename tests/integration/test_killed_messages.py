@@ -26,8 +26,8 @@ import pytest
 from levity_trio.clock import SimulatedTime
 from levity_trio.events import HouseholdReported
 from levity_trio.store.beside.secret_key import SecretKey
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people import recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from tests.integration.serving import ROOT, Serving, environment, query, serving

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.engine.unit_of_work import UnitOfWork, commit
+from levity_trio.store.engine.database import UnitOfWork, commit
 from levity_trio.store.writes.transactions.signing import check_again
 from levity_trio.wire.times import stamp
 from tests.integration.charger import Charger, Closed

@@ -25,7 +25,7 @@ from levity_trio.cli import main
 from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.engine.connection import FileConnection, open_database
-from levity_trio.store.engine.unit_of_work import commit
+from levity_trio.store.engine.database import commit
 from levity_trio.store.writes.money import closing as closing_writes
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.people.ownership import Said

@@ -17,7 +17,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.store.billing.booking import book_all
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.reads.load.price_waits import PriceWait, price_waits
+from levity_trio.store.reads.load.load_day import PriceWait, price_waits
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.times import from_seconds, shifted, stamp

@@ -12,7 +12,7 @@ from levity_trio.events import HouseholdReported, MonthLimitNear, OutcomeKnown
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.statements import MailingOrder, _planned
 from levity_trio.notify.telling import _unknown
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.people import messages as reads
 from levity_trio.store.writes.people import messages, recipients
 from levity_trio.store.writes.people.messages import DeliveryFailure

@@ -22,8 +22,13 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.config import ServerConfig
 from levity_trio.events import Event, HouseholdReported, MessageTried
 from levity_trio.notify import delivery, mail
-from levity_trio.notify.delivery import GIVEN_UP_AFTER
-from levity_trio.notify.opening import Around, LinkAddresses, Messages, open_messages
+from levity_trio.notify.delivery import (
+    GIVEN_UP_AFTER,
+    Around,
+    LinkAddresses,
+    Messages,
+    open_messages,
+)
 from levity_trio.notify.statements import Mailed, MailingOrder
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey

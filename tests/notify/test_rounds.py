@@ -17,7 +17,7 @@ from levity_trio.events import (
 from levity_trio.notify import reading
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import recipients
 from levity_trio.store.writes.people.recipients import By

@@ -12,9 +12,8 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.plugins.base import Api, Hooks, Load, Open, Plugin, Site
-from levity_trio.store.engine.database import Database, WritingConnection
+from levity_trio.store.engine.database import Database, UnitOfWork, Write, WritingConnection, commit
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.store.engine.unit_of_work import UnitOfWork, Write, commit
 from levity_trio.store.reads.reader import Reader, look
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger

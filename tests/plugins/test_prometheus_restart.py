@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.store.engine.unit_of_work import DAILY_FACTS, REPORT_MINUTES
+from levity_trio.store.engine.database import DAILY_FACTS, REPORT_MINUTES
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes.site import frames
 from tests.plugins.metric_runs import Run, live, open_one

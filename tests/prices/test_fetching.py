@@ -22,8 +22,8 @@ from levity_trio.prices import fetching
 from levity_trio.prices.fetching import DAYS_BEHIND, Fetching, quarters_of
 from levity_trio.prices.reading import PriceSource, PricesRefused
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.money import series as reads
-from levity_trio.store.reads.money.series import SeriesState
+from levity_trio.store.reads.money import tariffs as reads
+from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.secrets import masked_url

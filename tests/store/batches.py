@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 
 from levity_trio.events import CertificateRequested, Fact
-from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
+from levity_trio.store.engine.database import UnitOfWork, Write
 
 ADD = "INSERT INTO cp (id, created_at, updated_at) VALUES ('CP', '', '')"
 

@@ -23,11 +23,11 @@ from levity_trio.events import Fact
 from levity_trio.store.billing.booking import Book, book_all
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.engine.unit_of_work import UnitOfWork, commit
+from levity_trio.store.engine.database import UnitOfWork, commit
 from levity_trio.store.writes.chargers import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin, Start, Started, Stop
 from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting
-from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
+from levity_trio.store.writes.transactions.starts import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import STATUS_AHEAD, stamp

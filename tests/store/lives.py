@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, state_of
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closure
+from levity_trio.store.writes.transactions.starts import stop_unreadable
 from levity_trio.store.writes.transactions.states import follow_free, load
-from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
 
 ACTS = tuple(

@@ -120,7 +120,7 @@ PAGE = re.compile(r"SELECT (id|1) FROM \w+( ORDER BY id DESC)? LIMIT \?\)?$")
 """The first rows of a table in the order of their ids."""
 PASSED_ON = (
     "sqlite_utils",
-    "levity_trio.store.engine.unit_of_work",
+    "levity_trio.store.engine.database",
     "levity_trio.store.engine.connection",
     "tests.replayed",
     "tests.store.reading",

@@ -10,9 +10,9 @@ import pytest
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.store.writes.people import account_import as writes
+from levity_trio.store.writes.people import households as writes
 from levity_trio.store.writes.people import tags
-from levity_trio.store.writes.people.account_import import ImportRefused, OwnedLine, VehicleLine
+from levity_trio.store.writes.people.households import ImportRefused, OwnedLine, VehicleLine
 from tests.store.books import Books
 from tests.store.owning import LONG_AGO, SPACE, House
 

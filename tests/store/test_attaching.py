@@ -10,7 +10,7 @@ from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.events import MessageAttached, MessageDismissed, TransactionStopped
 from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import DecisionProblem
-from levity_trio.store.writes.transactions.unreadable import start_unreadable
+from levity_trio.store.writes.transactions.starts import start_unreadable
 from tests.store.books import Books, Station
 from tests.store.deciding import Operator, open_codes, refused, told
 from tests.store.lives import Living

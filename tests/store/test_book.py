@@ -22,10 +22,9 @@ from levity_trio.billing.ownership import BillBy, TimeSpan
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
 from levity_trio.store.engine.faults import DatabaseFault
-from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.money.reconciliation import reconciliation
+from levity_trio.store.reads.money.meters import reconciliation
 from levity_trio.store.reads.now.present import waiting
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.upkeep.booking import Booking

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from levity_trio.billing.splitting import Division, EnergyFlow, divide
+from levity_trio.billing.pricing import Division, EnergyFlow, divide
 from levity_trio.billing.statement import Split
 from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.blocking import begun_minutes
-from levity_trio.billing.splitting import EnergyFlow, divide
+from levity_trio.billing.pricing import EnergyFlow, begun_minutes, divide
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.evidence import Billed, Needs
 from levity_trio.store.writes.chargers.sessions import start_run as _run

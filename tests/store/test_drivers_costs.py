@@ -19,9 +19,13 @@ import pytest
 
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.people.driving import HouseholdView
-from levity_trio.store.reads.people.mine import DriversSession, DriversState, transaction
-from levity_trio.store.reads.transactions.bill.own import OwnBill
+from levity_trio.store.reads.people.driving import (
+    DriversSession,
+    DriversState,
+    HouseholdView,
+    transaction,
+)
+from levity_trio.store.reads.transactions.bill.reading import OwnBill
 from levity_trio.store.reads.transactions.bill.shape import BillPrice
 from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
 from levity_trio.store.writes.transactions import decisions

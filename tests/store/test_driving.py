@@ -12,13 +12,15 @@ from levity_trio.store.reads.people.driving import (
     STOP,
     HouseholdView,
     own_command,
+    own_curve,
     own_transaction,
     places,
     running,
     tags_of,
+    transaction,
+    transactions,
     under_way,
 )
-from levity_trio.store.reads.people.mine import own_curve, transaction, transactions
 from tests.store.books import Books, Station
 from tests.store.owning import SPACE, House
 from tests.store.reading import reading

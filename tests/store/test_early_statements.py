@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.billing.assignments import SITE
 from levity_trio.billing.tariff_file import parse
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.keeping import statements
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import (

@@ -12,8 +12,8 @@ from levity_trio.store.reads.money.meters import readings
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.money import meters as writes
 from levity_trio.store.writes.money.meters import CSV, HAND, GivenReading, MeterData, ReadingResult
-from levity_trio.store.writes.people.account_import import ImportRefused
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
+from levity_trio.store.writes.people.households import ImportRefused
 from levity_trio.store.writes.people.ownership import Said
 from tests.store.books import Books, Station
 from tests.store.reading import reading

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
 from tests.store.books import Books, Station
 from tests.store.deciding import Operator

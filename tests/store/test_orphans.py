@@ -9,7 +9,7 @@ from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.unreadable import start_unreadable
+from levity_trio.store.writes.transactions.starts import start_unreadable
 from levity_trio.wire.times import STATUS_AHEAD
 from tests.store.books import SERVER, UNSET_CLOCK, Books, Station, meter_value
 from tests.store.telling import charge_state, current, watts

@@ -11,8 +11,8 @@ from typing import TypeVar, cast
 import pytest
 
 from levity_trio.store.beside.secret_key import NoKey, SecretKey, open_key
+from levity_trio.store.engine.database import Store, UnitOfWork
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.engine.unit_of_work import Store, UnitOfWork
 from levity_trio.store.reads.people import messages as reads
 from levity_trio.store.reads.reader import look
 from levity_trio.store.writes.people import recipients as writes

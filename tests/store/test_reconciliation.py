@@ -11,7 +11,7 @@ import pytest
 from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.reconciliation import StateLine
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
+from levity_trio.store.reads.money.meters import Reconciliation, reconciliation
 from levity_trio.store.writes.money import meters
 from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
 from levity_trio.store.writes.transactions import decisions

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.blocking import begun_minutes
-from levity_trio.billing.splitting import EnergyFlow, divide
+from levity_trio.billing.pricing import EnergyFlow, begun_minutes, divide
 from levity_trio.charging.tolerances import LEAST_AC_W
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.load.load import load_present

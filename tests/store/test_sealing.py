@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.keeping import statements
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions import decisions

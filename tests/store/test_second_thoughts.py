@@ -9,7 +9,7 @@ from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions import judging
 from levity_trio.store.writes.transactions.closing import close_silent
-from levity_trio.store.writes.transactions.unreadable import (
+from levity_trio.store.writes.transactions.starts import (
     start_unreadable,
     stop_unreadable,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from levity_trio.access.securing import Step
 from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventReported
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers import security as reads
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers import credentials, responses, securing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.money.series import AddedPrices, SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from levity_trio.store.writes.people.ownership import Said

@@ -5,7 +5,7 @@ import pytest
 from levity_trio.access.tags import Verdict
 from levity_trio.events import EnergyUnbilled, MessageSetAside, TransactionStarted
 from levity_trio.store.engine.schema import FIRST_TRANSACTION_ID
-from levity_trio.store.writes.transactions.unreadable import start_unreadable
+from levity_trio.store.writes.transactions.starts import start_unreadable
 from tests.store.books import UNSET_CLOCK, Books, Station
 
 HOUR = 60

@@ -14,7 +14,7 @@ from levity_trio.events import (
     TransactionResumed,
     TransactionSuspended,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from tests.store.books import UNSET_CLOCK, Books, Station
 
 IN_TABLE = "SELECT status, error_code, status_at FROM cp_conn WHERE conn_id = ?"

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from levity_trio.billing.blocking import Stay, begun_minutes
+from levity_trio.billing.pricing import Stay, begun_minutes
 from levity_trio.billing.tariff import Blocking
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.chargers import charger_facts

@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.billing.sun import SunMeasured
 from levity_trio.store.reads.load import load as reads
-from levity_trio.store.reads.load.sun import SunQuarter, sun_day
+from levity_trio.store.reads.load.load_day import SunQuarter, sun_day
 from levity_trio.store.writes.load import load
 from tests.store.bills import FLAT, Biller, house_of_two
 from tests.store.books import Books, Station, meter_value

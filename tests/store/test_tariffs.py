@@ -28,7 +28,7 @@ from levity_trio.store.writes.people.accounts import (
     RefusalCode,
 )
 from levity_trio.store.writes.people.ownership import Said
-from levity_trio.web.api.engine.local_times import begins_at
+from levity_trio.web.api.engine.lists import begins_at
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 

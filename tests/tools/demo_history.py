@@ -65,7 +65,7 @@ from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.scenario import Kind
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said

@@ -22,9 +22,8 @@ from typing import Final, NamedTuple, TypeVar, cast
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.database import Rows
+from levity_trio.store.engine.database import Rows, Store, UnitOfWork
 from levity_trio.store.engine.faults import DatabaseFault
-from levity_trio.store.engine.unit_of_work import Store, UnitOfWork
 from levity_trio.writing import mend, replace
 
 SEALED: Final = "sealed:"

@@ -28,8 +28,7 @@ from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, doubt
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.settling import note_settlement
-from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Rows, UnitOfWork, marks, parts
 from levity_trio.store.lookups.ownership import Owners
 from levity_trio.wire.times import in_zone
 

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.corrections import correction
 from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, units
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.pricing import base_fee
+from levity_trio.billing.pricing import base_fee, correction
 from levity_trio.billing.statement import Line, Owner, Position
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record

@@ -22,10 +22,18 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from levity_trio.billing.blocking import Stay, Stretch
 from levity_trio.billing.money import half_up
-from levity_trio.billing.pricing import PricePiece, SessionEvidence, cut_by_quarter, pieces
-from levity_trio.billing.splitting import FlowLevel, FlowPower, quarter_seams
+from levity_trio.billing.pricing import (
+    FlowLevel,
+    FlowPower,
+    PricePiece,
+    SessionEvidence,
+    Stay,
+    Stretch,
+    cut_by_quarter,
+    pieces,
+    quarter_seams,
+)
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import Judgement, judge

@@ -18,18 +18,24 @@ from zoneinfo import ZoneInfo
 from orjson import loads
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.pricing import PricePiece, price_by
-from levity_trio.billing.splitting import EnergyFlow, QuarterEnergy, by_quarter, quarter
+from levity_trio.billing.pricing import (
+    EnergyFlow,
+    PricePiece,
+    QuarterEnergy,
+    by_quarter,
+    price_by,
+    quarter,
+)
 from levity_trio.billing.statement import SUN, Line, Split
 from levity_trio.billing.sun import SunMeasured, shares
 from levity_trio.billing.tariff import MovingPrice, Tariff, Window
 from levity_trio.charging.quarters import SECONDS
+from levity_trio.records import record
 from levity_trio.store.billing.evidence import Billed, course_between
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Rows, UnitOfWork, marks, parts
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 T = TypeVar("T")
@@ -176,8 +182,9 @@ def _converted(
     return {one: price_by(version, moving, price, is_gross=is_gross) for one, price in prices}
 
 
-class PriceCorrection(NamedTuple):
-    """That a person corrected stored prices: when, who, and why."""
+@record(kw_only=False)
+class CorrectedPrices:
+    """That a person replaced stored prices, or entered them with a reason."""
 
     at: str
     by: str
@@ -185,15 +192,15 @@ class PriceCorrection(NamedTuple):
 
 
 def corrected_since(
-    rows: Rows, zone: ZoneInfo, lines: Iterable[Line], ended_at: str, batch: int = _NEWEST
-) -> list[PriceCorrection]:
+    rows: Rows, zone: ZoneInfo, lines: Iterable[Line], ended_at: str, batch: int | None = None
+) -> tuple[CorrectedPrices, ...]:
     """Return which prices of the lines of a session were corrected after its end, the oldest
     correction first. `batch` is the newest batch of prices that counts."""
 
     def month(one: int) -> Month:
         return Month.of(in_zone(from_seconds(one * SECONDS), zone).date())
 
-    found = dict[int, PriceCorrection]()
+    found = dict[int, CorrectedPrices]()
     for line in lines:
         used = {one.quarter for one in line.quarters if line.window != SUN}
         versions = rows(_VERSION, (line.tariff, line.version.isoformat())) if used else ()
@@ -209,11 +216,12 @@ def corrected_since(
                     quarter(month(last).until(zone)) - 1,
                 )
                 counts = range(first, last + 1)
-            span = (window.moving.series, first, last, ended_at, batch)
+            newest = _NEWEST if batch is None else batch
+            span = (window.moving.series, first, last, ended_at, newest)
             for one, number, *of_batch in rows(_CORRECTED, span):
                 if one in counts:
-                    found[number] = PriceCorrection(*of_batch)
-    return [found[number] for number in sorted(found)]
+                    found[number] = CorrectedPrices(*of_batch)
+    return tuple(found[number] for number in sorted(found))
 
 
 def known_then(rows: Rows, transaction: int) -> int | None:

@@ -8,10 +8,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.assignments import Assignment
-from levity_trio.billing.blocking import CountedStay, Stay, counted
 from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.pricing import pieces
-from levity_trio.billing.splitting import Crossing, EnergyFlow, crossings
+from levity_trio.billing.pricing import (
+    CountedStay,
+    Crossing,
+    EnergyFlow,
+    Stay,
+    counted,
+    crossings,
+    pieces,
+)
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
 from levity_trio.billing.windows import HoldingSpan

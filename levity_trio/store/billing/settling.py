@@ -18,8 +18,7 @@ from levity_trio.billing.settling import (
 )
 from levity_trio.billing.statement import AccountBefore, MoneyEntry, OpenBefore, due_day
 from levity_trio.store.billing.rows import before_of
-from levity_trio.store.engine.database import Rows
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Rows, UnitOfWork
 from levity_trio.wire.times import in_zone
 
 _STATEMENTS: Final = (

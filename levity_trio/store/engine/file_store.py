@@ -35,9 +35,8 @@ from levity_trio.store.engine.connection import (
     connect,
     lock_once,
 )
-from levity_trio.store.engine.database import Bookkeeping
+from levity_trio.store.engine.database import Bookkeeping, News, Write, WriteResult, commit
 from levity_trio.store.engine.faults import CommitLost, DatabaseFault, FileLost
-from levity_trio.store.engine.unit_of_work import News, Write, WriteResult, commit
 from levity_trio.writing import created
 
 _HEADER_BYTES: Final = 32

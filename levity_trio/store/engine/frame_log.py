@@ -15,8 +15,8 @@ import trio
 
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import DatabaseDamaged
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 WAITING_FRAMES = 10_000
 WAITING_CHARACTERS = 16_000_000

@@ -15,10 +15,9 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.store.engine import connection
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, Store
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.schema import ANOTHER_FILE, FOLDER, check_ownership
-from levity_trio.store.engine.unit_of_work import Store
 
 _MISSING: Final = (
     "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"

@@ -35,6 +35,7 @@ import trio
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
+from levity_trio.store.engine.database import News, Store, UnitOfWork, Write, WriteResult
 from levity_trio.store.engine.faults import (
     CommitLost,
     DatabaseDamaged,
@@ -48,7 +49,6 @@ from levity_trio.store.engine.frame_log import (
     FrameLogStatistics,
     store_frames,
 )
-from levity_trio.store.engine.unit_of_work import News, Store, UnitOfWork, Write, WriteResult
 
 BATCH_JOBS = 250
 FEW_JOBS = 8

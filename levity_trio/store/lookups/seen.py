@@ -25,7 +25,7 @@ from levity_trio.operations.seen import (
     TransactionEnded,
     TransferStatus,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import in_zone, parse_time, stamp

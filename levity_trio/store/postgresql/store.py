@@ -23,17 +23,18 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.connection import InUse
-from levity_trio.store.engine.database import Bookkeeping, Parameters
-from levity_trio.store.engine.faults import is_not_allowed
-from levity_trio.store.engine.schema import FOLDER
-from levity_trio.store.engine.unit_of_work import (
+from levity_trio.store.engine.database import (
     INSERT_COMMAND,
     INSERT_EVENT,
+    Bookkeeping,
     News,
+    Parameters,
     Write,
     WriteResult,
     commit,
 )
+from levity_trio.store.engine.faults import is_not_allowed
+from levity_trio.store.engine.schema import FOLDER
 from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import LOCKED, Bound, PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate

@@ -28,9 +28,8 @@ from levity_trio.store.billing.booking import (
     store_prices,
 )
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.wire.times import in_zone

@@ -16,14 +16,13 @@ from typing import Final, NamedTuple
 import trio
 from orjson import dumps
 
-from levity_trio.billing.splitting import QuarterEnergy
+from levity_trio.billing.pricing import QuarterEnergy
 from levity_trio.store.billing.booking import LONGEST
 from levity_trio.store.billing.evidence import Billed
 from levity_trio.store.billing.quarters import divided, price_again, touched
 from levity_trio.store.cases.transaction import find_transaction
-from levity_trio.store.engine.database import Database, marks, rows_of
+from levity_trio.store.engine.database import Database, UnitOfWork, marks, rows_of
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing

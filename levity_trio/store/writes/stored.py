@@ -9,9 +9,8 @@ from types import NoneType
 from typing import Any, Generic, get_args, get_type_hints
 
 from levity_trio.records import personal_in
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.shapes import COLUMNS, S
+from levity_trio.store.engine.database import UnitOfWork, marks
+from levity_trio.store.reads.pages import COLUMNS, S
 
 
 class RecordTable(Generic[S]):

@@ -36,15 +36,12 @@ from levity_trio.store.writes.people import users as user_writes
 from levity_trio.web.api.chargers import (
     addresses,
     certificates,
-    charger_facts,
     chargers,
     configuration,
     files,
     meter_keys,
     offline,
     operations,
-    plans,
-    registration,
     security,
     stations,
     templates,
@@ -52,11 +49,10 @@ from levity_trio.web.api.chargers import (
 from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
 from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.bodies import StreamedBody
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Endpoint
+from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Doorway, application_of
-from levity_trio.web.api.load import feeder, leases, load
+from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import (
     bank_files,
     biller,
@@ -68,11 +64,9 @@ from levity_trio.web.api.money import (
     wallets,
 )
 from levity_trio.web.api.people import (
-    account_files,
     accounts,
     households,
     limits,
-    owned,
     personal,
     replacing,
     tags,
@@ -93,7 +87,7 @@ from levity_trio.web.api.site import (
     system,
     webhooks,
 )
-from levity_trio.web.api.transactions import review, review_groups, transactions
+from levity_trio.web.api.transactions import review, transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
 from levity_trio.web.http.server import HttpLimits, open_http
@@ -117,25 +111,12 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(
-        administration,
-        tags,
-        stations,
-        chargers,
-        registration,
-        security,
-        charger_facts,
-        transactions,
-        review,
-        review_groups,
-    ),
-    *(operations, plans, files, logs, events, webhooks, backends, mqtt, configuration, templates),
+    *(administration, tags, stations, chargers, security, transactions, review),
+    *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
     *(certificates, offline, imports, addresses, meter_keys),
     *(
         accounts,
-        owned,
         limits,
-        account_files,
         households,
         personal,
         replacing,
@@ -150,7 +131,6 @@ ROOMS: Final = (
     wallets,
     bank_files,
     feeder,
-    leases,
     *(users, driving, mine, reports, messages, own_settings),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(

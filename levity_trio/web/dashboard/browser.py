@@ -17,8 +17,7 @@ from starlette.types import Scope
 
 from levity_trio.records import record
 from levity_trio.web.api.engine.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
 from levity_trio.web.logins.browsers import form_value, new_cookie
 
 LONGEST_ID: Final = 100

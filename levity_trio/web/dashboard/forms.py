@@ -57,10 +57,15 @@ from levity_trio.web.dashboard.fields import (
 )
 from levity_trio.web.dashboard.money import in_currency
 from levity_trio.web.dashboard.operations import CHARGER, page_of
-from levity_trio.web.dashboard.page import PageView, currency_of_site, open_sessions
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    PageView,
+    answered,
+    currency_of_site,
+    open_sessions,
+)
 from levity_trio.web.dashboard.pages import section_of
 from levity_trio.web.dashboard.pages.review import count_part
-from levity_trio.web.dashboard.refusals import ApiRefused, answered
 from levity_trio.web.dashboard.renderer import Note, Renderer
 from levity_trio.web.dashboard.shapes import minute, moment
 from levity_trio.web.dashboard.suggestions import OPERATIONS, Suggestions, subject_of

@@ -25,10 +25,15 @@ from levity_trio.locale import language
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.engine.access import is_admitted
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Caller, Role
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, DashboardPage, Live, PageView
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
+from levity_trio.web.dashboard.page import (
+    EVERYTHING,
+    ApiRefused,
+    Changed,
+    DashboardPage,
+    Live,
+    PageView,
+)
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
 from levity_trio.web.http.turns import TurnQueue
 

@@ -3,7 +3,8 @@ while it is open; and the sections, in the order of how often they are needed.""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import UTC, tzinfo
 from http import HTTPStatus
@@ -14,27 +15,127 @@ import orjson
 from starlette.types import ASGIApp
 
 from levity_trio.locale import N_, _
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.chargers.chargers import names
-from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.reads.people.belongings import Belonging
+from levity_trio.store.reads.pages import ListPage, NoPage, WantedPage
+from levity_trio.store.reads.people.accounts import Belonging
 from levity_trio.store.reads.people.places import AtSpace, RefusedCard, SpaceRow
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.told import without
 from levity_trio.web.api.engine.bodies import S, asked
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, whole_number
-from levity_trio.web.api.load.leases import LimitedCharger, limited_chargers
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, Server, whole_number
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.load.load import LimitedCharger, limited_chargers
 from levity_trio.web.api.people.limits import read_refused
+from levity_trio.web.dashboard.fields import label_of
 from levity_trio.web.dashboard.mount import DRIVERS
-from levity_trio.web.dashboard.refusals import ApiRefused, answered, refusals
-from levity_trio.web.dashboard.snapshots import Look, Snapshots
-from levity_trio.web.in_process import Question, ask
+from levity_trio.web.dashboard.words import sentence
+from levity_trio.web.in_process import Question, Reply, ask
+from levity_trio.web.masks import masked
+
+WHOLE_BODY: Final = "body"
+"""The field of a problem that is about no field alone."""
+
+
+class ApiRefused(Exception):
+    """The API refused a request: its problem document."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(str(document.get("detail", "")))
+        self.status = status
+        self.document = document
+
+    @property
+    def code(self) -> str:
+        return str(self.document.get("code", ""))
+
+    @property
+    def field(self) -> str:
+        """The field that the problem is about, "" if it is about none."""
+        return str(self.document.get("field", ""))
+
+    @property
+    def told(self) -> str:
+        """What the API says about it, without the name of the field."""
+        return without(f"{self.field}: ", self.document.get("detail", ""))
+
+    @property
+    def words(self) -> str:
+        """What to do about it, in plain words, without the name of the field."""
+        return said(self.told)
+
+    @property
+    def labelled(self) -> str:
+        """What to do about it, with the field in words."""
+        return (
+            self.words
+            if self.field in ("", WHOLE_BODY)
+            else f"{label_of(self.field)}: {self.words}"
+        )
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it, with the field in words, as a sentence."""
+        return sentence(self.labelled)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Report a Problem, as the API does. Raises ApiRefused."""
+    try:
+        yield
+    except Problem as problem:
+        document = {"code": problem.code, "detail": problem.detail, **problem.members}
+        raise ApiRefused(problem.status, document) from None
+    except NoPage as error:
+        document = {"code": "not_found", "detail": str(error), "field": error.field}
+        raise ApiRefused(HTTPStatus.NOT_FOUND, document) from None
+
+
+def answered(reply: Reply) -> Any:
+    """Return the JSON of a reply, None if it is empty. Raises ApiRefused."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        raise ApiRefused(reply.status, reply.content or {})
+    return reply.content
+
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+class Look:
+    """A snapshot of the database as somebody may see it. Each read of the store is called through
+    it, and what that returns has passed the mask: no page gets the database itself."""
+
+    def __init__(self, db: Database, *, sees_all: bool) -> None:
+        self.__db = db
+        self._sees_all = sees_all
+
+    def __call__(
+        self, read: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return what a read of the store returns, masked."""
+        records = read(self.__db, *args, **kwargs)
+        return records if self._sees_all else masked(records)
+
+
+class Snapshots:
+    """The database, for pages."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.__reader = reader
+
+    async def look(self, read: Callable[[Look], T], *, sees_all: bool) -> T:
+        """Return what a function reads from one snapshot. Raises Unreadable."""
+        # All that one function reads has one snapshot, so that parts of a page fit together.
+        return await self.__reader.run(lambda db: read(Look(db, sees_all=sees_all)))
+
+
 Values = Mapping[str, Any]
 EVERYTHING: Final = None
 """The value of `changed` for a whole page: no matter which chargers facts were about."""

@@ -20,8 +20,8 @@ from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
-from levity_trio.store.reads.load.sun import SunDay
-from levity_trio.store.reads.money.prices import PricesAhead
+from levity_trio.store.reads.load.load_day import SunDay
+from levity_trio.store.reads.money.tariffs import PricesAhead
 from levity_trio.store.reads.now import Energy
 from levity_trio.store.reads.transactions.bill.shape import BillLine, BillQuarter
 from levity_trio.store.reads.transactions.history import Figures, History, Series

@@ -17,12 +17,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from levity_trio.locale import N_, _
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.browser import Browser
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     DashboardPage,
     PageView,
     Values,
@@ -30,7 +30,6 @@ from levity_trio.web.dashboard.page import (
     shown_section,
     start_of,
 )
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.dashboard.words import sentence
 from levity_trio.web.http.negotiation import accepts_gzip, compressed

@@ -28,8 +28,7 @@ from levity_trio.locale.texts import read_at
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.engine.access import check_host, check_url
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.streaming import EventStream
 from levity_trio.web.dashboard import assets, logging_in
@@ -40,17 +39,18 @@ from levity_trio.web.dashboard.live import Channels, open_channels
 from levity_trio.web.dashboard.mount import DRIVERS, Mount
 from levity_trio.web.dashboard.page import (
     ApiOfPages,
+    ApiRefused,
     Changed,
     DashboardPage,
     Live,
     LivePart,
     PageView,
+    Snapshots,
+    refusals,
 )
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
-from levity_trio.web.dashboard.refusals import ApiRefused, refusals
 from levity_trio.web.dashboard.renderer import READER, Note, Renderer
-from levity_trio.web.dashboard.snapshots import Snapshots
 from levity_trio.web.http.negotiation import preferred_language
 from levity_trio.web.http.problems import application
 from levity_trio.web.http.proxy_path import API

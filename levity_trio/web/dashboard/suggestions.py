@@ -29,8 +29,13 @@ from levity_trio.web.dashboard.fields import (
 )
 from levity_trio.web.dashboard.money import money, month
 from levity_trio.web.dashboard.operations import CHARGER
-from levity_trio.web.dashboard.page import PageView, Values, currency_of_site, open_sessions
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    PageView,
+    Values,
+    currency_of_site,
+    open_sessions,
+)
 from levity_trio.web.dashboard.renderer import Renderer
 from levity_trio.wire.times import in_zone
 

@@ -23,9 +23,8 @@ from levity_trio.store.reads.transactions.billed import BilledTransaction, bille
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.context import local_today, rule_of
-from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.api.engine.local_times import local_moment
+from levity_trio.web.api.engine.endpoints import Role, local_today, rule_of
+from levity_trio.web.api.engine.lists import local_moment
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.money.bank_files import BANK_FILES, BANK_LINES
 from levity_trio.web.api.people.accounts import read_account
@@ -37,10 +36,15 @@ from levity_trio.web.api.people.households import (
 from levity_trio.web.api.people.replacing import REPLACEMENT
 from levity_trio.web.api.site.backends import BACKEND, BACKENDS
 from levity_trio.web.dashboard.fields import WHICH, day_after, fields_of, texts
-from levity_trio.web.dashboard.page import Changed, LivePart, PageView, names_of_chargers
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    Changed,
+    LivePart,
+    Look,
+    PageView,
+    names_of_chargers,
+)
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"

@@ -28,7 +28,7 @@ from levity_trio.access.user_passwords import NOBODYS, Stretched
 from levity_trio.charger.failures import Failures
 from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
 from levity_trio.clock import Clock
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes.people import logins as writes
 from levity_trio.store.writes.people import users

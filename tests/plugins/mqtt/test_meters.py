@@ -23,7 +23,7 @@ from levity_trio.plugins.mqtt.broker import Broker, Message
 from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.plugin import Mqtt
 from levity_trio.plugins.mqtt.states import States
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.now.entities import SeenCharger
 from levity_trio.store.writes.load import load as load_writes
 from levity_trio.store.writes.money import meters as writes

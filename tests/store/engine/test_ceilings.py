@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from levity_trio.events import ChargerBooted, Fact, FactsCounted, StatusChanged
-from levity_trio.store.engine import unit_of_work as ceilings
-from levity_trio.store.engine.unit_of_work import DAILY_FACTS
+from levity_trio.store.engine import database as ceilings
+from levity_trio.store.engine.database import DAILY_FACTS
 from levity_trio.store.writes.chargers.set_aside import count_repairs
 from tests.store.books import Books, Station
 

@@ -12,6 +12,7 @@ import trio
 
 from levity_trio.events import CertificateRequested
 from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.frame_log import (
     WAITING_CHARACTERS,
@@ -19,7 +20,6 @@ from levity_trio.store.engine.frame_log import (
     FrameLog,
     FrameRow,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
 from tests.store.template import new_database
 

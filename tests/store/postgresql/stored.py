@@ -8,8 +8,8 @@ from contextlib import closing
 from itertools import count
 
 from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.database import Write, WriteResult
 from levity_trio.store.engine.faults import DatabaseFault
-from levity_trio.store.engine.unit_of_work import Write, WriteResult
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Row, connect, open_reader
 from levity_trio.store.postgresql.store import PostgresqlStore
 from tests.postgresql import MODEL, Server

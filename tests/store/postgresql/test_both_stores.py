@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
 from tests.both_stores import BothStores

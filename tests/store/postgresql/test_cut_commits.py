@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
+from levity_trio.store.engine.database import UnitOfWork, Write
 from levity_trio.store.postgresql.connection import SETTINGS
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
 from tests.postgresql import Server

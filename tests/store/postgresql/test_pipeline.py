@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
+from levity_trio.store.engine.database import UnitOfWork, Write
 from levity_trio.store.postgresql.store import open_store
 from tests.postgresql import Server
 from tests.store.batches import ADD, fact, keep, repeat_a_key_unseen

@@ -16,7 +16,7 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, UnitOfWork
+from levity_trio.store.engine.database import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.servers import listen
 from levity_trio.store.postgresql.store import LeaseEnded, PostgresqlStore, open_store

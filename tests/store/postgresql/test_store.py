@@ -15,13 +15,13 @@ import pytest
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.database import UnitOfWork, Write
 from levity_trio.store.engine.schema import (
     FIRST_TRANSACTION_ID,
     NewerSchema,
     NotOurs,
     newest_version,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, connect
 from levity_trio.store.postgresql.store import LeaseEnded, open_store
 from tests.postgresql import Server, running

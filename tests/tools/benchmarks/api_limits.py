@@ -24,7 +24,7 @@ from starlette.routing import Route
 from levity_trio import cli
 from levity_trio.listening.addresses import Flags, listen
 from levity_trio.web import services
-from levity_trio.web.api.engine.context import ApiParts
+from levity_trio.web.api.engine.endpoints import ApiParts
 from levity_trio.web.http.server import HttpLimits, application, open_http
 from levity_trio.wire.times import stamp
 

@@ -29,8 +29,7 @@ from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Order, closable
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.engine.database import rows_of
-from levity_trio.store.engine.unit_of_work import commit
+from levity_trio.store.engine.database import commit, rows_of
 from levity_trio.store.writes.money import closing as closings
 from tests.store.reading import view
 

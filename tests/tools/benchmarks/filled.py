@@ -20,7 +20,7 @@ from levity_trio.charging.reviews import AS_REPORTED
 from levity_trio.store.billing.booking import Book
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import FileConnection, open_database
-from levity_trio.store.engine.unit_of_work import commit
+from levity_trio.store.engine.database import commit
 from levity_trio.told import Told, stored, stored_in
 
 from . import filled_statements

@@ -22,7 +22,7 @@ from typing import Any, Final
 import trio
 import trio.testing
 
-from levity_trio.billing.blocking import begun_minutes
+from levity_trio.billing.pricing import begun_minutes
 from levity_trio.billing.tariff import Blocking
 from levity_trio.simulator.feeder import Breaker
 from levity_trio.simulator.model.vehicle import Vehicle

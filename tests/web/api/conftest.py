@@ -19,8 +19,14 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.reads.reader import Reader
-from levity_trio.web.api.engine.context import ApiParts, Refusals, RequestPlaces
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.engine.endpoints import (
+    ApiParts,
+    Caller,
+    Endpoint,
+    Refusals,
+    RequestPlaces,
+    Role,
+)
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.in_process import NOTHING, Question, Reply, hand_on
 from levity_trio.web.logins.browsers import Logins

@@ -22,11 +22,10 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api.engine.context import ApiParts, Refusals, RequestPlaces
-from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Refusals, RequestPlaces, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.refusals import ApiRefused, answered
+from levity_trio.web.dashboard.page import ApiRefused, answered
 from levity_trio.web.in_process import Question, Reply, ask
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger

@@ -19,7 +19,7 @@ from levity_trio.store.writes.people.households import MovingOut, move_out
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.drivers.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.wire.times import stamp
 from tests.store.owning import SPACE
 from tests.web.api.driving import Driver, Yard

@@ -12,7 +12,7 @@ import pytest
 from levity_trio.store.reads.transactions import costs
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.people import owned
+from levity_trio.web.api.people import accounts
 from levity_trio.web.api.site import history
 from levity_trio.web.api.transactions import transactions
 from tests.store.bills import Biller
@@ -23,7 +23,10 @@ from tests.web.api.conftest import Site
 
 _POWER, _SUN, HISTORY, WEEK, _QUARTERS = history.ENDPOINTS
 LIST, *_ = transactions.ENDPOINTS
-OF_ACCOUNT, UNOWNED, *_ = owned.ENDPOINTS
+(OF_ACCOUNT,) = [
+    one for one in accounts.ENDPOINTS if one.path == f"{accounts.ACCOUNT}/transactions"
+]
+(UNOWNED,) = [one for one in accounts.ENDPOINTS if one.path == accounts.UNOWNED]
 YEAR = {"from": "2026-03-01", "to": "2026-04-02"}
 
 

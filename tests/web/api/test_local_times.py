@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
     GivenTime,
     begins_at,
     local_day,

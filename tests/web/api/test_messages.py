@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from levity_trio.billing.ownership import BillBy
+from levity_trio.notify.delivery import Around, LinkAddresses, Messages
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
-from levity_trio.notify.opening import Around, LinkAddresses, Messages
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.store.writes.people.messages import claim
@@ -22,7 +22,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money.billing import CLOSING
 from levity_trio.web.api.site import messages
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
 from tests.notify.ntfy import serving_ntfy
 from tests.store.facts import closed_statement
 from tests.web.api.conftest import Site

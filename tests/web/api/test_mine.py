@@ -20,7 +20,7 @@ from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.access import caller_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.web.in_process import Question, ask
 from levity_trio.web.logins.browsers import Logins, Visit
 from levity_trio.web.logins.tokens import Tokens

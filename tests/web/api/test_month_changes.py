@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.store.billing.numbering import Closable
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.money.closing import Closed
 from levity_trio.web.api.engine.problems import Problem

@@ -22,7 +22,7 @@ from tests.web.api.conftest import Site
 (RETIRE,) = [
     one for one in chargers.ENDPOINTS if one.path == chargers.CHARGER and one.method == "DELETE"
 ]
-(GIVE,) = [one for one in accounts.ENDPOINTS if one.path.endswith("/give")]
+(GIVE,) = [one for one in accounts.ENDPOINTS if one.path == f"{accounts.ACCOUNT}/give"]
 (SESSIONS,) = [
     one
     for one in transactions.ENDPOINTS

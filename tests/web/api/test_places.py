@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from levity_trio.web.api.engine.context import RECORDED, Refusals, RequestPlaces
+from levity_trio.web.api.engine.endpoints import RECORDED, Refusals, RequestPlaces
 from levity_trio.web.api.engine.problems import Problem
 from tests.charger.conftest import run_in_virtual_time
 

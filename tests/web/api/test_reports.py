@@ -15,8 +15,8 @@ from levity_trio.store.writes.people import personal
 from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.reports import MOST_OF_DAY
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.dashboard.page import ApiRefused, answered
 from levity_trio.web.dashboard.pages.driver import PAGES
-from levity_trio.web.dashboard.refusals import ApiRefused, answered
 from levity_trio.web.in_process import Question, ask
 from tests.store.bills import FLAT, Biller, month_is_over
 from tests.store.books import Station

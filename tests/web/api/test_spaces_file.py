@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.web.api.people import account_files
+from levity_trio.web.api.people import accounts
 from tests.store.books import Station
 from tests.store.owning import SPACE, House
 from tests.web.api.conftest import Site
 
 EXPORT, IMPORT = (
-    next(one for one in account_files.ENDPOINTS if one.path.endswith(f"/account-space-{end}"))
+    next(one for one in accounts.ENDPOINTS if one.path.endswith(f"/account-space-{end}"))
     for end in ("export", "import")
 )
 

@@ -12,15 +12,15 @@ from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.people import accounts, limits, owned, tags
+from levity_trio.web.api.people import accounts, limits, tags
 from levity_trio.web.api.people.tags import ChangeBody, TagBody, as_stored
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
 
 (LIST,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAGS)]
-(OWNED,) = [one for one in owned.ENDPOINTS if one.path == owned.OWNED_TAGS]
-(GIVE,) = [one for one in accounts.ENDPOINTS if one.path.endswith("/give")]
+(OWNED,) = [one for one in accounts.ENDPOINTS if one.path == accounts.OWNED_TAGS]
+(GIVE,) = [one for one in accounts.ENDPOINTS if one.path == f"{accounts.ACCOUNT}/give"]
 (ASKED,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ASKED)]
 (SAME,) = [one for one in tags.ENDPOINTS if one.path.endswith("/same")]
 (CREATE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("POST", tags.ID_TAGS)]

@@ -25,7 +25,7 @@ from levity_trio.web.api.engine.bodies import (
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.money import in_currency
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
 
 
 class Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

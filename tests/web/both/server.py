@@ -25,13 +25,12 @@ from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
 from levity_trio.load.service import LoadManagement
 from levity_trio.locale import FOLDER
-from levity_trio.notify.opening import Messages
+from levity_trio.notify.delivery import Messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.web.api.engine.access import Door
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.mount import Mount

@@ -24,7 +24,7 @@ from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.documents import printing
 from levity_trio.store.engine.connection import open_database
-from levity_trio.web.api.engine import context
+from levity_trio.web.api.engine import endpoints
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
@@ -144,7 +144,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
         # on a busy machine, one store would record refusals of more minutes
-        patch.setattr(context, "MINUTE", inf)
+        patch.setattr(endpoints, "MINUTE", inf)
         past = write_past(folder / "site.db", MOMENT)
         (
             folder / ".site.db-litestream"

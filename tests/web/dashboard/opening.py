@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
-from levity_trio.web.dashboard.snapshots import Snapshots
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView, Snapshots
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
 from tests.web.api.conftest import Site

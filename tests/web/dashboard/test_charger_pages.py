@@ -25,10 +25,9 @@ from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.operations import GROUPS, groups_for, words_of
-from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView, Snapshots
 from levity_trio.web.dashboard.pages import charger, charger_facts
 from levity_trio.web.dashboard.progress import steps
-from levity_trio.web.dashboard.snapshots import Snapshots
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
 from tests.store.books import Station

@@ -24,11 +24,11 @@ from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import reports
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.bills import PAGES as OF_BILLS
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
-from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
@@ -47,7 +47,7 @@ from tests.web.dashboard.opening import Opening, attributes
 CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
 NAMING = r"Give it a name Name Save |I lost this card… Block .*? now "
 REVIEW = OF_REVIEW[0]
-OF_SESSION = OF_SESSIONS[0]
+OF_SESSION = OF_SESSIONS[1]
 MONTH, STATEMENT = (
     next(page for page in OF_BILLS if page.path == path)
     for path in ("/bills/{month}", "/statements/{number}")

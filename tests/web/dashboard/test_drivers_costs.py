@@ -12,9 +12,8 @@ from typing import Any, Final
 import pytest
 import trio
 
-from levity_trio.store.reads.people.mine import DriversSession
-from levity_trio.web.api.engine.context import RequestPlaces
-from levity_trio.web.api.engine.endpoints import Caller
+from levity_trio.store.reads.people.driving import DriversSession
+from levity_trio.web.api.engine.endpoints import Caller, RequestPlaces
 from levity_trio.web.dashboard.pages import driver as pages
 from tests.sizes import IS_FULL, size
 from tests.store.bills import ANNA, BEN, BERLIN, month_is_over

@@ -22,7 +22,7 @@ from levity_trio.documents import printing
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.writes.people import tags
-from levity_trio.web.api.engine import context
+from levity_trio.web.api.engine import endpoints
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.fields import fields_of, leaves
@@ -520,7 +520,7 @@ def answered(
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
-        patch.setattr(context, "MINUTE", inf)
+        patch.setattr(endpoints, "MINUTE", inf)
         patch.setattr(printing, "_run", make_documents_here)
         past = write_past(folder / "site.db", MOMENT)
         with open_database(folder / "site.db") as file:

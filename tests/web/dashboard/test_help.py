@@ -10,10 +10,9 @@ from levity_trio import manual
 from levity_trio.locale import speaking
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.page import DashboardPage
+from levity_trio.web.dashboard.page import ApiRefused, DashboardPage
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening

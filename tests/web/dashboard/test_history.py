@@ -31,7 +31,7 @@ from tests.web.dashboard.opening import Opening, with_class
 (HISTORY,) = PAGES
 FOUR_WEEKS = ("2026-02-02T00:00:00.000Z", "2026-03-02T00:00:00.000Z")
 OF_HOUSEHOLD = next(page for page in households.PAGES if page.path == "/accounts/{id}")
-(SESSIONS,) = OF_SESSIONS
+SESSIONS = OF_SESSIONS[0]
 
 
 def charge(station: Station, wh: int) -> None:

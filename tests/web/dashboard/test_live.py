@@ -21,8 +21,7 @@ from jinja2 import DictLoader, Environment
 from levity_trio.events import ReadingReceived
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.api.engine.context import RequestPlaces
-from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, RequestPlaces, Role
 from levity_trio.web.dashboard.live import (
     FAULT,
     FAULT_SECONDS,
@@ -31,8 +30,14 @@ from levity_trio.web.dashboard.live import (
     Channels,
     open_channels,
 )
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, DashboardPage, LivePart, PageView
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import (
+    EVERYTHING,
+    ApiRefused,
+    Changed,
+    DashboardPage,
+    LivePart,
+    PageView,
+)
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, JoinedStream

@@ -19,7 +19,6 @@ from levity_trio.told import Figure, Told, stored_in
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.load import feeder as feeder_api
-from levity_trio.web.api.load import leases as leases_api
 from levity_trio.web.api.load import load as load_api
 from levity_trio.web.dashboard.pages import charger, driver, load, now
 from tests.integration.browsing import Page as Shown
@@ -34,8 +33,8 @@ from tests.web.dashboard.opening import Opening, attributes
 
 (NOW,) = now.PAGES
 PREVIEW = next(one for one in feeder_api.ENDPOINTS if one.path.endswith("/preview"))
-FORGET = next(one for one in leases_api.ENDPOINTS if one.path.endswith("/forget"))
-CHARGERS = leases_api.ENDPOINTS[0]
+FORGET = next(one for one in load_api.ENDPOINTS if one.path.endswith("/forget"))
+CHARGERS = next(one for one in load_api.ENDPOINTS if one.path == load_api.CHARGERS)
 FEEDER, TRY, WHY, DAY = load.PAGES
 CHARGE, CHARGER, SESSION = (driver.PAGES[place] for place in (0, 1, 4))
 SHADOW = "shadow: nothing is sent to the chargers"

@@ -14,7 +14,7 @@ from levity_trio.billing.statement import SUN
 from levity_trio.billing.tariff_file import parse
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import driver
-from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
+from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import BERLIN, Biller, correct, month_is_over
 from tests.store.books import Station
@@ -183,7 +183,7 @@ async def test_a_session_is_shown_by_the_quarter(
     exact = sum(one["wh"] * Decimal(one["price"]) for _line, one in quarters) / 1000
     assert abs(exact - amount) < Decimal("0.02")
     assert any(line["window"] == SUN for line, _one in quarters)
-    whole = await Opening(yard, Role.ADMIN).open(OF_SESSIONS[0], id=number)
+    whole = await Opening(yard, Role.ADMIN).open(OF_SESSIONS[1], id=number)
     assert "By the quarter-hour" in whole.words
 
 
@@ -198,7 +198,7 @@ async def test_who_corrected_a_price_after_a_session_is_told(yard: Yard, biller:
     page = await shown(yard, number)
     assert "cleo corrected prices of this session after it had ended" in page.words
     assert "Reason: the market told it wrongly" in page.words
-    whole = await Opening(yard, Role.ADMIN).open(OF_SESSIONS[0], id=number)
+    whole = await Opening(yard, Role.ADMIN).open(OF_SESSIONS[1], id=number)
     assert "cleo corrected prices after the session" in whole.words
     assert ": the market told it wrongly" in whole.words
 

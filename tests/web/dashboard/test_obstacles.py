@@ -9,7 +9,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.forms import explained
 from levity_trio.web.dashboard.operations import CHARGER
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site

@@ -19,7 +19,7 @@ from levity_trio.store.writes.people import accounts, recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.store.writes.transactions.judging import judge_due
 from levity_trio.web.api.drivers.mine import DriversMoney, read_money
-from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import Server
 from levity_trio.web.api.engine.problems import Problem
 from tests.store.bills import (
     ANNA,

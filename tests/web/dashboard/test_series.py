@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from levity_trio.web.api.money import series as api
-from levity_trio.web.dashboard.pages import series
+from levity_trio.web.dashboard.pages import tariffs
 from tests.integration.browsing import Page as Shown
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
-LIST, ONE = series.PAGES
+LIST, ONE = tariffs.PAGES[-2:]
 ENDPOINTS = {(one.method, one.path): one for one in api.ENDPOINTS}
 ADD = ENDPOINTS["POST", "/api/admin/series"]
 IMPORT = ENDPOINTS["POST", "/api/admin/series/{id}/import"]

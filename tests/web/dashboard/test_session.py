@@ -12,9 +12,9 @@ from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.told import Quantity, Told, joined, stored
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.charts import MOST_POINTS
-from levity_trio.web.dashboard.pages import session
-from levity_trio.web.dashboard.pages.session import MOST_WEIGHED
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
+from levity_trio.web.dashboard.pages import sessions
+from levity_trio.web.dashboard.pages.sessions import MOST_WEIGHED
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import BERLIN, Biller
 from tests.store.books import Station, meter_value
@@ -24,7 +24,7 @@ from tests.store.test_imported import import_one
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening, with_class
 
-SESSION, READINGS, FRAMES = session.PAGES
+SESSION, READINGS, FRAMES = sessions.PAGES[1:]
 HOSTILE = '"><script>alert(1)</script>'
 SPLIT = """
 name = "Split"

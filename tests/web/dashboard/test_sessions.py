@@ -15,7 +15,7 @@ from tests.store.owning import House
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
-(SESSIONS,) = sessions.PAGES
+SESSIONS = sessions.PAGES[0]
 HOSTILE = '"><script>alert(1)</script>'
 
 

@@ -9,7 +9,7 @@ from levity_trio.locale import speaking
 from levity_trio.signed.keys import parse_key
 from levity_trio.store.writes.chargers import configuration, meter_keys
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.pages import charger, driver, session
+from levity_trio.web.dashboard.pages import charger, driver, sessions
 from levity_trio.web.dashboard.shapes import fingerprint
 from tests.store.books import Books, Station
 from tests.store.signing_meters import SigningMeter, charge, look
@@ -17,7 +17,7 @@ from tests.web.api.conftest import Site
 from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening
 
-SESSION, STATE = session.PAGES[0], charger.PAGES[0]
+SESSION, STATE = sessions.PAGES[1], charger.PAGES[0]
 SETTINGS = next(one for one in charger.PAGES if one.path.endswith("/settings"))
 OWN = next(one for one in driver.PAGES if one.path == "/d/sessions/{id}")
 HINT = "Its meter signs what it measures."

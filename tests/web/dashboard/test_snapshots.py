@@ -5,8 +5,7 @@ import pytest
 from levity_trio.store.engine.database import Database
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.page import ApiRefused, Look
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 

@@ -17,7 +17,7 @@ from levity_trio.config.settings import DatabaseAddress
 from levity_trio.events import ChargerConnected, ErrorOpened, Fact, WebhookGivenUp
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.events import WebhookRow, webhooks

@@ -20,13 +20,13 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Shape,
     WantedPage,
     equal,
     given,
     read_page,
     where,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_
 from levity_trio.wire.times import shifted_stamp
 

@@ -13,13 +13,13 @@ from levity_trio.records import ForOperators, in_order, noun, record
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.pages import (
     ListPage,
+    Shape,
     WantedPage,
     WhereCondition,
     by_name,
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 
 OMITTED: Final = (
     "SELECT id FROM hidden_cp UNION SELECT id FROM cp "

@@ -11,8 +11,7 @@ from levity_trio.operations.templates import ComparedKey, Has, compare, together
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.chargers import of_model
-from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import ListPage, Shape, WantedPage
 
 
 @record

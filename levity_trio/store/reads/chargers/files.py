@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.operations.transfers import is_url_valid
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import ListPage, Shape, WantedPage
 
 
 @record

@@ -12,8 +12,7 @@ import orjson
 from levity_trio.operations.limits import Charging, LimitInForce, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import ListPage, Shape, WantedPage
 from levity_trio.wire.charging_profiles import Installed
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp

@@ -21,12 +21,12 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Shape,
     WantedPage,
     WhereCondition,
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_
 
 

@@ -17,7 +17,7 @@ import orjson
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.chargers import AWAY_SINCE
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.told import Told
 
 

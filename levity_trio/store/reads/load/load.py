@@ -25,7 +25,7 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import PRICE
 from levity_trio.store.reads.chargers.chargers import OMITTED
 from levity_trio.store.reads.load.leases import ManagedCharger, managed_chargers, newcomers
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.told import N_, Moment, Told, in_stored
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp

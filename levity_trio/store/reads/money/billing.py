@@ -9,7 +9,7 @@ from levity_trio.nouns import Biller
 from levity_trio.records import noun, record
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 
 
 @record

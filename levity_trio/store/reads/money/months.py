@@ -17,7 +17,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.money.month_parts import MonthFigures, WantedMonth, month_figures
 from levity_trio.store.reads.money.statements import OPEN_MONTH
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.wire.times import in_zone, stamp
 
 MOST_HELD_BACK: Final = 500

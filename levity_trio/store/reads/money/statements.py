@@ -15,13 +15,13 @@ from levity_trio.store.reads.pages import (
     ListKeys,
     ListPage,
     Row,
+    Shape,
     Sort,
     WantedPage,
     WhereCondition,
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 
 
 @record

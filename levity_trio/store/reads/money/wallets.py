@@ -17,6 +17,7 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Shape,
     Sort,
     WantedPage,
     WhereCondition,
@@ -24,7 +25,6 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_, Told
 
 

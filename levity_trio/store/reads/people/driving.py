@@ -1,5 +1,6 @@
 """What a driver may see of the chargers, and what a household may use there: its tags, its
-sessions, its commands.
+commands, its sessions, open ones live and ended ones as a bill takes them; what drivers reported,
+and what was answered.
 
 What belongs to a household is decided as for its bills (billing/ownership.py).
 """
@@ -8,24 +9,50 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from levity_trio.access.local_lists import folded
+from levity_trio.access.tags import Status
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.records import in_order, record
+from levity_trio.billing.states import BillState
+from levity_trio.records import Personal, copied, in_order, record
+from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database, marks, rows_of
+from levity_trio.store.engine.database import Database, marks, parts, rows_of
+from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.lookups.ownership import Owners, periods_of
 from levity_trio.store.reads.chargers import charger_facts
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.chargers.chargers import SERVED, connectors_of
 from levity_trio.store.reads.chargers.situation import reservations_in_force
-from levity_trio.store.reads.money.prices import DriversPrice, Prices
-from levity_trio.store.reads.pages import and_all, given
+from levity_trio.store.reads.load.load import says_to_driver
+from levity_trio.store.reads.money.tariffs import DriversPrice, Prices
+from levity_trio.store.reads.pages import (
+    Shape,
+    WantedPage,
+    WhereCondition,
+    and_all,
+    cursor_of,
+    given,
+    where,
+)
+from levity_trio.store.reads.transactions.bill.reading import OwnBill, own_bill
+from levity_trio.store.reads.transactions.billed import (
+    BilledTransaction,
+    billed_rows,
+    billed_transaction,
+    numbers_of,
+)
+from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
+from levity_trio.store.reads.transactions.curve import Curve, curve
+from levity_trio.store.reads.transactions.explain import SignedValues, signed_values
+from levity_trio.store.reads.transactions.signed import file_of
+from levity_trio.store.reads.transactions.transactions import ACTIVE, COMPLETED, TransactionFilters
 from levity_trio.wire.times import stamp
 
 START: Final = "RemoteStartTransaction"
@@ -353,3 +380,298 @@ def own_command(
         if transaction is not None:
             return OwnCommand(command, transaction.connector, stopped)
     return None
+
+
+class DriversState(StrEnum):
+    """How far a session is, for its driver."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    IN_REVIEW = "in_review"
+    """Its figure is not certain, so no bill takes it yet."""
+    FREE = "free"
+    """A closed statement lists it without a price."""
+
+
+@record
+class DriversTransaction:
+    """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes;
+    null while in review.
+
+    `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review,
+    or without a tariff; `price` is what a kWh of an open one costs now and next. `refused` is why
+    the card might not charge: space, chargers, spent, month, or the verdict; null if it might.
+    If `is_corrected`, its energy or price is another one today: energy and cost are still those of
+    closed statements, and the next one corrects them. `load` is what load management says
+    of an open one, null where nothing is short.
+    """
+
+    id: int
+    charger: str
+    charger_name: str | None
+    connector_id: int | None
+    begun_at: str
+    ended_at: str | None
+    energy_wh: int | None
+    power_w: float | None
+    last_reading_at: str | None
+    state: DriversState
+    cost: DriversCost | None
+    price: DriversPrice | None
+    refused: str | None
+    is_corrected: bool
+    load: str | None
+
+
+@record
+class DriversSession(DriversTransaction):
+    """A session of a household, and how its cost comes about. `card` is what the household calls
+    its card, else the tag; null if it was started by phone. `signed` is null unless its meter
+    signs."""
+
+    card: str | None
+    bill: OwnBill | None
+    signed: SignedValues | None
+
+
+class Some(NamedTuple):
+    """Some sessions, the newest first, and the last of them if there may be more."""
+
+    data: list[DriversTransaction]
+    next: int | None
+
+
+_CARD: Final = (
+    "SELECT name FROM own_name WHERE account_id = ?1 AND what = 'tag' AND key = ?2 "
+    "UNION ALL SELECT NULL FROM tag WHERE key = ?2 AND is_phone = 1"
+)
+_BILLED: Final = (
+    "SELECT tx_id, sum(energy_wh) FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE tx_id IN ({}) AND position.account_id = ? AND number IS NOT NULL "
+    "AND kind IN ('session', 'free', 'correction') GROUP BY tx_id"
+)
+"""What closed statements of an account say of its sessions, corrections included."""
+_MIGHT: Final = ("Accepted", "")
+_BILL_STATES: Final[Mapping[str, DriversState]] = {
+    BillState.OPEN: DriversState.OPEN,
+    BillState.HELD_BACK: DriversState.IN_REVIEW,
+    BillState.FREE: DriversState.FREE,
+}
+
+
+def transactions(
+    db: Database,
+    household: HouseholdView,
+    now: datetime,
+    limit: int,
+    before: int | None = None,
+    is_open: bool | None = None,
+) -> Some | None:
+    """Return the next sessions of a household, before one of its own; None if that is not its own.
+
+    `is_open` is whether only open ones, or only ended ones, are wanted.
+    """
+    if before is not None and not own_of(db, household, [before]):
+        return None
+    place = (
+        None
+        if before is None
+        else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()
+    )
+    status = {None: None, True: ACTIVE, False: COMPLETED}[is_open]
+    filters = TransactionFilters(status=status, account=household.account)
+    page = numbers_of(db, filters, WantedPage(limit=limit, cursor=place and cursor_of(place)))
+    found = billed_rows(db, page.data)
+    return Some(_shown(db, household, found, now), found[-1].id if page.next_cursor else None)
+
+
+def transaction(
+    db: Database, household: HouseholdView, number: int, now: datetime, *, is_billed: bool = True
+) -> DriversSession | None:
+    """Return a session of a household, None for any other. Without its bill it costs less to
+    read."""
+    found = billed_transaction(db, number)
+    if found is None or household.account is None or found.account != household.account:
+        return None
+    bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
+    (shown,) = _shown(db, household, [found], now, is_billed=is_billed)
+    if bill is not None and bill.pending and bill.positions:
+        shown = replace(shown, is_corrected=True)
+    key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
+    names = rows_of(db)(_CARD, (household.account, key))
+    return copied(
+        DriversSession,
+        shown,
+        card=names[0][0] if names else found.id_tag,
+        bill=bill,
+        signed=signed_values(db, number),
+    )
+
+
+def own_curve(db: Database, household: HouseholdView, number: int) -> Curve | None:
+    """Return the curve of a session of a household, None for any other."""
+    return curve(db, number) if own_of(db, household, [number]) else None
+
+
+def own_signed(db: Database, household: HouseholdView, number: int) -> str | None:
+    """Return what a meter signed of a session of a household, as a file; None for any other."""
+    return file_of(db, number) if own_of(db, household, [number]) else None
+
+
+def _shown(
+    db: Database,
+    household: HouseholdView,
+    found: Sequence[BilledTransaction],
+    now: datetime,
+    *,
+    is_billed: bool = True,
+) -> list[DriversTransaction]:
+    """Return sessions, with their costs if they are billed."""
+    rows, numbers = rows_of(db), [one.id for one in found]
+    costs = costs_of(rows, *household, numbers, now) if is_billed else {}
+    prices, load = Prices(rows, household.rule, household.account, now), says_to_driver(db)
+    billed_wh: dict[int, int] = {}
+    for some in parts(numbers):
+        billed_wh |= dict(rows(_BILLED.format(marks(some)), (*some, household.account)))
+
+    shown: list[DriversTransaction] = []
+    for one in found:
+        state = _BILL_STATES.get(one.bill, DriversState.ENDED)
+        is_open = state is DriversState.OPEN
+        today = None if state is DriversState.IN_REVIEW else one.energy_wh
+        # Its cost is that of closed statements, so its energy is, too.
+        of_ended = None if today is None else billed_wh.get(one.id, today)
+        might = one.verdict in _MIGHT
+        session = copied(
+            DriversTransaction,
+            one,
+            connector_id=one.connector,
+            begun_at=one.start_time,
+            ended_at=one.stop_time,
+            energy_wh=one.energy_so_far_wh if is_open else of_ended,
+            state=state,
+            cost=costs.get(one.id),
+            price=prices.begun(one.charger, one.start_time) if is_open else None,
+            refused=None if might else one.verdict_reason or one.verdict.lower(),
+            is_corrected=of_ended != today,
+            load=load.get(one.id) if is_open else None,
+        )
+        shown.append(session)
+    return shown
+
+
+MOST: Final = 500
+
+
+@record
+class DriverReport:
+    """What a driver reported about a session, a statement (or a session or another `line` on it), a
+    charger or a lost card.
+
+    Without `answered_at` it waits. What was written is null after the household's personal data
+    were deleted.
+    """
+
+    id: int
+    account: int
+    household: str
+    about: str
+    transaction: int | None
+    statement: int | None
+    printed_number: str | None
+    """That of the statement, as it stands on the paper."""
+    charger: str | None
+    charger_name: str | None
+    id_tag: str | None
+    line: int | None
+    words: Personal[str | None]
+    written_at: str
+    written_by: Personal[str | None]
+    answer: Personal[str | None]
+    answered_at: str | None
+    answered_by: str | None
+
+
+@record
+class WaitingReport(DriverReport):
+    """A report. `still_listed` are the chargers that are away and still have a lost card in their
+    list."""
+
+    still_listed: tuple[str, ...]
+
+
+_NUMBER: Final = f"(SELECT {PRINTED} FROM statement WHERE number = report.statement_number)"  # noqa: S608 - our own words
+_SHAPE: Final = Shape(
+    DriverReport,
+    id="report.id",
+    account="report.account_id",
+    household="account.name",
+    statement="report.statement_number",
+    printed_number=_NUMBER,
+    charger="report.cp_id",
+    charger_name="cp.name",
+)
+_FROM: Final = (
+    "FROM report JOIN account ON account.id = report.account_id "
+    "LEFT JOIN cp ON cp.id = report.cp_id"
+)
+
+
+@record(kw_only=False)
+class ReportFilters:
+    """A filter of reports; None means all."""
+
+    account: int | None = None
+    transaction: int | None = None
+    statement: int | None = None
+    charger: str | None = None
+    id_tag: str | None = None
+    number: int | None = None
+    is_waiting: bool | None = None
+
+
+def reports(db: Database, wanted: ReportFilters) -> list[DriverReport]:
+    """Return reports, the newest first."""
+    conditions = given(
+        ("report.account_id = ?", wanted.account),
+        ("report.tx_id = ?", wanted.transaction),
+        ("report.statement_number = ?", wanted.statement),
+        ("report.cp_id = ?", wanted.charger),
+        ("lower(report.id_tag) = lower(?)", wanted.id_tag),
+        ("report.id = ?", wanted.number),
+    )
+    if wanted.is_waiting is not None:
+        negated = "" if wanted.is_waiting else "NOT "
+        conditions.append(WhereCondition(f"answered_at IS {negated}NULL"))
+    clause, values = where(conditions)
+    # an index has those that wait
+    order = "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"
+    return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
+
+
+def waiting_reports(db: Database, wanted: ReportFilters) -> list[WaitingReport]:
+    """Return the same with the chargers that may still accept a lost card."""
+    found: list[WaitingReport] = []
+    for one in reports(db, wanted):
+        is_lost = one.id_tag is not None and one.answered_at is None
+        listed = still_listed(db, one.id_tag or "") if is_lost else []
+        found.append(copied(WaitingReport, one, still_listed=tuple(listed)))
+    return found
+
+
+_AWAY: Final = (
+    f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours
+)
+
+
+def still_listed(db: Database, id_tag: str) -> list[str]:
+    """Return the names of the chargers that are away and still have a card in their list as one
+    that may charge."""
+    rows, names = rows_of(db), list[str]()
+    for charger, name in rows(_AWAY, ()):
+        known = stored.known(rows, charger)
+        contents = [] if known is None else [known.content, known.sent and known.sent.content]
+        found = [(one or {}).get(folded(id_tag)) for one in contents]
+        if any(one is not None and one["idTagInfo"]["status"] == Status.ACCEPTED for one in found):
+            names.append(name)
+    return names

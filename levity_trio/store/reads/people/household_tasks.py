@@ -16,10 +16,10 @@ from levity_trio.records import record
 from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.money import wallets
+from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.people import accounts, users
-from levity_trio.store.reads.people.belongings import Belonging, belongings_of
+from levity_trio.store.reads.people.accounts import Belonging, belongings_of
 from levity_trio.store.reads.people.tags import look_alikes
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_, Told
 from levity_trio.wire.times import in_zone
 

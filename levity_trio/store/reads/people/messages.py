@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.records import Personal, record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 
 
 @record

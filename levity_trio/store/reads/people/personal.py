@@ -23,19 +23,18 @@ from levity_trio.store.lookups.ownership import Owners
 from levity_trio.store.lookups.wallets import currency_of, standing_of
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import TermsRow, WalletRow
+from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.people import accounts, users
-from levity_trio.store.reads.people.accounts import Account, Vehicle
-from levity_trio.store.reads.people.belongings import Belonging, belongings_of
+from levity_trio.store.reads.people.accounts import Account, Belonging, Vehicle, belongings_of
+from levity_trio.store.reads.people.driving import DriverReport, ReportFilters, reports
 from levity_trio.store.reads.people.messages import (
     MessageRow,
     RecipientRow,
     messages_of_account,
     recipients_of,
 )
-from levity_trio.store.reads.people.reports import DriverReport, ReportFilters, reports
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.people.users import LoginRow, UserRow
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.transactions import TransactionEvent, events_of
 from levity_trio.told import N_, Amount, Moment, Told, joined
 from levity_trio.wire.times import in_zone, stamp

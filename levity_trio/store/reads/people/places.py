@@ -13,8 +13,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import places as stored
 from levity_trio.store.lookups.wallets import currency_of
-from levity_trio.store.reads.pages import and_all, given
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape, and_all, given
 
 
 class Loaded(NamedTuple):

@@ -17,6 +17,7 @@ from levity_trio.store.reads.pages import (
     ListKeys,
     ListPage,
     Row,
+    Shape,
     Sort,
     WantedPage,
     WhereCondition,
@@ -24,8 +25,7 @@ from levity_trio.store.reads.pages import (
     read_page,
     sort_by,
 )
-from levity_trio.store.reads.people.owned import forms_as_sent
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.people.accounts import forms_as_sent
 
 
 @noun

@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.access.user_passwords import MOST_TRIES
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 
 
 @record

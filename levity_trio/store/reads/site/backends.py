@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from levity_trio.records import ForOperators, Personal, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 
 
 @record

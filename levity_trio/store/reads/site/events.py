@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.wire.times import stamp
 
 

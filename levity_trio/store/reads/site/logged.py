@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import ListPage, and_all, cursor_of, given, key_of
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import ListPage, Shape, and_all, cursor_of, given, key_of
 
 MOST_READ: Final = 100_000
 """Frames read for a page."""

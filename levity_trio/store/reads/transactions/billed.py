@@ -21,6 +21,7 @@ from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.reads.pages import (
     ListPage,
     Row,
+    Shape,
     Value,
     WantedPage,
     WhereCondition,
@@ -31,7 +32,6 @@ from levity_trio.store.reads.pages import (
     key_of,
     no_cursor,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.costs import CostSum, cost_sums
 from levity_trio.store.reads.transactions.transactions import (
     SHAPE,

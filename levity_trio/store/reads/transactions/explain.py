@@ -32,7 +32,7 @@ from levity_trio.store.cases.transaction import (
     span,
 )
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.store.reads.transactions.review_queue import Review, anonymous_review, reviews_of

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from levity_trio.billing.splitting import quarter
+from levity_trio.billing.pricing import quarter
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.booking import LONGEST
 from levity_trio.store.billing.evidence import Billed

@@ -7,7 +7,7 @@ from typing import Final
 from levity_trio.records import ForOperators, record
 from levity_trio.signed.checking import NO_KEY
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.transactions.signed import told_keys
 
 

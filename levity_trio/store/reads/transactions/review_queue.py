@@ -23,12 +23,12 @@ from levity_trio.store.reads.pages import (
     ListKeys,
     ListPage,
     Row,
+    Shape,
     WantedPage,
     WhereCondition,
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.review_groups import in_groups
 from levity_trio.store.reads.transactions.transactions import (
     OPERATOR,

@@ -19,13 +19,13 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Shape,
     WantedPage,
     WhereCondition,
     given,
     read_page,
     where,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.open import RunningTransaction, open_transactions
 from levity_trio.told import Told
 

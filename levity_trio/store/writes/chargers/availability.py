@@ -4,7 +4,7 @@ a charger may forget it, or not obey."""
 from __future__ import annotations
 
 from levity_trio.events import AvailabilityDiffers
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.connectors import differs
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.origin import Origin

@@ -16,7 +16,7 @@ from levity_trio.events import (
     CertificateRevoked,
 )
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told

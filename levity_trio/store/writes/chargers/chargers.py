@@ -15,7 +15,7 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.records import record
 from levity_trio.store.cases.case import CHARGING
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.seen import NEWEST_STATUSES, clock_skew
 from levity_trio.store.writes.chargers import availability, oddities
 from levity_trio.store.writes.chargers.effects import end_unusable

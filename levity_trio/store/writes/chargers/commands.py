@@ -14,7 +14,7 @@ import orjson
 from levity_trio.access.registration import Status, objection
 from levity_trio.events import CallFailed
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, UnitOfWork
+from levity_trio.store.engine.database import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.writes.chargers import files, outcomes
 from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.store.writes.origin import Origin

@@ -10,7 +10,7 @@ import orjson
 
 from levity_trio.operations.configuration import Value, unknown_in, values_in
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import DAILY_FACTS, UnitOfWork
+from levity_trio.store.engine.database import DAILY_FACTS, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.wire.texts import stored_object

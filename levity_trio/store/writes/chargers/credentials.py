@@ -18,7 +18,7 @@ from levity_trio.access.admission import Admission
 from levity_trio.access.passwords import Kind, Stored
 from levity_trio.events import ChargerReadmitted, PasswordChanged, ProfileChanged, ReadmissionUsed
 from levity_trio.operations.answers import status_of
-from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.database import Row, UnitOfWork
 from levity_trio.store.writes.chargers.hiding import check_known
 from levity_trio.store.writes.origin import Origin
 

@@ -13,7 +13,7 @@ from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
 from levity_trio.store.cases.transaction import StoredTransaction
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.seen import clock_skew, time_of
 from levity_trio.store.writes.chargers import availability
 from levity_trio.store.writes.load.leases import BY

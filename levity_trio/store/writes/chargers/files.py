@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from levity_trio.events import FileReceived
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 
 RETENTION = "retention"
 

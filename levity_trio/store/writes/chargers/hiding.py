@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from levity_trio.events import ChargerHidden, ChargerShown
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.told import Told
 
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.signed.keys import MeterKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.transactions.signing import check_again
 
 _KNOWN: Final = (

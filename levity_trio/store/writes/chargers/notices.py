@@ -17,7 +17,7 @@ from levity_trio.events import (
     LogStatusChanged,
     SecurityEventReported,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.seen import newest_notice
 from levity_trio.store.writes.origin import Origin
 

@@ -20,7 +20,7 @@ from levity_trio.charging.tolerances import MANY, SEVERAL
 from levity_trio.events import ChargerOdd
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import StoredTransaction, begun_before
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import shifted_stamp

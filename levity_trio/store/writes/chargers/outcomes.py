@@ -21,8 +21,7 @@ from levity_trio.operations.outcomes import (
     follow,
 )
 from levity_trio.operations.transfers import TRANSFERS
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.database import Row, UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.lookups.seen import Followed, load, moment, statuses
 from levity_trio.store.writes.origin import Origin

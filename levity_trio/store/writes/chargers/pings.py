@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from levity_trio.events import PingsSwitchedOff
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.sessions import ConnectionEnd, session_of
 
 CLOSINGS: Final = 3

@@ -15,7 +15,7 @@ from levity_trio.access.registration import (
     who_makes_room,
 )
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.commands import withdraw
 from levity_trio.store.writes.chargers.hiding import CHARGED, STRANGERS, UnknownIdentity, hide, show
 

@@ -11,7 +11,7 @@ from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.store.billing.tariffs import first_open_day
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.chargers.hiding import check_known, hide
 from levity_trio.store.writes.chargers.oddities import follow_serial

@@ -10,7 +10,7 @@ import orjson
 from levity_trio.events import CallAnswered
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers.charger_facts import Command, command_in
 from levity_trio.store.writes.chargers import configuration, credentials, effects, outcomes
 from levity_trio.store.writes.chargers.commands import give_up

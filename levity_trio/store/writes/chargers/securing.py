@@ -11,7 +11,7 @@ import orjson
 from levity_trio.access.securing import State, Step, next_step
 from levity_trio.events import SecuringBegan, SecuringEnded, SecuringStopped
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.securing import SecuringPlan, open_plan, standings
 from levity_trio.told import stored
 

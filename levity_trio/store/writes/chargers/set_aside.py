@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from levity_trio.events import MessageSetAside
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.site import frames
 from levity_trio.told import beside

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.events import ChargerShown
 from levity_trio.nouns import Station
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from levity_trio.store.writes.stored import RecordTable

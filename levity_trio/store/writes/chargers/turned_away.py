@@ -6,7 +6,7 @@ from typing import Final
 
 from levity_trio.access.turned_away import MOST, OUTLASTING, TOLD_FOR, Refusal
 from levity_trio.events import ChargerTurnedAway
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.told import stored
 from levity_trio.wire.times import shifted_stamp
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.events import LimitIgnored, LimitObeyed, LoadManagementChanged, TrialEnded
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.load.leases import StoredLease
 from levity_trio.store.writes.load.load import check_charger
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode

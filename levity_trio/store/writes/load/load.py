@@ -14,7 +14,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.billing.quarters import price_again, touched
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import PRICE, WAITED, WHY
 from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter, LoadWish
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known

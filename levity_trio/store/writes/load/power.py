@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.transactions.power import TakenEnergy
 
 _DELETE: Final = "DELETE FROM power WHERE tx_id = ? AND day >= ?"

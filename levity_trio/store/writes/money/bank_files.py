@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.ledger import EntrySource, LedgerKind
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.wallets import currency_of, is_prepaid
 from levity_trio.store.writes.money.wallets import LedgerEntry, enter
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode

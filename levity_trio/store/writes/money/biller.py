@@ -10,7 +10,7 @@ from levity_trio.billing.bank_accounts import fault
 from levity_trio.events import BillerChanged
 from levity_trio.nouns import Biller
 from levity_trio.records import noun
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told

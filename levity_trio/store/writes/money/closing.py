@@ -18,8 +18,7 @@ from levity_trio.store.billing.numbering import Closable, Numbered, Order
 from levity_trio.store.billing.rows import before_of
 from levity_trio.store.billing.settling import note_settlement, set_off
 from levity_trio.store.billing.statements import FIGURES, OF_POSITION
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.writes.money.wallets import LedgerEntry, enter_statement
 from levity_trio.store.writes.transactions.judging import schedule_unsure
 from levity_trio.told import Day, Told

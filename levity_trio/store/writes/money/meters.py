@@ -15,9 +15,8 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.sent.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
-from levity_trio.store.writes.people.account_import import ADDED, SAME, each
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,
     ChangeResult,
@@ -26,6 +25,7 @@ from levity_trio.store.writes.people.accounts import (
     check_name,
     number_of,
 )
+from levity_trio.store.writes.people.households import ADDED, SAME, each
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Moment, Quantity, Told
 from levity_trio.wire.published import wrong_topic

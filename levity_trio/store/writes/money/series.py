@@ -20,8 +20,8 @@ from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.records import record
 from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.billing.tariffs import parsed
-from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.money.series import prices_of
+from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.reads.money.tariffs import prices_of
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,
     ChangeResult,

@@ -22,7 +22,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.drafting import corrections
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode

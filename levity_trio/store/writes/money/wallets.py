@@ -24,8 +24,7 @@ from levity_trio.billing.ledger import (
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
 from levity_trio.store.billing.settling import note_settlement, take_back
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.database import Row, UnitOfWork, marks
 from levity_trio.store.lookups.wallets import (
     currency_of,
     is_on_closed_statement,

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.events import AccountChanged
 from levity_trio.nouns import Household
 from levity_trio.records import noun, personal_in
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import N_, Moment, Told
 from levity_trio.wire.times import stamp

@@ -10,7 +10,7 @@ from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
 from levity_trio.billing.ownership import ChargedSession
 from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.cases.transaction import StoredTransaction
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import WITHHELD, refusal, withheld
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.people import tags

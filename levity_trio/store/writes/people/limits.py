@@ -15,7 +15,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.money import half_up
 from levity_trio.billing.months import Month, MonthLimit, UsedInMonth
 from levity_trio.events import LimitChanged, MonthLimitLifted, MonthLimitNear, MonthLimitReached
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import NEWEST, UsageLimit, usage_limit
 from levity_trio.store.reads.money.month_use import LIMITED, MILLION, CountedTransaction
 from levity_trio.store.writes.chargers import hiding

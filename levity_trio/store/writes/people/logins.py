@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.user_passwords import Stretched
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.database import Row, UnitOfWork
 
 KEPT: Final = 50
 """Log-ins of one user, or with one token; older ones are deleted, so that the table is bounded."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.events import CauseBegan, CauseEnded
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.people.recipients import MESSAGE
 from levity_trio.told import stored
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 
 _IS_OWN: Final = (
     "SELECT 1 FROM ownership WHERE account_id = ?1 AND {} AND voided_at IS NULL AND since <= ?3"

@@ -18,9 +18,9 @@ from typing import Final, NamedTuple
 
 from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.store.cases.settled import NO_PERSONS, SYSTEM
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
-from levity_trio.store.reads.people.belongings import Belonging
+from levity_trio.store.reads.people.accounts import Belonging
 from levity_trio.store.writes.money import bank_files
 from levity_trio.store.writes.people import (
     accounts,

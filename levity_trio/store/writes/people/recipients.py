@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.nouns import Recipient
 from levity_trio.records import noun
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.people.messages import MessageRow
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import stored

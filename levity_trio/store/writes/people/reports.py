@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy, Status
 from levity_trio.events import HouseholdReported, ReportAnswered
-from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.people.reports import DriverReport
+from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.reads.people.driving import DriverReport
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagChange, TagData
 from levity_trio.store.writes.stored import RecordTable

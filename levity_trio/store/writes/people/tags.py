@@ -11,7 +11,7 @@ from levity_trio.access.tags import REMOVED, Policy, Status, Tag
 from levity_trio.events import TagChanged, TagsImported
 from levity_trio.nouns import Card
 from levity_trio.records import noun
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.stored import RecordTable
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.access.user_passwords import Stretched
 from levity_trio.nouns import User
 from levity_trio.records import record
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable

@@ -10,7 +10,7 @@ from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.events import VehicleChanged
 from levity_trio.nouns import Car
 from levity_trio.records import noun
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,

@@ -10,7 +10,7 @@ import orjson
 
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
+from levity_trio.store.engine.database import DATE, UnitOfWork
 from levity_trio.store.reads.site.copying import Fresh
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable

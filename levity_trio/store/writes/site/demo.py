@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.people import limits, recipients, reports

@@ -21,8 +21,8 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from levity_trio.events import MessagesRefused
+from levity_trio.store.engine.database import DATE, UnitOfWork
 from levity_trio.store.engine.faults import RateExceeded
-from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.reads.site.totals import FACT
 from levity_trio.store.writes.chargers.hiding import NEVER_CHARGED
 from levity_trio.store.writes.origin import Message, Origin, number_in

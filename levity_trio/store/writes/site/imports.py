@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.charging.lifecycle import Kind, State, stopped_by
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.levity.rows import (
     ChargerRow,
     ErrorRow,

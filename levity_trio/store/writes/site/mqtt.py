@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.events import MqttFactRefused, MqttReplayed
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.site.events import StoredFact
 from levity_trio.told import shortened, stored
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 
 SECRET: Final = ("mail", "ntfy", "ping-url")
 

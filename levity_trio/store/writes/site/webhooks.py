@@ -9,7 +9,7 @@ from dataclasses import replace
 from levity_trio.events import WebhookGivenUp
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.told import of_stored, stored
 
 

@@ -68,8 +68,7 @@ from levity_trio.store.cases.transaction import (
     ended_at,
     find_transaction,
 )
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.writes.chargers import oddities
 from levity_trio.store.writes.origin import Origin

@@ -38,8 +38,7 @@ from levity_trio.store.cases.transaction import (
     begun_before,
     by_our_clock,
 )
-from levity_trio.store.engine.database import marks, parts
-from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.database import Row, UnitOfWork, marks, parts
 from levity_trio.store.writes.origin import STOP_DATA, Origin, Stop
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts

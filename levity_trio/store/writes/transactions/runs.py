@@ -29,8 +29,7 @@ from levity_trio.charging.tolerances import (
     LEAST_CHARGING_W,
     REACTIVE_A,
 )
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.wire.numbers import is_plain
 from levity_trio.wire.times import shifted_stamp
 

@@ -10,8 +10,7 @@ from levity_trio.charging.lifecycle import Cause
 from levity_trio.log.output import get_logger
 from levity_trio.signed.checking import SignedFinding, SignedState
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.reads.transactions.signed import CheckedSession
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, judge_again

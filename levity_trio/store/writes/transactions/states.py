@@ -26,8 +26,7 @@ from levity_trio.store.cases.transaction import (
     begun_before,
     find_transaction,
 )
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
+from levity_trio.store.engine.database import DATE, UnitOfWork, marks
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.site import frames
 from levity_trio.told import beside

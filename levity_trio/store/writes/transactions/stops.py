@@ -58,7 +58,7 @@ from levity_trio.store.cases.transaction import (
     readings_of,
     span,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import (
     LOCAL,
@@ -69,7 +69,7 @@ from levity_trio.store.writes.origin import (
     StopWithData,
 )
 from levity_trio.store.writes.people.authorization import is_stranger, judge
-from levity_trio.store.writes.transactions import unknown_starts
+from levity_trio.store.writes.transactions import starts
 from levity_trio.store.writes.transactions.judging import end, judge_by_late_message
 from levity_trio.store.writes.transactions.readings import (
     MessageReadings,
@@ -122,7 +122,7 @@ def stop(
     candidates = {tx.id: tx for tx in map(StoredTransaction._make, rows)}
     history = ChargerHistory(db.rows, origin.charger)
     match = _find(db, origin, request, readings, policy, candidates, history)
-    transaction = match.transaction or unknown_starts.begin(db, origin, request, readings)
+    transaction = match.transaction or starts.begin(db, origin, request, readings)
 
     if transaction is None:
         reason = Told("no session of this charger fits this stop")
@@ -321,7 +321,7 @@ def _find(
     repeated = _stopped_before(db, origin, request, named, candidates)
     if repeated is not None:
         return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
-    if named is None and unknown_starts.is_named(db, origin, request):
+    if named is None and starts.is_named(db, origin, request):
         return Match(None, None)
 
     others = _not_yet_stopped(db, origin, request, candidates, history)

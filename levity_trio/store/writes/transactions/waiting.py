@@ -31,7 +31,7 @@ from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.records import record
 from levity_trio.store.cases.settled import SYSTEM, by_whom
 from levity_trio.store.cases.transaction import METER_VALUES, StoredTransaction
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import (
     LOCAL,
@@ -44,7 +44,7 @@ from levity_trio.store.writes.origin import (
     text_in,
 )
 from levity_trio.store.writes.people.authorization import ACCEPTED
-from levity_trio.store.writes.transactions import readings, starts, stops, unknown_starts
+from levity_trio.store.writes.transactions import readings, starts, stops
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
     Decision,
@@ -219,7 +219,7 @@ def _begin(
 ) -> int:
     """Open the transaction of a stop, as of its receipt."""
     stop = sent.stop
-    shown = unknown_starts.shown(db, received, *sent)
+    shown = starts.shown(db, received, *sent)
     connector = shown.connector if details.connector is None else details.connector
     start_time = details.start_time or shown.began
     if connector is None or connector <= 0:
@@ -236,7 +236,7 @@ def _begin(
     tx = starts.insert(db, received, moment, ACCEPTED, fields, stop.transaction)
     entry = EventEntry(Kind.START, decision.by, moment, decision.reason)
     add_event(db, decision.origin(received.charger), tx.id, entry)
-    unknown_starts.follow(db, origin, tx)
+    starts.follow(db, origin, tx)
     return tx.id
 
 
@@ -325,7 +325,7 @@ def store(
         if sent is None or sent.stop.transaction != claimed:
             continue
         received = Origin(origin.charger, session, received_at)
-        made = unknown_starts.begin(db, received, *sent)
+        made = starts.begin(db, received, *sent)
         if made is not None:
             stops.attach(db, origin, received, made, sent)
             how = (origin.received_at, SYSTEM, Resolution.MADE, CAME)

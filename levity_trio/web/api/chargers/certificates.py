@@ -32,8 +32,7 @@ from levity_trio.store.writes.chargers import securing as plans
 from levity_trio.store.writes.chargers.certificates import NewCertificate
 from levity_trio.store.writes.chargers.securing import NewPlan
 from levity_trio.told import Moment, Told
-from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, known_charger, whose
-from levity_trio.web.api.chargers.chargers import CHARGER
+from levity_trio.web.api.chargers.chargers import CHARGER, PagedWhose, both, known_charger, whose
 from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import page, wanted

@@ -1,23 +1,40 @@
-"""Chargers: known ones, with their connectors; added ahead, renamed, retired, forgotten."""
+"""Chargers: known ones, with their connectors; newcomers, and what a person decides about them;
+added ahead, renamed, retired, forgotten. What each told, and what it accepted: reservations,
+charging profiles and local lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
 
+from levity_trio.billing.months import Month
+from levity_trio.charger.facade import RegistrationResult
 from levity_trio.records import whole_text
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
+from levity_trio.store.reads.chargers import charger_facts as facts
 from levity_trio.store.reads.chargers import chargers as stored
+from levity_trio.store.reads.chargers import plans, security
 from levity_trio.store.reads.chargers.chargers import Charger, Connector
+from levity_trio.store.reads.chargers.plans import (
+    ChargingProfile,
+    ConnectorLimit,
+    LocalList,
+    Reservation,
+)
+from levity_trio.store.reads.chargers.security import Newcomer
+from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
+from levity_trio.store.reads.transactions.use import ChargerUse, use_of
+from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
 from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownIdentity, hide, hide_each
+from levity_trio.store.writes.chargers.registration import DecidedBy, Otherwise
 from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
     ChargerData,
@@ -29,24 +46,41 @@ from levity_trio.store.writes.chargers.stations import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ABSENT, IDENTITIES, ClientInput, Fields, StructBody
-from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
+    ApiParts,
     Endpoints,
+    H,
     Request,
     Role,
+    Server,
     TypedRequest,
 )
-from levity_trio.web.api.engine.lists import Before, OfConnector, Paged, Since, moment, page, wanted
+from levity_trio.web.api.engine.lists import (
+    Before,
+    MonthName,
+    OfCharger,
+    OfConnector,
+    Paged,
+    Since,
+    ago,
+    moment,
+    page,
+    wanted,
+    whole,
+)
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
 from levity_trio.wire.handshake import MAX_IDENTITY, identity
+from levity_trio.wire.times import in_zone, stamp
 
 TAG: Final = "chargers"
 ENDPOINTS: Final = Endpoints(TAG)
 CHARGERS: Final = "/api/admin/chargers"
 CHARGER: Final = f"{CHARGERS}/{{id}}"
 HIGHEST_CONNECTOR: Final = 100
+UPTIME_DAYS: Final = 30
+ADMIN: Final = "/api/admin"
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -318,3 +352,286 @@ async def list_connected(request: Request) -> list[ConnectedCharger]:
     for charger, last_seen in await request.read(stored.connected):
         connected.append(ConnectedCharger(charger, connected=True, last_seen=last_seen))
     return connected
+
+
+class Whose(ClientInput):
+    charger: OfCharger = None
+
+
+class PagedWhose(Paged):
+    charger: OfCharger = None
+
+
+class StatusesQuery(PagedWhose):
+    connector: OfConnector = None
+
+
+class FaultsQuery(PagedWhose):
+    open: Annotated[bool, Meta(description="Only those that are not resolved.")] = False
+
+
+class SetAsideQuery(PagedWhose):
+    waiting: Annotated[bool, Meta(description="Only those that no person has looked at.")] = False
+
+
+class HabitsQuery(Whose):
+    revoked: bool = False
+
+
+class UptimeQuery(Whose, rename={"since": "from", "until": "to"}):
+    since: Since = None
+    until: Since = None
+
+
+class UseQuery(ClientInput):
+    month: MonthName | None = None
+    """By default, the present one."""
+
+
+async def known_charger(request: Request, parameter: str = "id") -> str:
+    """Return the charger in the path. Raises Problem if it is not known."""
+    named = request.path[parameter]
+    if not await request.read(stored.is_known, identity=named):
+        raise not_found(Told("charger {1}", named))
+    return named
+
+
+async def whose(request: TypedRequest[Whose | PagedWhose, None]) -> str | None:
+    """Return the charger in the path, which must be known, or the one in the query, if any."""
+    return await known_charger(request) if "id" in request.path else request.query.charger
+
+
+def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) -> Callable[[H], H]:
+    """Declare two lists of facts of chargers with one function: that of one charger, and that of
+    all of them."""
+
+    def declare(handle: H) -> H:
+        of_all, of_one = f"List {words} of all chargers.", f"List {words} of a charger."
+        endpoints.get(f"{ADMIN}/{name}", role, "invalid", group=TAG, summary=of_all)(handle)
+        declaring = endpoints.get(
+            f"{CHARGER}/{name}", role, "invalid", "not_found", group=TAG, summary=of_one
+        )
+        return declaring(handle)
+
+    return declare
+
+
+@both(ENDPOINTS, "boots", "the boots, newest first,")
+async def list_boots(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Boot]:
+    charger, rows = await whose(request), wanted(request.query)
+    return await page(request, lambda db: facts.boots(db, charger, rows))
+
+
+@both(ENDPOINTS, "statuses", "the changes of status, newest first,")
+async def list_statuses(request: TypedRequest[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
+    charger, query = await whose(request), request.query
+    connector, rows = query.connector, wanted(query)
+    return await page(request, lambda db: facts.statuses(db, charger, connector, rows))
+
+
+@both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
+async def list_faults(request: TypedRequest[FaultsQuery, None]) -> ListPage[facts.Fault]:
+    charger, query = await whose(request), request.query
+    read = partial(facts.faults, charger=charger, is_open=query.open)
+    return await page(request, read, wanted=wanted(query))
+
+
+@both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
+async def list_set_aside(
+    request: TypedRequest[SetAsideQuery, None],
+) -> ListPage[facts.SetAsideMessage]:
+    charger, query = await whose(request), request.query
+    read = partial(facts.set_aside, charger=charger, is_waiting=query.waiting)
+    return await page(request, read, wanted=wanted(query))
+
+
+@both(ENDPOINTS, "links", "the connections, newest first,")
+async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Link]:
+    charger = await whose(request)
+    return await page(request, facts.links, charger=charger, wanted=wanted(request.query))
+
+
+@both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
+async def list_uptimes(request: TypedRequest[UptimeQuery, None]) -> ListPage[facts.Uptime]:
+    charger, query = await whose(request), request.query
+    since, until = moment(query.since, "from"), moment(query.until, "to")
+    read = partial(read_uptimes, server=request.api, charger=charger, since=since, until=until)
+    return whole(await request.read(read))
+
+
+def read_uptimes(
+    db: Database,
+    server: Server,
+    charger: str | None,
+    since: str | None = None,
+    until: str | None = None,
+) -> list[facts.Uptime]:
+    """Return how long a charger, or each of them, was connected; by default, in the last 30
+    days."""
+    now = server.stamp()
+    begin = since or ago(server, UPTIME_DAYS)
+    return facts.uptimes(db, charger, begin, min(until or now, now))
+
+
+@both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
+async def list_repairs(request: TypedRequest[Whose, None]) -> ListPage[facts.Repair]:
+    charger = await whose(request)
+    return whole(await request.read(facts.repairs, charger=charger))
+
+
+@both(ENDPOINTS, "habits", "the habits")
+async def list_habits(request: TypedRequest[HabitsQuery, None]) -> ListPage[facts.Habit]:
+    charger, is_valid = await whose(request), not request.query.revoked
+    return whole(await request.read(facts.habits, charger=charger, is_valid=is_valid))
+
+
+@both(ENDPOINTS, "connectors", "the connectors")
+async def list_connectors(request: TypedRequest[Whose, None]) -> ListPage[Connector]:
+    charger = await whose(request)
+    return whole(await request.read(stored.connectors, charger=charger))
+
+
+@ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")
+async def get_use(request: TypedRequest[UseQuery, None]) -> ChargerUse:
+    """Show a month of a charger: how long cars were in sessions and charged, its faults, and its
+    habits."""
+    charger = await known_charger(request)
+    read = partial(read_use, server=request.api, charger=charger, query=request.query)
+    return await request.read(read)
+
+
+def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> ChargerUse:
+    """Return how a charger was used in a month."""
+    zone = server.config.time_zone
+    month = Month.of(in_zone(server.now(), zone).date())
+    if query.month:
+        month = Month.parse(query.month)
+    since, until = stamp(month.since(zone)), stamp(month.until(zone))
+    wanted_use = AskedUse(charger, str(month), since, until, server.stamp(), zone)
+    return use_of(db, wanted_use)
+
+
+class NewcomersQuery(Paged):
+    waiting: Annotated[bool, Meta(description="Only those that wait for a person.")] = False
+
+
+class RegistrationBody(ClientInput):
+    """Why, for those who ask later."""
+
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class ChargerDecisionBody(RegistrationBody):
+    """With `seen`, the registration that was seen, the decision is refused if somebody has decided
+    since."""
+
+    seen: Literal["newcomer", "adopted", "refused"] | None = None
+
+
+class RegistrationChange(msgspec.Struct):
+    """What a decision changed; `boot` is the command that asks the charger to boot."""
+
+    charger: str
+    registration: str
+    is_changed: bool
+    boot: int | None = None
+
+
+class AdoptionReport(msgspec.Struct):
+    """The chargers that were adopted now."""
+
+    adopted: list[str]
+
+
+@ENDPOINTS.get(f"{ADMIN}/newcomers", Role.VIEWER, "invalid")
+async def list_newcomers(request: TypedRequest[NewcomersQuery, None]) -> ListPage[Newcomer]:
+    """List the chargers that nobody adopted or refused, in the order of their identities."""
+    query = request.query
+    read = partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
+    return await page(request, read)
+
+
+@ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
+async def adopt_all(request: TypedRequest[None, RegistrationBody]) -> AdoptionReport:
+    """Adopt all newcomers with a session."""
+    adopted = await request.api.chargers.adopt_all(_decided(request))
+    return AdoptionReport(adopted=adopted)
+
+
+@ENDPOINTS.post(f"{CHARGER}/refuse", Role.OPERATOR, "not_found", "already_decided")
+async def refuse(request: TypedRequest[None, ChargerDecisionBody]) -> RegistrationChange:
+    """Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is
+    kept."""
+    return await _decide(request, "refused", request.api.chargers.refuse)
+
+
+@ENDPOINTS.post(f"{CHARGER}/adopt", Role.OPERATOR, "not_found", "already_decided")
+async def adopt(request: TypedRequest[None, ChargerDecisionBody]) -> RegistrationChange:
+    """Adopt a charger: it is registered. One that waits and is connected is asked to boot."""
+    return await _decide(request, "adopted", request.api.chargers.adopt)
+
+
+async def _decide(
+    request: TypedRequest[None, ChargerDecisionBody],
+    decision: str,
+    decide: Callable[[str, DecidedBy, str | None], Awaitable[RegistrationResult]],
+) -> RegistrationChange:
+    charger = request.path["id"]
+    try:
+        change = await decide(charger, _decided(request), request.body.seen)
+    except UnknownIdentity:
+        raise not_found(Told("charger {1}", charger)) from None
+    except Otherwise as now:
+        words = Told("somebody has decided: {1} is {2}", charger, Told(str(now)))
+        raise Problem(HTTPStatus.CONFLICT, "already_decided", words) from None
+    return RegistrationChange(
+        charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot
+    )
+
+
+@ENDPOINTS.get(f"{ADMIN}/registrations", Role.VIEWER, "invalid")
+async def list_decisions(request: TypedRequest[PagedWhose, None]) -> ListPage[Decision]:
+    """List the decisions about all chargers, the newest first."""
+    return await _decisions(request, request.query.charger)
+
+
+@ENDPOINTS.get(f"{CHARGER}/registrations", Role.VIEWER, "not_found", "invalid")
+async def list_decisions_about(request: TypedRequest[Paged, None]) -> ListPage[Decision]:
+    """List the decisions about a charger, the newest first."""
+    return await _decisions(request, await known_charger(request))
+
+
+async def _decisions(request: TypedRequest[Paged, None], charger: str | None) -> ListPage[Decision]:
+    read = partial(security.decisions, charger=charger, wanted=wanted(request.query))
+    return await page(request, read)
+
+
+def _decided(request: TypedRequest[None, RegistrationBody]) -> DecidedBy:
+    return DecidedBy(request.api.stamp(), request.caller.name, request.body.reason)
+
+
+@both(ENDPOINTS, "reservations", "the reservations")
+async def list_reservations(request: TypedRequest[PagedWhose, None]) -> ListPage[Reservation]:
+    charger = await whose(request)
+    rows, now = wanted(request.query), request.api.now()
+    return await page(request, plans.reservations, charger=charger, wanted=rows, now=now)
+
+
+@both(ENDPOINTS, "profiles", "the charging profiles")
+async def list_profiles(request: TypedRequest[PagedWhose, None]) -> ListPage[ChargingProfile]:
+    charger = await whose(request)
+    rows, now = wanted(request.query), request.api.now()
+    return await page(request, plans.profiles, charger=charger, wanted=rows, now=now)
+
+
+@ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
+async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
+    """Show what each connector should obey now, beside the last composite schedule."""
+    charger, now = await known_charger(request), request.api.now()
+    return whole(await request.read(plans.limits, charger=charger, now=now))
+
+
+@both(ENDPOINTS, "local-lists", "the versions of the local list")
+async def list_local_lists(request: TypedRequest[PagedWhose, None]) -> ListPage[LocalList]:
+    charger, rows = await whose(request), wanted(request.query)
+    return await page(request, plans.local_lists, charger=charger, wanted=rows)

@@ -27,8 +27,15 @@ from levity_trio.store.reads.chargers.configuration import (
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
 from levity_trio.told import Told
-from levity_trio.web.api.chargers.charger_facts import PagedWhose, Whose, both, known_charger, whose
-from levity_trio.web.api.chargers.chargers import CHARGER, TAG
+from levity_trio.web.api.chargers.chargers import (
+    CHARGER,
+    TAG,
+    PagedWhose,
+    Whose,
+    both,
+    known_charger,
+    whose,
+)
 from levity_trio.web.api.chargers.operations import (
     PreparedOperation,
     Sender,

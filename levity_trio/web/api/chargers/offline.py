@@ -20,8 +20,7 @@ from levity_trio.store.reads.chargers.local_lists import LeftOutTag, LocalListSt
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers.local_lists import resume
 from levity_trio.told import Told
-from levity_trio.web.api.chargers.charger_facts import Whose, both, known_charger, whose
-from levity_trio.web.api.chargers.chargers import CHARGER, TAG
+from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers.configuration import KeyResult, change_key, read_back, read_keys
 from levity_trio.web.api.chargers.operations import WaitQuery
 from levity_trio.web.api.engine.bodies import ClientInput

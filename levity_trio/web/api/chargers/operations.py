@@ -55,7 +55,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.told import Told, joined
-from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.chargers.chargers import PagedWhose, both, whose
 from levity_trio.web.api.engine.bodies import (
     ABSENT,
     IDENTITIES,
@@ -67,8 +67,14 @@ from levity_trio.web.api.engine.bodies import (
     Values,
     read_json,
 )
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import ApiAnswer, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    ApiAnswer,
+    ApiParts,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.kilowatt_hours import extended, show
 from levity_trio.web.api.engine.lists import page, wanted
 from levity_trio.web.api.engine.problems import (

@@ -13,7 +13,7 @@ from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, GIVEN, Kind
 from levity_trio.charger.turns import stretch
 from levity_trio.records import whole_text
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers import security as stored
 from levity_trio.store.reads.chargers.security import SecurityOfCharger
 from levity_trio.store.writes.chargers import credentials

@@ -22,9 +22,15 @@ from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.local_times import MonthName
+from levity_trio.web.api.engine.endpoints import (
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    rule_of,
+)
+from levity_trio.web.api.engine.lists import MonthName
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.money.billing import month_of

@@ -27,8 +27,8 @@ from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.replacement import successor
 from levity_trio.store.reads.load.load import newest_site
-from levity_trio.store.reads.load.price_waits import PriceWait, price_waits
-from levity_trio.store.reads.money.prices import PricesAhead, prices_ahead
+from levity_trio.store.reads.load.load_day import PriceWait, price_waits
+from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as stored
 from levity_trio.store.reads.people.driving import (
@@ -53,17 +53,17 @@ from levity_trio.web.api.chargers.operations import (
     repeated,
 )
 from levity_trio.web.api.engine.bodies import WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
 from levity_trio.web.api.engine.endpoints import (
     ApiAnswer,
     Caller,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    rule_of,
 )
-from levity_trio.web.api.engine.lists import whole
-from levity_trio.web.api.engine.local_times import GivenTime, local_moment
+from levity_trio.web.api.engine.lists import GivenTime, local_moment, whole
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
 from levity_trio.web.api.money.tariffs import Price
 

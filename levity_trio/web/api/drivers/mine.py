@@ -38,10 +38,14 @@ from levity_trio.store.reads.money.statements import (
     id_of_own,
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
-from levity_trio.store.reads.people import mine as stored
-from levity_trio.store.reads.people.driving import OwnTag, vehicles_of
+from levity_trio.store.reads.people import driving as stored
+from levity_trio.store.reads.people.driving import (
+    DriversSession,
+    DriversTransaction,
+    OwnTag,
+    vehicles_of,
+)
 from levity_trio.store.reads.people.driving import tags_of as own_tags
-from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
@@ -49,8 +53,16 @@ from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    HIGHEST_ID,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import Limit, Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document

@@ -17,8 +17,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.statements import FeeLine, fees_of, id_of_own
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as places
-from levity_trio.store.reads.people import reports as stored
-from levity_trio.store.reads.people.reports import ReportFilters, WaitingReport
+from levity_trio.store.reads.people.driving import ReportFilters, WaitingReport
 from levity_trio.store.writes.people import reports as writes
 from levity_trio.store.writes.people.reports import (
     MOST_OF_DAY,
@@ -40,8 +39,7 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.lists import OfAccount, whole
-from levity_trio.web.api.engine.local_times import midnight
+from levity_trio.web.api.engine.lists import OfAccount, midnight, whole
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.people import tags
 
@@ -175,7 +173,7 @@ async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[Dri
 
 def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
     """Return what a household reported, with the answers, the newest first."""
-    return [copied(DriversReport, row) for row in stored.reports(db, wanted)]
+    return [copied(DriversReport, row) for row in places.reports(db, wanted)]
 
 
 @ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
@@ -205,7 +203,7 @@ async def list_reports(request: TypedRequest[ReportsQuery, None]) -> ListPage[Wa
     wanted = ReportFilters(
         query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting
     )
-    return whole(await request.read(stored.waiting_reports, wanted=wanted))
+    return whole(await request.read(places.waiting_reports, wanted=wanted))
 
 
 @ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
@@ -219,5 +217,5 @@ async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingRepor
     except AlreadyAnswered:
         raise conflict(Told("this was answered otherwise already")) from None
     filters = ReportFilters(number=number)
-    (answered,) = await request.read(stored.waiting_reports, wanted=filters)
+    (answered,) = await request.read(places.waiting_reports, wanted=filters)
     return answered

@@ -21,8 +21,7 @@ from levity_trio.listening.addresses import is_loopback
 from levity_trio.records import record
 from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.told import Told
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
 from levity_trio.web.api.engine.problems import Problem, invalid, refusal
 from levity_trio.web.http.server import host_name, is_own_host
 from levity_trio.web.logins.browsers import Login

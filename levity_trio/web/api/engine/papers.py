@@ -26,7 +26,7 @@ from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.told import Told
-from levity_trio.web.api.engine.context import ApiParts
+from levity_trio.web.api.engine.endpoints import ApiParts
 from levity_trio.web.api.engine.problems import busy
 
 MOST_WAITING: Final = 16

@@ -38,10 +38,10 @@ from levity_trio.web.api.engine.access import (
     is_allowed_origin,
 )
 from levity_trio.web.api.engine.bodies import StreamedBody, StructBody, read_query
-from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import (
     NO_CONTENT,
     ApiAnswer,
+    ApiParts,
     Caller,
     Endpoint,
     Role,

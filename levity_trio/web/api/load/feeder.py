@@ -67,11 +67,26 @@ from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import N_, Told, joined
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CONNECTORS, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CONNECTORS,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.kilowatt_hours import extended
-from levity_trio.web.api.engine.lists import CSV, Cell, OneFormat, ago, as_csv, whole
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    Cell,
+    LocalDay,
+    OneFormat,
+    ago,
+    as_csv,
+    begins_at,
+    local_day,
+    whole,
+)
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
 
 ENDPOINTS: Final = Endpoints("load")

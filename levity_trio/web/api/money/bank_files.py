@@ -35,15 +35,15 @@ from levity_trio.store.writes.money import bank_files as writes
 from levity_trio.store.writes.money.bank_files import NOBODY, DecidedLine, TakenLines
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput, StreamedBody
-from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Role,
     TypedRequest,
     content_of,
+    local_today,
 )
-from levity_trio.web.api.engine.local_times import LocalDay, local_day
+from levity_trio.web.api.engine.lists import LocalDay, local_day
 from levity_trio.web.api.engine.problems import conflict, invalid
 from levity_trio.web.api.money.wallets import PROBLEMS, TAG
 

@@ -30,10 +30,16 @@ from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions.judging import MOST_AT_ONCE, judge_due
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.lists import OF_SORT, whole
-from levity_trio.web.api.engine.local_times import LocalDay, MonthName, local_day
+from levity_trio.web.api.engine.endpoints import (
+    HIGHEST_ID,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    rule_of,
+)
+from levity_trio.web.api.engine.lists import OF_SORT, LocalDay, MonthName, local_day, whole
 from levity_trio.web.api.engine.problems import invalid, not_found, refusal
 
 T = TypeVar("T")

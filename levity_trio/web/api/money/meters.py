@@ -16,8 +16,7 @@ from levity_trio.nouns import Name
 from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money import meters as stored
-from levity_trio.store.reads.money.meters import Meter, MeterReading
-from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
+from levity_trio.store.reads.money.meters import Meter, MeterReading, Reconciliation, reconciliation
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import meters as writes
 from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
@@ -29,28 +28,37 @@ from levity_trio.web.api.engine.bodies import (
     Values,
     changes_of,
 )
-from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
     Upload,
 )
-from levity_trio.web.api.engine.lists import CSV, OfName, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
+    CSV,
     GivenTime,
     LocalEnd,
     LocalTime,
+    OfName,
+    Paged,
     local_moment,
     midnight,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.money.billing import month_of
-from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
-from levity_trio.web.api.people.accounts import said, stored_fields
+from levity_trio.web.api.people.accounts import (
+    MOST_LINES,
+    ImportedLines,
+    import_lines,
+    said,
+    stored_fields,
+)
 from levity_trio.wire.times import stamp
 
 TAG: Final = "meters"

@@ -27,13 +27,13 @@ from levity_trio.prices.reading import (
     read,
 )
 from levity_trio.records import Personal, copied, names_of, record
-from levity_trio.store.reads.money import series as stored
-from levity_trio.store.reads.money.series import CorrectedPrices, SeriesState
+from levity_trio.store.billing.quarters import CorrectedPrices
+from levity_trio.store.reads.money import tariffs as stored
+from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
-from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
@@ -41,14 +41,19 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
     content_of,
+    local_today,
 )
-from levity_trio.web.api.engine.lists import CSV, OfName, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
+    CSV,
     GivenEnd,
     GivenTime,
     LocalDay,
+    OfName,
+    Paged,
     local_day,
     local_moment,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.wallets import Currency

@@ -34,19 +34,27 @@ from levity_trio.store.reads.money.years import (
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import Declared, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    Declared,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
+    MonthName,
     OneFormat,
     Paged,
     in_units,
     listed,
     wanted,
 )
-from levity_trio.web.api.engine.local_times import MonthName
 from levity_trio.web.api.engine.papers import (
     AT_ONCE,
     MEDIA_TYPES,

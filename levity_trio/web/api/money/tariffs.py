@@ -21,8 +21,7 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
 from levity_trio.records import Personal, copied, record
 from levity_trio.store.billing.tariffs import Trial, first_open_day
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.money import tariffs as stored
 from levity_trio.store.reads.money.tariffs import (
     AssignedTariff,
@@ -44,22 +43,27 @@ from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, ClientInput, Fields, StructBody
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    local_today,
+    rule_of,
 )
-from levity_trio.web.api.engine.lists import OfName, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
     DAY,
     LocalDay,
     MonthName,
+    OfName,
+    Paged,
     begins_at,
     local_day,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.money.billing import computed

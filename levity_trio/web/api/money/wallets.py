@@ -13,8 +13,7 @@ from starlette.responses import StreamingResponse
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, EntrySource, LedgerKind, WalletTerms
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money import wallets as stored
 from levity_trio.store.reads.money.wallets import (
@@ -32,27 +31,29 @@ from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import LONGEST_KEY
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.context import Server, local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Declared,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    local_today,
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
+    DAY,
     OF_SORT,
     Cell,
     OneFormat,
     Paged,
     in_units,
     listed,
+    local_day,
     page,
     wanted,
 )
-from levity_trio.web.api.engine.local_times import DAY, local_day
 from levity_trio.web.api.engine.problems import invalid
 from levity_trio.web.api.people.accounts import Id
 

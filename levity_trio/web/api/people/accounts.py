@@ -1,75 +1,125 @@
-"""Accounts, what belongs to them, and vehicles. All of it is about people, so viewers see none of
+"""Accounts, what belongs to them, vehicles, and the owners of transactions; and files of these, as
+CSV: imported whole or not at all, and exported. All of it is about people, so viewers see none of
 it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
-from levity_trio.records import Personal, copied, noun, whole_text
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.records import Personal, copied, noun, record, whole_text
+from levity_trio.store.engine.database import Database, UnitOfWork
+from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage, sort_by
 from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.accounts import (
     ACCOUNT_COLUMNS,
     Account,
     AccountFilters,
+    Belonging,
+    Exported,
+    OwnedTransaction,
+    Ownership,
+    UnlistedTag,
     Vehicle,
+    belongings,
+    belongings_of,
+    owned,
+    periods_of_vehicle,
+    transactions_of,
+    unlisted_tags,
+    unowned,
 )
-from levity_trio.store.reads.people.belongings import Belonging, belongings_of, periods_of_vehicle
+from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.store.writes.people import accounts as writes
+from levity_trio.store.writes.people import households as imports
 from levity_trio.store.writes.people import ownership, tags, vehicles
 from levity_trio.store.writes.people.accounts import AccountData, RefusalCode
+from levity_trio.store.writes.people.households import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.store.writes.people.ownership import NamedThing as Belongs
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import (
     ABSENT,
     ClientInput,
     Fields,
+    StreamedBody,
     StructBody,
     Values,
     changes_of,
 )
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    Declared,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    Upload,
+    content_of,
+    rule_of,
+)
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
+    Before,
     Cell,
+    EndedBefore,
+    EndedSince,
+    GivenTime,
+    Limit,
+    LocalEnd,
+    LocalTime,
+    OfCharger,
     OfName,
     OneFormat,
     Paged,
+    Since,
+    in_file,
     listed,
-    page,
-    wanted,
-)
-from levity_trio.web.api.engine.local_times import (
-    GivenTime,
-    LocalEnd,
-    LocalTime,
     local_moment,
     midnight,
+    moment,
+    page,
+    wanted,
+    whole,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found
-from levity_trio.web.api.people.tags import TAG_PATTERN, IdTag, clear_caches
+from levity_trio.web.api.engine.sheets import Cells, CsvFormat, SheetFault, converted, read, refuse
+from levity_trio.web.api.people.tags import (
+    MOST_BYTES,
+    MOST_TOLD,
+    TAG_PATTERN,
+    IdTag,
+    ImportedLine,
+    clear_caches,
+)
+from levity_trio.web.api.transactions.review import DECISION_PROBLEMS, ReviewBody, decide
+from levity_trio.web.api.transactions.transactions import TRANSACTIONS
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
 ACCOUNTS: Final = "/api/admin/accounts"
 ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
+OWNED_TAGS: Final = "/api/admin/owned-id-tags"
+MOST_TAGS: Final = 500
+UNOWNED: Final = "/api/admin/unowned-transactions"
+VEHICLES: Final = "/api/admin/vehicles"
+VEHICLE: Final = f"{VEHICLES}/{{id}}"
 PROBLEMS: Final = tuple(RefusalCode)
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 if TYPE_CHECKING:
@@ -365,8 +415,6 @@ def _belongs(request: Request, body: ThingBody) -> Belongs:
 
 # Vehicles
 
-VEHICLES: Final = "/api/admin/vehicles"
-VEHICLE: Final = f"{VEHICLES}/{{id}}"
 REMOVED: Final = Told("the car was removed")
 
 Battery = (
@@ -469,3 +517,310 @@ async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
         return copied(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
 
     return await request.find(read, Told("car {1}", number))
+
+
+class NextQuery(ClientInput):
+    """A page of a list that is read from its beginning, or from a cursor on."""
+
+    limit: Limit = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+class EndedQuery(NextQuery):
+    ended_since: EndedSince = None
+    ended_before: EndedBefore = None
+
+    def filters(self) -> TransactionFilters:
+        """Return them as the store takes them. Raises Problem."""
+        since = moment(self.ended_since, "ended_since")
+        before = moment(self.ended_before, "ended_before")
+        return TransactionFilters(ended_since=since, ended_before=before)
+
+    @property
+    def wanted(self) -> WantedPage:
+        return WantedPage(limit=self.limit, cursor=self.cursor)
+
+
+class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
+    charger: OfCharger = None
+    since: Since = None
+    before: Before = None
+
+    def filters(self) -> TransactionFilters:
+        since, before = moment(self.since, "from"), moment(self.before, "to")
+        return replace(EndedQuery.filters(self), charger=self.charger, since=since, before=before)
+
+
+class OwnerBody(ReviewBody, kw_only=True):
+    """The account, and why the transaction is its own."""
+
+    account: Id
+
+
+@ENDPOINTS.get(
+    f"{ACCOUNT}/transactions",
+    Role.OPERATOR,
+    "not_found",
+    summary="List the transactions of an account, the newest first.",
+)
+async def list_transactions_of(
+    request: TypedRequest[EndedQuery, None],
+) -> ListPage[OwnedTransaction]:
+    number, query = request.number(), request.query
+    await find_account(request, number)
+    filters = replace(query.filters(), account=number)
+    return await page(request, transactions_of, filters=filters, wanted=query.wanted)
+
+
+@ENDPOINTS.get(
+    UNOWNED, Role.VIEWER, summary="List the transactions that belong to nobody, the newest first."
+)
+async def list_unowned(request: TypedRequest[UnownedQuery, None]) -> ListPage[Transaction]:
+    query = request.query
+    return await page(request, unowned, filters=query.filters(), wanted=query.wanted)
+
+
+@ENDPOINTS.get(
+    OWNED_TAGS,
+    Role.OPERATOR,
+    summary=(
+        "List the tags that belong to accounts now and that nobody added to the tags, "
+        f"{MOST_TAGS} at most."
+    ),
+)
+async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
+    now = request.api.stamp()
+    return whole(await request.read(unlisted_tags, now=now, most=MOST_TAGS))
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found")
+async def get_account_of(request: Request) -> Ownership:
+    """Say whose a transaction is, and why."""
+    number = request.number()
+    what, rule = Told("session {1}", number), rule_of(request.api)
+    return await request.find(owned, what, number=number, rule=rule)
+
+
+@ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)
+async def give_transaction(request: TypedRequest[None, OwnerBody]) -> Ownership:
+    """Give a transaction to an account by hand, whatever its tag and its connector say."""
+    await decide(request, decisions.give, request.number(), request.body.account)
+    return await get_account_of(request)
+
+
+@ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/take-back", Role.OPERATOR, *DECISION_PROBLEMS)
+async def take_transaction_back(request: TypedRequest[None, ReviewBody]) -> Ownership:
+    """Take back a transaction that was given by hand, so that its tag and its connector decide
+    again."""
+    await decide(request, decisions.take_back, request.number())
+    return await get_account_of(request)
+
+
+MOST_LINES: Final = 2000
+"""All lines are one write, for which the chargers wait: a tenth of a millisecond each."""
+PERIOD: Final = ("since", "until", "reason")
+OF_ACCOUNT: Final = AccountBody.__struct_fields__
+OF_TAG: Final = ("account", "id_tag", "vehicle", *PERIOD)
+OF_SPACE: Final = ("account", "charger", "connector", "name", "exclusive", *PERIOD)
+OF_VEHICLE: Final = (*VehicleBody.__struct_fields__, "account", *PERIOD)
+Named = Annotated[str, Meta(max_length=200)]
+
+
+class PeriodLine(ClientInput):
+    since: LocalTime = None
+    until: LocalTime = None
+    reason: Reason | None = None
+
+
+class TagLine(PeriodLine, kw_only=True):
+    account: Named
+    id_tag: IdTag
+    vehicle: Named | None = None
+
+
+class SpaceLine(PeriodLine, kw_only=True):
+    account: Named
+    charger: Annotated[str, Meta(max_length=48)]
+    connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    name: Named | None = None
+    exclusive: Exclusive | None = None
+
+
+class OfVehicle(PeriodLine):
+    account: Named | None = None
+
+
+@record
+class ImportedLines:
+    """What became of a file. `results` has its first 1,000 lines."""
+
+    lines: int
+    added: int
+    changed: int
+    same: int
+    results: list[ImportedLine]
+
+
+# Lines
+
+
+def _account(request: Request, cells: Cells) -> Values:
+    fields = stored_fields(request, msgspec.structs.asdict(converted(cells, AccountBody)))
+    return {name: fields[name] for name in cells}
+
+
+def _period(request: Request, line: PeriodLine) -> Values:
+    return stored_fields(request, {name: getattr(line, name) for name in PERIOD})
+
+
+def _tag(request: Request, cells: Cells) -> OwnedLine:
+    line = converted(cells, TagLine)
+    id_tag = request.api.id_tags.entered(line.id_tag)
+    thing = Thing(What.TAG, request.policy.key(id_tag))
+    return OwnedLine(line.account, thing, id_tag, line.vehicle, **_period(request, line))
+
+
+def _space(request: Request, cells: Cells) -> OwnedLine:
+    line = converted(cells, SpaceLine)
+    thing = Thing(What.SPACE, line.charger, line.connector or 0)
+    period = _period(request, line)
+    return OwnedLine(line.account, thing, space=line.name, is_exclusive=line.exclusive, **period)
+
+
+def _vehicle_line(request: Request, cells: Cells) -> VehicleLine:
+    names = VehicleBody.__struct_fields__
+    of_vehicle = {name: cell for name, cell in cells.items() if name in names}
+    others = {name: cell for name, cell in cells.items() if name not in names}
+    fields = vehicle_fields(request, converted(of_vehicle, VehicleBody))
+    line = converted(others, OfVehicle)
+    # What the file has no column for stays as it is.
+    columns = {name.replace("_kwh", "_wh") for name in of_vehicle}
+    changes = {name: value for name, value in fields.items() if name in columns}
+    return VehicleLine(changes, OwnedLine(line.account, **_period(request, line)))
+
+
+# Import
+
+Line = TypeVar("Line")
+
+
+async def import_lines(
+    request: Upload,
+    sheet: CsvFormat[Line],
+    write: Callable[[UnitOfWork, Sequence[Line], str, str], list[str]],
+) -> ImportedLines:
+    """Import a file; return what became of it. Raises Problem."""
+    async with request.api.places.wait():
+        table = await read(await content_of(request, MOST_BYTES), sheet)
+        try:
+            results = await request.write(write, table.rows)
+        except ImportRefused as refused:
+            faults: list[SheetFault] = []
+            for place, name, words in refused.faults:
+                faults.append(SheetFault(table.lines[place], name, words))
+            refuse(faults)
+            raise
+    lines = zip(table.lines, results[:MOST_TOLD], strict=False)
+    return ImportedLines(
+        lines=len(results),
+        added=results.count(imports.ADDED),
+        changed=results.count(imports.CHANGED),
+        same=results.count(imports.SAME),
+        results=[ImportedLine(line=line, result=result) for line, result in lines],
+    )
+
+
+# Export
+
+
+def _owned_cells(row: Exported) -> Values:
+    cells = asdict(row)
+    cells |= {"account": row.account_name, "id_tag": row.tag, "vehicle": row.vehicle_name}
+    cells["exclusive"] = "true" if row.exclusive else "false"
+    return cells
+
+
+def _vehicle_cells(row: Vehicle | Exported) -> Values:
+    cells = asdict(row)
+    cells["account"] = getattr(row, "account_name", None)
+    cells["battery_kwh"] = None if row.battery_wh is None else row.battery_wh / 1000
+    return cells
+
+
+IMPORT: Final = (Role.OPERATOR, "too_many_waiting")
+OF_CSV: Final[Declared] = {"body": StreamedBody(CSV)}
+
+
+@ENDPOINTS.post("/api/admin/account-import", *IMPORT, **OF_CSV)
+async def import_accounts(request: Upload) -> ImportedLines:
+    """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
+    today = midnight(request.api)
+    read_line = partial(_account, request)
+    sheet = CsvFormat(OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), read_line)
+    done = await import_lines(request, sheet, partial(imports.import_accounts, today=today))
+    # The drivers' pages may have other languages now, so log-ins are read again.
+    await request.api.logins.change(lambda _db: None)
+    return done
+
+
+@ENDPOINTS.get("/api/admin/account-export", Role.OPERATOR, media_type=CSV)
+async def export_accounts(request: Request) -> Response:
+    """Download accounts as CSV, in the form of an import."""
+    return in_file(OF_ACCOUNT, map(asdict, await request.read(stored.all_accounts)))
+
+
+@ENDPOINTS.post("/api/admin/account-tag-import", *IMPORT, **OF_CSV)
+async def import_tags(request: Upload) -> ImportedLines:
+    """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with
+    each."""
+    read_line, policy = partial(_tag, request), request.policy
+    sheet = CsvFormat(OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), read_line)
+    return await import_lines(request, sheet, partial(imports.import_owned, policy=policy))
+
+
+@ENDPOINTS.get("/api/admin/account-tag-export", Role.OPERATOR, media_type=CSV)
+async def export_tags(request: Request) -> Response:
+    """Download the tags of accounts as CSV, in the form of an import."""
+    return await _belongings(request, What.TAG, OF_TAG)
+
+
+@ENDPOINTS.post("/api/admin/account-space-import", *IMPORT, **OF_CSV)
+async def import_spaces(request: Upload) -> ImportedLines:
+    """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with
+    each."""
+    read_line, policy = partial(_space, request), request.policy
+    sheet = CsvFormat(OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), read_line)
+    done = await import_lines(request, sheet, partial(imports.import_owned, policy=policy))
+    # Other cards may not charge any longer at a space that is exclusive now.
+    if done.changed:
+        await clear_caches(request)
+    return done
+
+
+@ENDPOINTS.get("/api/admin/account-space-export", Role.OPERATOR, media_type=CSV)
+async def export_spaces(request: Request) -> Response:
+    """Download the spaces of accounts as CSV, in the form of an import."""
+    return await _belongings(request, What.SPACE, OF_SPACE)
+
+
+@ENDPOINTS.post("/api/admin/vehicle-import", *IMPORT, **OF_CSV)
+async def import_vehicles(request: Upload) -> ImportedLines:
+    """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong
+    with each."""
+    sheet = CsvFormat(
+        OF_VEHICLE, ("name",), MOST_LINES, Told("car"), partial(_vehicle_line, request)
+    )
+    return await import_lines(request, sheet, imports.import_vehicles)
+
+
+@ENDPOINTS.get("/api/admin/vehicle-export", Role.OPERATOR, media_type=CSV)
+async def export_vehicles(request: Request) -> Response:
+    """Download vehicles and whose they are as CSV, in the form of an import."""
+    owned = await request.read(belongings, what=What.VEHICLE)
+    nobodys = await request.read(stored.vehicles_of_nobody)
+    return in_file(OF_VEHICLE, [*map(_vehicle_cells, owned), *map(_vehicle_cells, nobodys)])
+
+
+async def _belongings(request: Request, what: What, columns: Sequence[str]) -> Response:
+    rows = await request.read(belongings, what=what)
+    return in_file(columns, map(_owned_cells, rows))

@@ -15,54 +15,64 @@ from msgspec import Meta
 from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.nouns import Name, Plate, Text, UserName
 from levity_trio.records import Personal, record
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import household_tasks as stored
 from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.people import households as writes
 from levity_trio.store.writes.people import users
-from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, ImportRefused
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
-from levity_trio.store.writes.people.households import ListedHousehold, MovingIn, MovingOut
+from levity_trio.store.writes.people.households import (
+    ADDED,
+    CHANGED,
+    SAME,
+    ImportRefused,
+    ListedHousehold,
+    MovingIn,
+    MovingOut,
+)
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, without
 from levity_trio.web.api.engine.access import check_first
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
-from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
     Upload,
 )
-from levity_trio.web.api.engine.lists import CSV, OfCharger, whole
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
+    CSV,
     GivenEnd,
     LocalEnd,
     LocalInstant,
     LocalTime,
+    OfCharger,
     begins_at,
     local_instant,
     local_moment,
     midnight,
+    whole,
 )
 from levity_trio.web.api.engine.problems import Json, Problem, invalid, not_found, refusal
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
-from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.people.accounts import (
     ACCOUNT,
+    MOST_LINES,
     PROBLEMS,
     TAG,
     Id,
+    ImportedLines,
     Language,
     MailAddress,
     Reason,
     find_account,
+    import_lines,
     said,
     stored_fields,
 )

@@ -19,20 +19,22 @@ from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.money.month_parts import WantedMonth, month_figures
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import places as stored
-from levity_trio.store.reads.people.owned import forms_as_sent
+from levity_trio.store.reads.people.accounts import forms_as_sent
 from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people.accounts import RefusalCode
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     HIGHEST_ID,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    local_today,
+    rule_of,
 )
 from levity_trio.web.api.engine.lists import ago, whole
 from levity_trio.web.api.people.accounts import find_account

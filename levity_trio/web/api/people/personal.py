@@ -20,7 +20,7 @@ from levity_trio.records import names_of
 from levity_trio.store.reads.money import statements as closed
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import EntryRow
-from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
+from levity_trio.store.reads.people.accounts import OwnedTransaction, transactions_of
 from levity_trio.store.reads.people.personal import (
     PersonalData,
     PersonalDeletion,
@@ -39,8 +39,7 @@ from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes.people import personal as writes
 from levity_trio.told import Told, joined
 from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.context import rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, rule_of
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import every_page
 from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers

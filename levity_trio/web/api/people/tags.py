@@ -21,7 +21,7 @@ from levity_trio.records import copied, names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import tags as stored
-from levity_trio.store.reads.people.owned import same_cards
+from levity_trio.store.reads.people.accounts import same_cards
 from levity_trio.store.reads.people.tags import (
     AskedTag,
     TagFilters,
@@ -37,12 +37,12 @@ from levity_trio.store.writes.people.ownership import NotAlike
 from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
-from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
     Upload,
     content_of,
@@ -50,15 +50,16 @@ from levity_trio.web.api.engine.endpoints import (
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
+    UNTIL,
     Cell,
     OneFormat,
     Paged,
     in_file,
     listed,
+    local_moment,
     wanted,
     whole,
 )
-from levity_trio.web.api.engine.local_times import UNTIL, local_moment
 from levity_trio.web.api.engine.problems import Problem, conflict, not_found, refusal
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted, read
 from levity_trio.wire.errors import CallFailed

@@ -16,7 +16,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.outgoing.addresses import AddressRefused
 from levity_trio.records import Personal, whole_text
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
 from levity_trio.store.reads.site.backends import BackendRow, RefusedRow, backends, refused
 from levity_trio.store.reads.site.copying import CopiedCharger, in_use
@@ -24,8 +24,7 @@ from levity_trio.store.writes.site import backends as writes
 from levity_trio.store.writes.site.backends import BackendData, OnlyChecked
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.certificates import LONGEST_PEM
-from levity_trio.web.api.chargers.charger_facts import known_charger
-from levity_trio.web.api.chargers.chargers import Identity
+from levity_trio.web.api.chargers.chargers import Identity, known_charger
 from levity_trio.web.api.engine.bodies import ClientInput, Values, changes_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
@@ -35,7 +34,7 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.lists import LocalDay, begins_at, local_day
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.web.api.engine.serving import charger_called
 from levity_trio.web.api.people.tags import IdTag

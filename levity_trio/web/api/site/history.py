@@ -18,7 +18,7 @@ from levity_trio.billing.tariff_values import YEARS
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.load.sun import SunDay, sun_day
+from levity_trio.store.reads.load.load_day import SunDay, sun_day
 from levity_trio.store.reads.transactions.costs import with_costs
 from levity_trio.store.reads.transactions.history import (
     Grouping,
@@ -47,10 +47,25 @@ from levity_trio.store.reads.transactions.transactions import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
-from levity_trio.web.api.engine.lists import CSV, Cell, OfAccount, OfCharger, in_parts
-from levity_trio.web.api.engine.local_times import LocalDay, MonthName, begins_at, local_day
+from levity_trio.web.api.engine.endpoints import (
+    Endpoints,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    Cell,
+    LocalDay,
+    MonthName,
+    OfAccount,
+    OfCharger,
+    begins_at,
+    in_parts,
+    local_day,
+)
 from levity_trio.web.api.engine.problems import refusal
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.money.billing import month_named

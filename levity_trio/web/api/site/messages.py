@@ -18,9 +18,9 @@ from msgspec import Meta
 
 from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _, speaking
+from levity_trio.notify.delivery import new_topic
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
-from levity_trio.notify.opening import new_topic
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of

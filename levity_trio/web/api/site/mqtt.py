@@ -11,7 +11,7 @@ from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.local_times import GivenTime, local_moment
+from levity_trio.web.api.engine.lists import GivenTime, local_moment
 from levity_trio.web.api.engine.problems import conflict, invalid, refusal
 
 ENDPOINTS: Final = Endpoints("mqtt")

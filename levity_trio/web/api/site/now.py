@@ -14,8 +14,7 @@ from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now import NowQuestion as AskedNow
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, Server, TypedRequest, rule_of
 
 ENDPOINTS: Final = Endpoints("now")
 

@@ -9,8 +9,14 @@ from msgspec import Meta
 from levity_trio.locale.formats import typed_day
 from levity_trio.store.reads.site.search import Searched, SearchResult, search
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    Endpoints,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
 
 ENDPOINTS: Final = Endpoints("search")
 MOST: Final = 50

@@ -41,8 +41,15 @@ from levity_trio.store.reads.transactions.transactions import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    HIGHEST_ID,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    rule_of,
+)
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,

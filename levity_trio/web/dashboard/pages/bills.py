@@ -24,8 +24,7 @@ from levity_trio.store.reads.money.years import year_of_bills
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.context import local_today
-from levity_trio.web.api.engine.endpoints import Role, whole_number
+from levity_trio.web.api.engine.endpoints import Role, local_today, whole_number
 from levity_trio.web.api.money.billing import (
     MonthsQuery,
     month_named,
@@ -43,7 +42,9 @@ from levity_trio.web.api.money.statements import (
 from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     DashboardPage,
+    Look,
     PageView,
     Sorting,
     currency_of_site,
@@ -52,9 +53,7 @@ from levity_trio.web.dashboard.page import (
     read_sorted,
     reading,
 )
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 SECTION: Final = N_("Bills")

@@ -26,7 +26,7 @@ from levity_trio.store.reads.transactions.meter_keys import lacks_key, meter_key
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.addresses import addresses_of
-from levity_trio.web.api.chargers.charger_facts import UseQuery, read_uptimes, read_use
+from levity_trio.web.api.chargers.chargers import UseQuery, read_uptimes, read_use
 from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
@@ -38,6 +38,7 @@ from levity_trio.web.dashboard.page import (
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     limited_charger,
@@ -47,7 +48,6 @@ from levity_trio.web.dashboard.page import (
 )
 from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
-from levity_trio.web.dashboard.snapshots import Look
 
 SECTION: Final = N_("Chargers")
 PATH: Final = "/chargers/{id}"

@@ -14,10 +14,16 @@ from levity_trio.store.reads.chargers.files import files
 from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Read, Values, reading
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    DashboardPage,
+    Look,
+    PageView,
+    Read,
+    Values,
+    reading,
+)
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
 
 ROWS: Final = 50
 TEMPLATES: Final = "/api/admin/configuration-templates"

@@ -17,34 +17,32 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from levity_trio.billing.splitting import quarter
+from levity_trio.billing.pricing import quarter
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.reads.load.price_waits import price_waits
-from levity_trio.store.reads.money.prices import PricesAhead, prices_ahead
+from levity_trio.store.reads.load.load_day import price_waits
+from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.now.copies import told_elsewhere
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import accounts, mine
+from levity_trio.store.reads.people import accounts, driving
 from levity_trio.store.reads.people.driving import (
+    DriversSession,
+    DriversState,
+    DriversTransaction,
     HouseholdView,
     OwnTag,
     Place,
     PlacesOfCharger,
     PlaceState,
+    Some,
     tags_of,
 )
-from levity_trio.store.reads.people.mine import (
-    DriversSession,
-    DriversState,
-    DriversTransaction,
-    Some,
-)
+from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.places import SpaceRow
 from levity_trio.store.reads.people.places import spaces as spaces_of_household
-from levity_trio.store.reads.people.reports import ReportFilters as Reports
-from levity_trio.store.reads.transactions.bill.own import OwnChange
+from levity_trio.store.reads.transactions.bill.reading import OwnChange
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (
@@ -67,23 +65,23 @@ from levity_trio.web.api.drivers.mine import (
 )
 from levity_trio.web.api.drivers.reports import DriversReport, read_own
 from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.context import rule_of
-from levity_trio.web.api.engine.endpoints import Role, whole_number
+from levity_trio.web.api.engine.endpoints import Role, rule_of, whole_number
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.mount import DRIVERS
 from levity_trio.web.dashboard.page import (
     EVERYTHING,
+    ApiRefused,
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
+    refusals,
 )
-from levity_trio.web.dashboard.pages.session import curves
+from levity_trio.web.dashboard.pages.sessions import curves
 from levity_trio.web.dashboard.progress import progress
-from levity_trio.web.dashboard.refusals import ApiRefused, refusals
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import from_seconds, stamp
 
 SECTION: Final = N_("Charge")
@@ -149,11 +147,11 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
         if account is None:
             return places, (), DriversView(())
         own = HouseholdView(account, rule_of(server))
-        page = look(mine.transactions, own, server.now(), MOST, is_open=True)
+        page = look(driving.transactions, own, server.now(), MOST, is_open=True)
         sessions = [] if page is None else page.data
         curves: dict[int, Sparkline | None] = {}
         for session in sessions:
-            curve = look(mine.own_curve, own, session.id)
+            curve = look(driving.own_curve, own, session.id)
             power = () if curve is None else curve.power
             curves[session.id] = sparkline([(at, most) for at, _least, most in power])
         limits = look(read_limits, server, account)
@@ -191,7 +189,9 @@ async def _read_all(view: PageView) -> Values:
 
 
 def _newest(look: Look, view: PageView) -> Sequence[DriversTransaction]:
-    page = look(mine.transactions, _household(view), view.api.server.now(), NEWEST, is_open=False)
+    page = look(
+        driving.transactions, _household(view), view.api.server.now(), NEWEST, is_open=False
+    )
     return [] if page is None else page.data
 
 
@@ -399,7 +399,7 @@ def _sessions(look: Look, view: PageView, given: Mapping[str, str]) -> Some:
     """Return the own sessions, the newest first. Raises Problem."""
     before = asked(OwnQuery, given).before
     now = view.api.server.now()
-    sessions = look(mine.transactions, _household(view), now, ROWS, before)
+    sessions = look(driving.transactions, _household(view), now, ROWS, before)
     if sessions is None:
         raise not_found(Told("session {1}", before or ""))
     return sessions
@@ -430,8 +430,8 @@ def _session(
 ) -> tuple[DriversSession, Curve]:
     """Return an own session and its curve. Raises Problem for any other."""
     own = _household(view)
-    session = look(mine.transaction, own, number, view.api.server.now(), is_billed=is_billed)
-    curve = look(mine.own_curve, own, number)
+    session = look(driving.transaction, own, number, view.api.server.now(), is_billed=is_billed)
+    curve = look(driving.own_curve, own, number)
     if session is None or curve is None:
         raise not_found(Told("session {1}", number))
     return session, curve

@@ -19,7 +19,7 @@ from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
+from levity_trio.web.dashboard.page import ApiRefused, DashboardPage, Look, PageView, Values
 from levity_trio.web.dashboard.pictures import (
     ENERGY,
     SHOWN,
@@ -29,9 +29,7 @@ from levity_trio.web.dashboard.pictures import (
     stacks,
     week_values,
 )
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import wrong_way_round
-from levity_trio.web.dashboard.snapshots import Look
 
 HISTORY: Final = "/api/history"
 WEEK: Final = "/api/history/week"

@@ -14,21 +14,21 @@ from levity_trio.store.reads.money import statements, wallets
 from levity_trio.store.reads.money.billing import billing
 from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
-from levity_trio.store.reads.people import messages, personal, reports, users
-from levity_trio.store.reads.people.accounts import Account, to_bill_last
+from levity_trio.store.reads.people import driving, messages, personal, users
+from levity_trio.store.reads.people.accounts import Account, to_bill_last, transactions_of
 from levity_trio.store.reads.people.household_tasks import tasks_of
-from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.people.places import RefusedCard, limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.web.api.engine.context import local_today
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role, local_today
 from levity_trio.web.api.people.accounts import AccountsQuery, read_account, read_accounts
 from levity_trio.web.api.people.households import read_departure
 from levity_trio.web.api.people.limits import read_use
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     DashboardPage,
+    Look,
     PageView,
     Sorting,
     Values,
@@ -38,8 +38,6 @@ from levity_trio.web.dashboard.page import (
     refused_at,
 )
 from levity_trio.web.dashboard.pictures import months_values
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 OPEN: Final[Mapping[str, Mapping[str, str]]] = {
@@ -108,7 +106,7 @@ def _household(look: Look, view: PageView, number: int) -> Values:
         task = None
 
     filters = TransactionFilters(account=number)
-    waiting = reports.ReportFilters(account=number, is_waiting=True)
+    waiting = driving.ReportFilters(account=number, is_waiting=True)
     history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
     today = local_today(server).isoformat()
     of_household = statements.StatementFilters(today=today, account=number)
@@ -118,7 +116,7 @@ def _household(look: Look, view: PageView, number: int) -> Values:
         "belongings": valid,
         "refused_cards": refused_cards,
         "cards": marked_cards,
-        "reports": look(reports.reports, waiting),
+        "reports": look(driving.reports, waiting),
         "months": months_values(history),
         "sessions": look(transactions_of, filters, FEW).data,
         "statements": look(statements.closed_statements, of_household, FEW).data,

@@ -21,27 +21,29 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.load.feeder import METERS, LoadSocket, read_orders, read_site
-from levity_trio.web.api.load.leases import (
+from levity_trio.web.api.load.load import (
+    NOTHING,
     LimitedCharger,
     LimitedLease,
     limited_chargers,
+    read_load_day,
     read_memory,
+    read_whys,
 )
-from levity_trio.web.api.load.load import NOTHING, read_load_day, read_whys
 from levity_trio.web.dashboard.fields import TEXT, FormField, Suggestion
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     limited_charger,
     open_sessions,
     reading,
 )
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 SITE: Final = "/api/admin/load/site"

@@ -19,8 +19,7 @@ from levity_trio.web.api.engine.openapi import document, in_full
 from levity_trio.web.dashboard.fields import FormField, every, fields_of
 from levity_trio.web.dashboard.mount import HELP
 from levity_trio.web.dashboard.page import HELP as SECTION
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused, DashboardPage, PageView, Values
 
 FOLDERS: Final[Mapping[str, str]] = N_(
     {

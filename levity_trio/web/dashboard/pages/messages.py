@@ -12,9 +12,8 @@ from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.administration import BelowQuery
 from levity_trio.web.api.site.messages import ways_of
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, reading
+from levity_trio.web.dashboard.page import DashboardPage, Look, PageView, Values, reading
 from levity_trio.web.dashboard.pages.driver import is_nobody
-from levity_trio.web.dashboard.snapshots import Look
 
 FEW: Final = 20
 KINDS: Final[Mapping[str, str]] = {**OF_SITE, **OF_DRIVER}

@@ -19,7 +19,7 @@ from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.security import Newcomer, newcomers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
-from levity_trio.store.reads.load.sun import sun_day
+from levity_trio.store.reads.load.load_day import sun_day
 from levity_trio.store.reads.now import Now, SiteNow
 from levity_trio.store.reads.now.attention import Attention
 from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
@@ -38,13 +38,13 @@ from levity_trio.web.dashboard.page import (
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     part_id,
 )
 from levity_trio.web.dashboard.progress import has_failed, short_steps
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import StateInWords, state_of
 from levity_trio.wire.times import in_zone
 

@@ -20,8 +20,8 @@ from levity_trio.store.reads.chargers.chargers import is_known, names
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import tags
-from levity_trio.store.reads.people.reports import ReportFilters as Reports
-from levity_trio.store.reads.people.reports import WaitingReport, waiting_reports
+from levity_trio.store.reads.people.driving import ReportFilters as Reports
+from levity_trio.store.reads.people.driving import WaitingReport, waiting_reports
 from levity_trio.store.reads.people.tags import AskedTag
 from levity_trio.store.reads.transactions import review_groups
 from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
@@ -49,12 +49,12 @@ from levity_trio.web.dashboard.page import (
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     reading,
 )
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import after_colon
 
 REVIEW: Final = "/api/admin/review"

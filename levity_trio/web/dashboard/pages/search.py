@@ -11,8 +11,7 @@ from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.site.search import search
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.search import USUAL, wanted_by
-from levity_trio.web.dashboard.page import SEARCH, DashboardPage, PageView, Values
-from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.page import SEARCH, DashboardPage, Look, PageView, Values
 
 LONGEST: Final = 200
 

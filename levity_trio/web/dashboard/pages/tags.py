@@ -12,20 +12,20 @@ from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
-from levity_trio.store.reads.people.accounts import AccountFilters
-from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.accounts import AccountFilters, UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.driving import ReportFilters as Reports
+from levity_trio.store.reads.people.driving import waiting_reports
 from levity_trio.store.reads.people.places import limits_of
-from levity_trio.store.reads.people.reports import ReportFilters as Reports
-from levity_trio.store.reads.people.reports import waiting_reports
 from levity_trio.store.reads.people.tags import asked_tags
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.web.api.people.accounts import MOST_TAGS
 from levity_trio.web.api.people.limits import read_use_of_tag
-from levity_trio.web.api.people.owned import MOST_TAGS
 from levity_trio.web.api.people.tags import TagsQuery, read_tag, read_tags
 from levity_trio.web.dashboard.page import (
     USUAL,
     DashboardPage,
+    Look,
     PageView,
     Sorting,
     Values,
@@ -33,7 +33,6 @@ from levity_trio.web.dashboard.page import (
     filled,
     read_sorted,
 )
-from levity_trio.web.dashboard.snapshots import Look
 
 TAGS: Final = "/api/admin/id-tags"
 SESSIONS: Final = 20

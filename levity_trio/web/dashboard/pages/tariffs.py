@@ -1,5 +1,6 @@
 """Tariffs: what energy costs, since when, and for whom; and the form for a price, with what it
-would have cost."""
+would have cost. Price series: until when prices are known, what fetching them lacked, and the
+prices of a day, which people enter and correct."""
 
 from __future__ import annotations
 
@@ -16,17 +17,18 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money.billing import biller, billing
 from levity_trio.store.reads.money.missing import lacks_of_sender
 from levity_trio.store.reads.money.tariffs import (
+    SeriesState,
     TariffRow,
     TariffVersion,
     assignments,
     names_of_series,
+    pages,
     tariffs,
 )
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
-from levity_trio.web.api.engine.context import local_today
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role, local_today
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.money.tariffs import TariffWithVersions, read_tariff
 from levity_trio.web.dashboard.fields import (
@@ -37,9 +39,16 @@ from levity_trio.web.dashboard.fields import (
     filled,
     texts,
 )
-from levity_trio.web.dashboard.page import USUAL, DashboardPage, PageView, reading
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.page import (
+    USUAL,
+    ApiRefused,
+    DashboardPage,
+    Look,
+    PageView,
+    currency,
+    reading,
+)
+from levity_trio.web.dashboard.tasks import SERIES, prices_of_day
 from levity_trio.web.dashboard.words import capital
 
 SECTION: Final = N_("Tariffs")
@@ -238,6 +247,31 @@ _form_page: Final = partial(
     help="tasks/night-tariff",
     is_work=True,
 )
+
+
+def _list_series(look: Look, _view: PageView) -> Values:
+    every = look(pages, None, WantedPage(limit=MOST)).data
+    return {"every": every, "currency": currency(look)}
+
+
+async def _one(view: PageView) -> Values:
+    """Return a series with the prices of a day, and with what its source tells now, if that is
+    asked."""
+    shown: dict[str, Any] = {**await prices_of_day(view, {}), "tried": None, "failed": ""}
+    series = shown["series"] = SeriesState(**shown["series"])
+    if "try" in view.query and view.may("POST", f"{SERIES}/try"):
+        body = {"name": series.name, "currency": series.currency, **(series.source or {})}
+        try:
+            tried = await view.post(f"{SERIES}/try", **body)
+            shown["tried"] = tried["prices"]
+        except ApiRefused as refused:
+            shown["failed"] = refused.sentence
+    return shown
+
+
+_series_page: Final = partial(
+    DashboardPage, role=Role.OPERATOR, section=SECTION, help="tasks/quarter-hours"
+)
 PAGES: Final = N_(
     (
         _page("/tariffs", "Tariffs", "tariffs.html", reading(_list), help="tasks/night-tariff"),
@@ -250,5 +284,7 @@ PAGES: Final = N_(
             help="tasks/night-tariff#change-a-price",
         ),
         _form_page(path="/tariffs/{id}/change", title="Change a price", read=_change),
+        _series_page("/series", "Price series", "series.html", reading(_list_series)),
+        _series_page("/series/{id}", "Price series", "series/one.html", _one),
     )
 )

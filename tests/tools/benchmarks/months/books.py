@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, TypeVarTuple
 
 from levity_trio.store.engine.connection import CACHED_STATEMENTS, FileConnection
+from levity_trio.store.engine.database import UnitOfWork, Write, WriteResult, commit
 from levity_trio.store.engine.frame_log import FrameRow
-from levity_trio.store.engine.unit_of_work import UnitOfWork, Write, WriteResult, commit
 from tests.charger.parts import InlineWriter
 from tests.store.template import migrated
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from levity_trio.records import record
+from levity_trio.store.billing.quarters import CorrectedPrices
 from levity_trio.told import Clock
 from levity_trio.wire.times import in_zone, shifted
 
@@ -208,15 +209,6 @@ class BillAdjustment:
 
 
 @record
-class BillCorrectedPrice:
-    """That a person corrected prices of a session after its end: when, who, and why."""
-
-    at: str
-    by: str
-    reason: str
-
-
-@record
 class Bill:
     """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is
     that of all local days and of the times in `grounds`. `billed_wh` and `billed_amount` are what
@@ -240,7 +232,7 @@ class Bill:
     reserved: int | None
     reckoned: str | None
     pending: tuple[BillAdjustment, ...]
-    corrected_prices: tuple[BillCorrectedPrice, ...]
+    corrected_prices: tuple[CorrectedPrices, ...]
 
 
 _DAY: Final = timedelta(days=1)
