@@ -355,7 +355,7 @@ async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(
         await eventually(site.waiting)
         assert site.listed().problem == NOT_SIGNABLE
         for wrong in (
-            NewWebhook("home", *["http://192.0.2.1/"] * 2, new_secret(), None, None),
+            NewWebhook("home", "http://192.0.2.1/", "http://192.0.2.1/", new_secret(), None, None),
             NewWebhook(
                 "home",
                 receiver.url,
