@@ -17,6 +17,7 @@ import trio
 
 from levity_trio.billing.examples import BASE_FEE
 from levity_trio.billing.ledger import LedgerKind, WalletTerms
+from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.json_file import document_of
@@ -26,8 +27,10 @@ from levity_trio.notify.overdue import NotReminded, ReminderOrder, overdue
 from levity_trio.notify.rounds import MAIL, Ways
 from levity_trio.notify.statements import mail_reminder
 from levity_trio.store.beside.secret_key import SecretKey
+from levity_trio.store.billing.drafting import draft
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.settling import settlement_of
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.money.owing import owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
@@ -220,9 +223,11 @@ class Household:
 
     def announced(self) -> dict[int, int]:
         """What the next statement will correct, by the numbers of the statements before."""
-        month = self._open_month()
+        month, terms = Month(2026, self._open_month()), self.biller.terms
+        with reading(self.books) as db:
+            found = draft(rows_of(db), month, None, terms._replace(is_judging=True))
         sums: dict[int, int] = {}
-        for one in self.biller.draft(f"2026-{month:02}").statements:
+        for one in found.statements:
             for row in one.positions:
                 if one.figures.account_id == ANNA and row.kind == "correction":
                     sql = (

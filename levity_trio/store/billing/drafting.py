@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -73,9 +73,10 @@ _DUE: Final = (
     "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision <= ?"
     " AND status = 'Completed' AND stop_time >= ? AND stop_time < ? ORDER BY revision"
 )
-_ACCOUNTS: Final = (
+ACCOUNTS: Final = (
     "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ? AND undone_at IS NULL"
 )
+"""Those that are open in a month: its end, and its beginning."""
 _CHANGED_ACCOUNTS: Final = (
     "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
     " AND account_id NOT IN (SELECT id FROM account WHERE undone_at IS NOT NULL)"
@@ -266,7 +267,7 @@ def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
     """Return the transactions of each account that its statement must look at, in the order of the
     account's id; and under None those that are nobody's. An account that has none is there, too."""
     numbers = [number for (number,) in rows(_DUE, (plan.revision, plan.since, plan.until))]
-    opened = rows(_ACCOUNTS, (plan.until, stamp(plan.month.since(plan.rule.zone))))
+    opened = rows(ACCOUNTS, (plan.until, stamp(plan.month.since(plan.rule.zone))))
     changed = rows(_CHANGED_ACCOUNTS, (plan.revision,))
     accounts: dict[int | None, list[int]] = defaultdict(
         list, {account: [] for (account,) in (*opened, *changed)}
@@ -451,6 +452,17 @@ class Drafter:
             yield from _correction(billed, priced.position, _difference(billed, priced))
 
     # Base fees
+
+    def base_fee(self, account: int) -> tuple[int, _Kind | None, Sequence[Line]]:
+        """Return the lines of the base fee of the month: those of closed statements, corrections
+        included, with the number of the first one; else, with 0, those that it would have."""
+        month = str(self._plan.month)
+        billed = self._billed(account, "position.month", "= ?", (month,)).get(month)
+        if billed is None:
+            lines, tariff = self._base_lines(account, self._plan.month)
+            return 0, tariff, lines
+        every = chain.from_iterable(position.lines for position in billed.positions)
+        return billed.statement, billed.of, [*every]
 
     def _base_fees(self, account: int) -> Iterator[_Item]:
         """Yield the base fee of the month, and what is to be corrected in those before if the
@@ -694,17 +706,17 @@ def announced(
     rows: Rows, rule: Rule, accounts: Sequence[int]
 ) -> Iterator[tuple[int, Mapping[int, int]]]:
     """Yield of accounts what their next statements will correct, by the numbers of those that they
-    correct, as far as it is known now."""
+    correct, as the preview shows it now."""
     known = begun(rows)
     if known is None:
         return
     transactions: dict[int, list[int]] = defaultdict(list)
-    newest = newest_revision(rows)
+    newest, terms = newest_revision(rows), Terms(rule, 0, is_judging=True)
     for part in parts(accounts):
         for account, transaction in rows(_CHANGED.format(marks(part)), (newest, *part)):
             transactions[account].append(transaction)
     for account in accounts:
-        plan = Plan(known, known.open_month, account, Terms(rule, 0), "", newest)
+        plan = Plan(known, known.open_month, account, terms, "", newest)
         yield account, Drafter(rows, plan).corrections(account, transactions[account])
 
 

@@ -37,6 +37,7 @@ class BillMonth(MonthFigures):
     """A month, and what it has so far. `amount` is in minor units of `currency`.
 
     `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
+    `carried_in` is what its statements have from earlier ones.
 
     Until it is closed, what its statements have is null: their number, the amount, and `billed_wh`,
     of which `earlier_wh` ended in earlier months. `corrections` are those of earlier statements.
@@ -51,6 +52,7 @@ class BillMonth(MonthFigures):
     statements: int | None
     amount: int | None
     from_wallets: int | None
+    carried_in: int | None
     currency: str | None
     closed_at: str | None
     closed_by: str | None
@@ -91,7 +93,7 @@ _PRINTED: Final = (
 )
 _CLOSED: Final = (
     "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), "
-    "max(currency) "
+    "sum(carried_in), max(currency) "
     "FROM statement WHERE month = ? AND number IS NOT NULL"
 )
 _OF_CLOSED: Final = (
@@ -182,11 +184,11 @@ def of_month(rows: Rows, known: Begun, wanted: WantedMonth, *, is_whole: bool = 
         state = MonthState.RUNNING
 
     figures = month_figures(rows, wanted, is_whole=is_whole)
-    statements = amount = from_wallets = currency = closed_at = closed_by = None
+    statements = amount = from_wallets = carried_in = currency = closed_at = closed_by = None
     billed_wh = earlier_wh = None
     corrections, held_back = 0, 0
     if state is MonthState.CLOSED:
-        ((statements, amount, from_wallets, currency),) = rows(_CLOSED, (str(month),))
+        ((statements, amount, from_wallets, carried_in, currency),) = rows(_CLOSED, (str(month),))
         ((closed_at, closed_by),) = rows(_CLOSING, (str(month),))
         found = rows(_OF_CLOSED, (stamp(since), str(month)))
         ((billed_wh, earlier_wh, corrections, held_back),) = found
@@ -203,6 +205,7 @@ def of_month(rows: Rows, known: Begun, wanted: WantedMonth, *, is_whole: bool = 
         statements=statements,
         amount=amount,
         from_wallets=from_wallets,
+        carried_in=carried_in,
         currency=currency,
         closed_at=closed_at,
         closed_by=closed_by,
