@@ -102,6 +102,7 @@ class Household:
         self.has_left = self.is_prepaid = False
         self.told: list[str] = []
         self.states: dict[int, ClosedStatement] = {}
+        self.judged = 0
 
     # What happens
 
@@ -279,10 +280,13 @@ class Household:
                     assert one.state != "overdue"
 
     def _only_worse_by(self, step: str) -> None:
+        # What is judged anew corrects, too: a neighbour was corrected some steps before.
+        before_now, self.judged = self.judged, self.books.count("tx_event WHERE kind = 'rejudge'")
+        may_worsen = step in WORSENING or self.judged > before_now
         for one in self.statements():
             before = self.states.get(one.number)
             self.states[one.number] = one
-            if before is None or before.state not in RANKS or step in WORSENING:
+            if before is None or before.state not in RANKS or may_worsen:
                 continue
             is_past = (one.due_on or "") < self.today.isoformat() and before.open > 0
             is_worse = RANKS.index(one.state) > RANKS.index(before.state) and not is_past

@@ -19,20 +19,19 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy, GivenByHand, OwnerGround, SessionOwner
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import Line
 from levity_trio.billing.states import BillState
-from levity_trio.store.billing.drafting import ACCOUNTS, Drafter, Plan, Terms, announced
-from levity_trio.store.billing.months import begun, bills_since
+from levity_trio.store.billing.drafting import announced
+from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, doubt
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.settling import note_settlement
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.ownership import Owners
-from levity_trio.wire.times import in_zone, stamp
+from levity_trio.wire.times import in_zone
 
 AT_ONCE: Final = 3_000
 """Sessions that one commit books: they take 0.2 s, five times that on a Pi."""
@@ -367,20 +366,6 @@ def prices(
         number: _priced(priced[number]) if number in priced else Price("unpriced", ())
         for number in transactions
     }
-
-
-def base_fees(rows: Rows, rule: Rule, month: Month, account: int | None) -> Iterator[Cost]:
-    """Yield what the base fees of a month come to, of a household or of all, as costs of no
-    session."""
-    known = begun(rows)
-    if known is None:
-        return
-    since, until = (stamp(at(rule.zone)) for at in (month.since, month.until))
-    drafter = Drafter(rows, Plan(known, month, account, Terms(rule, 0), until, 0))
-    for (one,) in [(account,)] if account else rows(ACCOUNTS, (until, since)):
-        statement, kind, lines = drafter.base_fee(one)
-        if kind is not None and (statement or month >= known.open_month):
-            yield from _by_rate((0, one, statement, *kind), lines)
 
 
 def due(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[tuple[int, int, Price]]:

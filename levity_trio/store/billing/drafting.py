@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -73,10 +73,9 @@ _DUE: Final = (
     "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision <= ?"
     " AND status = 'Completed' AND stop_time >= ? AND stop_time < ? ORDER BY revision"
 )
-ACCOUNTS: Final = (
+_ACCOUNTS: Final = (
     "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ? AND undone_at IS NULL"
 )
-"""Those that are open in a month: its end, and its beginning."""
 _CHANGED_ACCOUNTS: Final = (
     "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
     " AND account_id NOT IN (SELECT id FROM account WHERE undone_at IS NOT NULL)"
@@ -263,11 +262,27 @@ def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, account: in
     return end
 
 
+def base_fees(
+    rows: Rows, rule: Rule, month: Month, account: int | None
+) -> Iterator[tuple[tuple[object, ...], int]]:
+    """Yield what base fees of a month come to, of a household or of all: the sheet (its currency,
+    kind of prices, tax rate, and statement, or household and month), and the amount of a line."""
+    known = begun(rows)
+    if known is None:
+        return
+    since, until = stamp(month.since(rule.zone)), stamp(month.until(rule.zone))
+    drafter = Drafter(rows, Plan(known, month, account, Terms(rule, 0), until, 0))
+    for (one,) in [(account,)] if account else rows(_ACCOUNTS, (until, since)):
+        for kind, statement, line in drafter.fees(one):
+            of_next = (None, None) if statement else (one, str(month))
+            yield (*kind, f"{line.tax_rate.normalize():f}", statement, *of_next), line.amount
+
+
 def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
     """Return the transactions of each account that its statement must look at, in the order of the
     account's id; and under None those that are nobody's. An account that has none is there, too."""
     numbers = [number for (number,) in rows(_DUE, (plan.revision, plan.since, plan.until))]
-    opened = rows(ACCOUNTS, (plan.until, stamp(plan.month.since(plan.rule.zone))))
+    opened = rows(_ACCOUNTS, (plan.until, stamp(plan.month.since(plan.rule.zone))))
     changed = rows(_CHANGED_ACCOUNTS, (plan.revision,))
     accounts: dict[int | None, list[int]] = defaultdict(
         list, {account: [] for (account,) in (*opened, *changed)}
@@ -453,16 +468,19 @@ class Drafter:
 
     # Base fees
 
-    def base_fee(self, account: int) -> tuple[int, _Kind | None, Sequence[Line]]:
-        """Return the lines of the base fee of the month: those of closed statements, corrections
-        included, with the number of the first one; else, with 0, those that it would have."""
-        month = str(self._plan.month)
-        billed = self._billed(account, "position.month", "= ?", (month,)).get(month)
-        if billed is None:
-            lines, tariff = self._base_lines(account, self._plan.month)
-            return 0, tariff, lines
-        every = chain.from_iterable(position.lines for position in billed.positions)
-        return billed.statement, billed.of, [*every]
+    def fees(self, account: int) -> Iterator[tuple[_Kind, int, Line]]:
+        """Yield the lines of the base fee of the month with the number of their statement: those of
+        a closed one, corrections included; else, with 0, those that the next one would have."""
+        month = self._plan.month
+        billed = self._billed(account, "position.month", "= ?", (str(month),)).get(str(month))
+        if billed is not None:
+            for position in billed.positions:
+                for line in position.lines:
+                    yield billed.of, billed.statement, line
+        elif month >= self._plan.begun.open_month:
+            lines, tariff = self._base_lines(account, month)
+            if tariff is not None:
+                yield from ((tariff, 0, line) for line in lines)
 
     def _base_fees(self, account: int) -> Iterator[_Item]:
         """Yield the base fee of the month, and what is to be corrected in those before if the

@@ -7,7 +7,7 @@ advance is a payment. What one statement carries to the next is billed once, wit
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -17,17 +17,15 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.money import tax_sums
-from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Line, TaxSum
 from levity_trio.records import copied, in_order, names_of, record
 from levity_trio.store.billing.rows import lines_of, taxes_of
 from levity_trio.store.billing.settling import local_day
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
-from levity_trio.store.reads.money.statements import ClosedStatement, closed_between
+from levity_trio.store.reads.money.statements import closed_between
 from levity_trio.store.reads.transactions.bill.shape import BillTax
 from levity_trio.told import Told
-from levity_trio.wire.times import stamp
 
 _TAXED: Final = (
     "SELECT number, zone, prices, taxes, tax_kind FROM statement "
@@ -59,10 +57,11 @@ _CORRECTED: Final = (
     "WHERE statement.number BETWEEN ? AND ? AND position.is_prepaid = 0 ORDER BY position.id"
 )
 """The lines that correct earlier statements, and which."""
-_MONTHS: Final = (
-    "SELECT month, account_id, sum(energy_wh) FROM booked INDEXED BY booked_by_end "
-    "WHERE ended_at >= ? AND ended_at < ? GROUP BY month, account_id"
+_IN_ALL: Final = (
+    "SELECT month{0}, sum(energy_wh) FROM booked INDEXED BY booked_by_end "
+    "WHERE ended_at >= ? GROUP BY month{0}"
 )
+"""What months have, whatever is billed of it."""
 
 _AMOUNTS: Final = ("net", "tax", "gross")
 
@@ -150,9 +149,7 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
     lines = booked_lines(db, wanted)
     by_month: dict[int, list[BookedLine]] = defaultdict(list)
     by_account: dict[int, list[BookedLine]] = defaultdict(list)
-    in_all = Counter[str]()
-    for (named, _), wh in _energies(db, lines, wanted.zone).items():
-        in_all[named] += wh
+    in_all: dict[str, int] = dict(rows_of(db)(_IN_ALL.format(""), (str(wanted.year - 2),)))
     for line in lines:
         by_account[line.account].append(line)
         by_month[int(_counted(line, wanted)[5:7])].append(line)
@@ -203,7 +200,8 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     if not closed:
         return
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)
-    energies = _energies(db, closed, wanted.zone)
+    found = rows(_IN_ALL.format(", account_id"), (str(wanted.year - 2),))
+    in_all = {(month, account): wh for month, account, wh in found}
     kept = {number: row for number, *row in rows(_TAXED, numbers)}
     prepaid: dict[int, list[Line]] = defaultdict(list)
     for number, lines in rows(_PREPAID, numbers):
@@ -248,20 +246,9 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 tax=tax.tax,
                 gross=tax.gross,
                 energy_wh=0 if place else one.energy_wh,
-                month_wh=0 if place else energies.get((one.month, one.account), 0),
+                month_wh=0 if place else in_all.get((one.month, one.account), 0),
                 open=0 if place else one.open,
             )
-
-
-def _energies(
-    db: Database, of: Sequence[BookedLine | ClosedStatement], zone: ZoneInfo
-) -> dict[tuple[str, int], int]:
-    """Return what households have in all in the months of these, in Wh."""
-    months = sorted(Month.parse(one.month) for one in of if one.month)
-    if not months:
-        return {}
-    span = stamp(months[0].since(zone)), stamp(months[-1].until(zone))
-    return {(month, account): wh for month, account, wh in rows_of(db)(_MONTHS, span)}
 
 
 def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
@@ -299,7 +286,7 @@ def _period(period: str, lines: Sequence[BookedLine], in_all: Mapping[str, int])
         period=period,
         taxes=tuple(taxes),
         months=tuple(months),
-        months_wh=sum(in_all[month] for month in months),
+        months_wh=sum(in_all.get(month, 0) for month in months),
         **_sums(lines),
     )
 

@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.money import with_tax
 from levity_trio.billing.months import Month
 from levity_trio.records import record
-from levity_trio.store.billing.booking import Price, base_fees, prices
+from levity_trio.store.billing.booking import Price, prices
+from levity_trio.store.billing.drafting import base_fees
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.reads.pages import and_all, given
@@ -186,18 +187,29 @@ def cost_sums(
     sheets = defaultdict[tuple[Any, ...], Counter[str]](Counter)
     for *sheet, state, amount in found:
         sheets[tuple(sheet)][state] += amount
-    later = [
-        (month, state, cost)
-        for number, month, state in due
-        for cost in (unstored.prices[number].costs if unstored.prices else ())
-    ]
+    for number, month, state in due if unstored.prices else ():
+        for one in unstored.prices[number].costs:
+            next_one = (one.currency, one.prices, one.tax_rate, 0, one.account, month)
+            sheets[next_one][state] += one.amount
     if fees_of is not None:
-        month = str(fees_of)
-        later += [(month, BASE_FEE, fee) for fee in base_fees(rows, rule, fees_of, filters.account)]
-    for month, state, one in later:
-        of = (None, None) if one.statement else (one.account, month)
-        sheets[(one.currency, one.prices, one.tax_rate, one.statement, *of)][state] += one.amount
+        for of_fee, amount in base_fees(rows, rule, fees_of, filters.account):
+            sheets[of_fee][BASE_FEE] += amount
 
+    sums = _shares(sheets)
+    if unstored.left and not sums:
+        sums["", ""] = [0, 0]
+    told = defaultdict[str, list[CostSum]](list)
+    for (state, currency), (billed, to_bill) in sorted(sums.items()):
+        rest = None if unstored.left else to_bill
+        told[state].append(CostSum(currency=currency, billed=billed, to_bill=rest))
+    return CostSums(told[""], unstored.without, told)
+
+
+def _shares(
+    sheets: Mapping[tuple[Any, ...], Mapping[str, int]],
+) -> dict[tuple[str, str], list[int]]:
+    """Return what sheets come to with tax, by state ("": all together) and currency: on closed
+    statements, and on the next ones."""
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for (currency, kind, rate, statement, *_), of_state in sheets.items():
         before = 0
@@ -206,13 +218,7 @@ def cost_sums(
             sums[state, currency][statement == 0] += part
             sums["", currency][statement == 0] += part
             before += amount
-    if unstored.left and not sums:
-        sums["", ""] = [0, 0]
-    told = defaultdict[str, list[CostSum]](list)
-    for (state, currency), (billed, to_bill) in sorted(sums.items()):
-        rest = None if unstored.left else to_bill
-        told[state].append(CostSum(currency=currency, billed=billed, to_bill=rest))
-    return CostSums(told[""], unstored.without, told)
+    return sums
 
 
 # The site by time
