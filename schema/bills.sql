@@ -254,10 +254,10 @@ CREATE TABLE bill_work (
 -- What changes a bill changes how the statements stand that have it.
 CREATE TRIGGER bill_work_is_to_settle AFTER INSERT ON bill_work
 BEGIN
-    DELETE FROM to_settle WHERE account_id = NEW.account_id OR account_id IN (
+    DELETE FROM to_book WHERE account_id = NEW.account_id OR account_id IN (
         SELECT account_id FROM position WHERE tx_id = NEW.tx_id
     );
-    INSERT INTO to_settle (account_id)
+    INSERT INTO to_book (account_id)
         SELECT id FROM account WHERE id = NEW.account_id OR id IN (
             SELECT account_id FROM position WHERE tx_id = NEW.tx_id
         );
@@ -548,13 +548,6 @@ CREATE TABLE settlement (
 CREATE INDEX settlement_open ON settlement (due_on, statement_id) WHERE paid < asked;
 
 
--- Households of which something changed that may correct their statements. Written by triggers; the
--- last write of each commit notes how their statements stand.
-CREATE TABLE to_settle (
-    account_id INTEGER PRIMARY KEY REFERENCES account (id)
-) STRICT;
-
-
 -- A line of a bank's file that was decided on; in another file, it changes nothing. Written when an
 -- operator takes lines.
 CREATE TABLE bank_line (
@@ -707,12 +700,16 @@ CREATE TABLE booked_cost (
 CREATE INDEX booked_cost_of_account ON booked_cost (account_id, tx_id);
 
 
--- Sessions that are to be booked. Written by triggers; a row goes when its session is booked.
+-- Sessions that are to be booked, and households of which something changed that may correct their
+-- statements. Written by triggers; a row goes when its session is booked, or when it is noted how
+-- the statements stand.
 CREATE TABLE to_book (
     revision INTEGER PRIMARY KEY AUTOINCREMENT,  -- of each change a new one
-    tx_id INTEGER NOT NULL UNIQUE REFERENCES tx (id),
+    tx_id INTEGER UNIQUE REFERENCES tx (id),
+    account_id INTEGER UNIQUE REFERENCES account (id),
     -- 0: by this commit, or a later one if there are many; 1: its price is due; 2: it could not be
-    step INTEGER NOT NULL DEFAULT 0 CHECK (step IN (0, 1, 2))
+    step INTEGER NOT NULL DEFAULT 0 CHECK (step IN (0, 1, 2)),
+    CHECK ((tx_id IS NULL) <> (account_id IS NULL))
 ) STRICT;
 CREATE INDEX to_book_step ON to_book (step, revision);
 

@@ -29,7 +29,7 @@ _OWN: Final = re.compile(r"\s*PRAGMA\b|.*\b(rowid|pg_\w+|clock_timestamp)\b", re
 _COMPARED: Final = {
     "bill_work": "tx_id, account_id",
     "moved_reading": "reading_id, tx_id",
-    "to_book": "tx_id, step",
+    "to_book": "tx_id, account_id, step",
 }
 """Their numbers of one change, such as of a tag with several transactions, have no order."""
 _ORDERED: Final = re.compile(r"\bORDER BY\b(?!.*\b(RETURNING|WHERE)\b)", re.DOTALL)

@@ -14,7 +14,7 @@ LIMITS = {
     "StartTransaction": Figures(37, 132),
 }
 """A reader pays for each jump. Whoever needs one more merges two others."""
-STATEMENTS = {"StopTransaction": 37, "StartTransaction": 31}
+STATEMENTS = {"StopTransaction": 36, "StartTransaction": 30}
 """Those of SQL, for a household whose tariff has a night window; the book is in all figures."""
 PAGE = FOLDER / "explanation" / "what-happens-to-a-message.md"
 

@@ -317,9 +317,9 @@ def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
 def _figures(draft: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a month has, and what of its statements is of earlier months."""
     figures, earlier_wh = draft["figures"], draft["sums"]["earlier_wh"]
-    parts = [f"{part['state']} {_kwh(part)}" for part in figures["parts"]]
+    parts = [f"{part['state']} {_has(part)}" for part in figures["parts"]]
     if parts:
-        yield f"{draft['month']} has {_kwh(figures)} kWh: {', '.join(parts)}"
+        yield f"{draft['month']} has {_has(figures)}: {'; '.join(parts)}"
     for wh, words in (
         (figures["before_wh"], "of this flowed before the month"),
         (figures["later_wh"], "more flowed by its end, and count in a later month"),
@@ -327,6 +327,16 @@ def _figures(draft: Mapping[str, Any]) -> Iterator[str]:
     ):
         if wh:
             yield f"{figure(wh / 1000, 3)} kWh {words}"
+
+
+def _has(one: Mapping[str, Any]) -> str:
+    """Return what a month has, or a part of it: its energy, and what it comes to."""
+    texts = [f"{_kwh(one)} kWh"] if one["sessions"] else []
+    for cost in one["costs"]:
+        if cost["to_bill"] is not None:
+            whole = {**cost, "whole": cost["billed"] + cost["to_bill"]}
+            texts.append(_money(whole, "whole"))
+    return ", ".join(texts)
 
 
 def _sums(sums: Mapping[str, Any]) -> list[str]:

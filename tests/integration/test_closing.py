@@ -81,6 +81,7 @@ def test_a_month_from_preview_to_the_next_statement(
     assert "Anna" in preview
     assert "2 statements, 2 charging sessions, 8.000 kWh" in preview
     assert "nobody's: 1 (4.000 kWh)" in preview
+    assert f"{MONTH} has 12.000 kWh, 2.40 EUR: nobody's 4.000 kWh; to be billed" in preview
     assert shell("bill", "close", MONTH, "--yes") != 0
     assert "bill owner set" in capsys.readouterr().err
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")

@@ -35,7 +35,16 @@ from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.both_stores import both_in_memory
 from tests.charger.parts import InlineWriter
 from tests.sizes import size
-from tests.store.bills import BERLIN, FLAT, Biller, charge, house_of_two, month_is_over
+from tests.store.bills import (
+    ANNA,
+    BERLIN,
+    FLAT,
+    Biller,
+    charge,
+    correct,
+    house_of_two,
+    month_is_over,
+)
 from tests.store.books import Books, Station
 from tests.store.moving.watching import in_child
 from tests.store.owning import SPACE
@@ -419,6 +428,27 @@ def test_what_cannot_be_booked_is_stored_all_the_same(
     assert books.rows(WAITING, 2) == [(number,)]
     books.run(lambda db: db.execute("UPDATE to_book SET step = 0"))
     assert wrong(books) == []
+
+
+@pytest.mark.logs_errors
+async def test_a_household_whose_statements_cannot_be_noted_stays_listed(
+    books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is noted as soon as that can be done, without another change."""
+    biller = Biller(house_of_two(books))
+    number = charge(station)
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    keeping, asked = _keeping(books), "SELECT asked FROM settlement"
+    with monkeypatch.context() as patch:
+        patch.setattr(booking, "note_settlement", fail_with(OF_A_BUG))
+        correct(books, number, 1000)
+        assert books.value(asked) == 120
+        assert books.rows("SELECT account_id FROM to_book WHERE tx_id IS NULL") == [(ANNA,)]
+    books.run(booking.list_all)
+    await keeping.look()
+    assert books.value(asked) == 30
+    assert books.count("to_book") == 0
 
 
 @pytest.mark.logs_errors

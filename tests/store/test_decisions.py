@@ -14,11 +14,15 @@ from levity_trio.events import (
     TransactionConfirmed,
     TransactionCorrected,
 )
+from levity_trio.store.billing.pricing import Pricer
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionProblem
+from tests.store.bills import Biller, house_of_two
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.deciding import Operator, decided, open_codes, refused, told
 from tests.store.lives import Living
+from tests.store.reading import reading
 from tests.store.test_lives import WAYS
 
 HOUR = 60
@@ -293,6 +297,37 @@ def test_later_facts_do_not_change_a_settled_figure_and_are_asked_about_once(
     books.settle()
     assert station.bill(transaction) == (4000, "register", "certain")
     assert open_codes(books, transaction) == []
+
+
+def test_a_preview_says_what_judging_again_will_store(
+    books: Books, station: Station, anna: Operator
+) -> None:
+    """Of a figure that a person settled, too."""
+    Biller(house_of_two(books))
+    sessions: list[int] = []
+    for begin in (1000, 5000):
+        sessions.append(station.start(begin))
+        books.wait(HOUR)
+        station.stop(sessions[-1], begin + 4000)
+        if begin == 1000:
+            anna.confirm(sessions[-1])
+        station.tell(station.register(begin + 6000, minutes_ago=30), transaction=sessions[-1])
+        waits = books.rows("SELECT judge_after > '' FROM tx WHERE id = ?", sessions[-1])
+        assert waits == [(True,)]
+    shown = priced(books, sessions, is_judging=True)
+    assert shown != priced(books, sessions)
+    books.wait(2)
+    books.settle()
+    assert priced(books, sessions) == shown
+
+
+def priced(
+    books: Books, sessions: list[int], *, is_judging: bool = False
+) -> list[tuple[str, int, str | None]]:
+    """Return the kinds of sessions for the bill, their energies, and why they wait."""
+    with reading(books) as db:
+        found = Pricer(rows_of(db), books.rule, is_judging=is_judging).price(sessions)
+    return [(str(one.kind), one.position.energy_wh, one.words) for one in found.values()]
 
 
 def test_the_figure_that_was_corrected_is_no_later_fact(

@@ -350,7 +350,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         *("booked", "booked_cost", "to_book", "book"),
         "meter",
         "meter_charger",
-        *("wallet", "wallet_reservation", "settlement", "to_settle", "bank_columns"),
+        *("wallet", "wallet_reservation", "settlement", "bank_columns"),
         *("refused_card", "month_use", "month_standing"),
         "invitation",
         "turned_away",

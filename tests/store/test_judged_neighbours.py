@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 from levity_trio.charging.tolerances import MOST_STEPS
+from levity_trio.store.cases import case
 from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
 from levity_trio.store.reads.transactions.recheck import compare
 from levity_trio.store.writes.transactions import judging
@@ -234,7 +235,7 @@ def test_a_judgement_that_fails_leaves_a_review(
     transaction = charge(station, 1000, 1500)
     books.connection.execute("UPDATE tx SET judge_after = ?", (books.at,))
     with monkeypatch.context() as broken:
-        broken.setattr(judging, "judge", lambda _: 1 // 0)
+        broken.setattr(case, "judge", lambda _: 1 // 0)
         books.settle()
     assert "could not be judged again" in station.review(transaction)
     assert books.value(WAITING) == 0

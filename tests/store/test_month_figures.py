@@ -4,12 +4,14 @@ household, and its statements say the same with what of them is of earlier month
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import pytest
 from hypothesis import given, settings
 
+from levity_trio.billing.examples import BASE_FEE
+from levity_trio.billing.ledger import WalletTerms
 from levity_trio.billing.months import Month
 from levity_trio.billing.states import BillState
 from levity_trio.store.engine.database import rows_of
@@ -17,6 +19,7 @@ from levity_trio.store.reads.money.month_parts import MonthFigures, WantedMonth,
 from levity_trio.store.reads.money.months import BillMonth, month, months
 from levity_trio.store.reads.now import energy_now
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.store.writes.money.wallets import NewTerms, set_terms
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size
@@ -37,6 +40,7 @@ from tests.store.test_bill_months import doubtful
 from tests.store.test_power import Kept
 from tests.store.test_statement_stories import EVENTS, Event, Year
 
+START: Final = date(2026, 3, 1)
 SAID: Final = (BillState.BILLED, BillState.CHARGED, BillState.FREE)
 """The states of what a closed statement says."""
 _POSITIONS: Final = (
@@ -58,6 +62,11 @@ def of(books: Books, number: int, filters: TransactionFilters | None = None) -> 
 
 def by_state(figures: MonthFigures) -> Counter[str]:
     assert figures.energy_wh == sum(part.energy_wh for part in figures.parts)
+    costs = [cost for part in figures.parts for cost in part.costs or ()]
+    for whole in figures.costs or ():
+        every = [cost for cost in costs if cost.currency == whole.currency]
+        assert whole.billed == sum(cost.billed for cost in every)
+        assert whole.to_bill == sum(cost.to_bill or 0 for cost in every)
     assert figures.sessions == sum(part.sessions for part in figures.parts)
     return Counter({part.state: part.energy_wh for part in figures.parts})
 
@@ -99,6 +108,10 @@ def test_the_figures_of_months_add_up_by_their_parts(events: list[Event]) -> Non
         shares = sum(map(by_state, (*owned, nobodys)), Counter())
         assert shares == +states
         assert bill_month(books, number).parts == figures.parts
+    # All that was ever asked for is in the sums of the months.
+    whole = [of(books, number).costs or () for number in range(3, books.now.month + 1)]
+    asked = books.value("SELECT coalesce(sum(charged), 0) FROM statement WHERE number > 0")
+    assert sum(cost.billed for costs in whole for cost in costs) == asked
     # What waits for a person may have been said before; all else was said to the Wh.
     if not books.count("review WHERE resolved_at IS NULL"):
         assert +billed == +said
@@ -128,6 +141,42 @@ def test_what_a_statement_says_of_earlier_months_is_named(books: Books, station:
     assert by_state(bill_month(books, 3)) == {"billed": 12_000}
     april = bill_month(books, 4)
     assert (april.energy_wh, april.billed_wh, april.earlier_wh) == (2000, 10_000, 8000)
+
+
+@pytest.mark.parametrize("prices", ["gross", "net"])
+def test_the_sum_of_a_month_is_that_of_its_papers(
+    books: Books, station: Station, prices: str
+) -> None:
+    """With base fees, tax and what a wallet paid; the parts add up to it."""
+    biller = Biller(house_of_two(books))
+    toml = BASE_FEE.replace("2026-10-01", "2026-01-01").replace("0.29", "0.2933")
+    tariff = biller.add(toml.replace('prices = "gross"', f'prices = "{prices}"'))
+    for account in (ANNA, BEN):
+        biller.assign(tariff, START, account)
+    terms = NewTerms(WalletTerms.PREPAID, 0, "why", books.at, "cleo")
+    books.run(set_terms, BEN, terms)
+    for wh, tag in ((4001, "Card"), (3265, "Card"), (50, "Card"), (777, "Ben"), (1111, "Ben")):
+        charge(station, wh, tag)
+    running = station.start(10_204, 1, "Card")
+    books.wait(30)
+    station.tell(station.register(15_204), transaction=running)
+
+    march = of(books, 3)
+    by_state(march)
+    assert march.costs is not None
+    sums = {part.state: one.to_bill for part in march.parts for one in part.costs or ()}
+    assert {"base fee", "open"} <= sums.keys()
+    (whole,) = march.costs
+    station.stop(running, 15_204)
+    month_is_over(books, 3)
+    ended = of(books, 3).costs or ()
+    assert [(one.billed, one.to_bill) for one in ended] == [(0, whole.to_bill)]
+    assert biller.preview("2026-03").sums.charged == whole.to_bill
+    biller.close("2026-03")
+    closed = bill_month(books, 3)
+    assert [(one.billed, one.to_bill) for one in closed.costs or ()] == [(closed.amount, 0)]
+    by_state(closed)
+    assert closed.amount == whole.to_bill
 
 
 @pytest.mark.parametrize("is_running", [True, False])

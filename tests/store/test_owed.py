@@ -5,22 +5,32 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import trio
 
 from levity_trio.billing.examples import BASE_FEE
 from levity_trio.billing.ledger import LedgerKind, WalletTerms
+from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.json_file import document_of
 from levity_trio.documents.statement_sheet import payment_code, statement_sheet, to_pay
 from levity_trio.documents.template import of_program
 from levity_trio.notify.overdue import NotReminded, ReminderOrder, overdue
+from levity_trio.notify.rounds import MAIL, Ways
+from levity_trio.notify.statements import mail_reminder
+from levity_trio.store.beside.secret_key import SecretKey
+from levity_trio.store.billing.drafting import draft
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.settling import settlement_of
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.money.owing import owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
@@ -29,13 +39,29 @@ from levity_trio.store.reads.money.statements import (
 )
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.wallets import LedgerEntry, NewTerms, enter, set_terms
-from levity_trio.store.writes.people import accounts
+from levity_trio.store.writes.people import accounts, recipients
+from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.in_process import Question, Reply, hand_on
 from tests.both_stores import both_in_memory
 from tests.sizes import size
-from tests.store.bills import ANNA, Biller, charge, correct, house_of_two, pay
+from tests.store.bills import (
+    ANNA,
+    BERLIN,
+    Biller,
+    InlineReader,
+    charge,
+    correct,
+    house_of_two,
+    pay,
+)
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+from tests.web.dashboard.test_settled import DRIVER, endpoint, page
 
 IBAN = "DE89370400440532013000"
 STEPS = (
@@ -76,6 +102,7 @@ class Household:
         self.has_left = self.is_prepaid = False
         self.told: list[str] = []
         self.states: dict[int, ClosedStatement] = {}
+        self.judged = 0
 
     # What happens
 
@@ -197,9 +224,11 @@ class Household:
 
     def announced(self) -> dict[int, int]:
         """What the next statement will correct, by the numbers of the statements before."""
-        month = self._open_month()
+        month, terms = Month(2026, self._open_month()), self.biller.terms
+        with reading(self.books) as db:
+            found = draft(rows_of(db), month, None, terms._replace(is_judging=True))
         sums: dict[int, int] = {}
-        for one in self.biller.draft(f"2026-{month:02}").statements:
+        for one in found.statements:
             for row in one.positions:
                 if one.figures.account_id == ANNA and row.kind == "correction":
                     sql = (
@@ -251,15 +280,80 @@ class Household:
                     assert one.state != "overdue"
 
     def _only_worse_by(self, step: str) -> None:
+        # What is judged anew corrects, too: a neighbour was corrected some steps before.
+        before_now, self.judged = self.judged, self.books.count("tx_event WHERE kind = 'rejudge'")
+        may_worsen = step in WORSENING or self.judged > before_now
         for one in self.statements():
             before = self.states.get(one.number)
             self.states[one.number] = one
-            if before is None or before.state not in RANKS or step in WORSENING:
+            if before is None or before.state not in RANKS or may_worsen:
                 continue
             is_past = (one.due_on or "") < self.today.isoformat() and before.open > 0
             is_worse = RANKS.index(one.state) > RANKS.index(before.state) and not is_past
             assert not is_worse, (" → ".join(self.told), before.state, one.state)
             assert one.open <= before.open, " → ".join(self.told)
+
+    # What people open
+
+    def open_all(self) -> None:
+        """Open the pages, have the mails made, and ask the API for what is to be paid now."""
+        expected, told = self.expected(), " → ".join(self.told)
+        site = Site(self.books, Path("none"), Path("none"))
+        parts: Any = site.api
+        parts.reader = InlineReader(self.books)
+        for place in trio.run(self._opened, site):
+            assert place == Place(place.name, expected), told
+        assert trio.run(self._mailed) == [one.open for one in self._overdue()], told
+
+    async def _opened(self, site: Site) -> list[Place]:
+        beside = self.books.run(lambda db: settlement_of(db.rows, ANNA)).beside
+        of_owner, of_anna = Opening(site), Opening(site, DRIVER)
+        household = (await of_owner.open(page("/accounts/{id}"), id=ANNA)).words
+        payments = (await of_owner.open(page("/payments"))).words
+        bills = (await of_owner.open(page("/bills"))).words
+        months = (await of_anna.open(page("/d/statements"))).words
+        overdue = sum(one.open for one in self._overdue())
+        not_yet = sum(one.open for one in self.statements()) - overdue
+
+        reply = Reply()
+        await hand_on(site.app, DRIVER, Question(method="GET", path="/api/me/money"), reply.take)
+        own = reply.content
+        of_one = {"query": {"account": ANNA}, "role": Role.OPERATOR}
+        (in_list,) = (await site.call(endpoint("GET", "/api/admin/wallets")))["data"][:1]
+        listed = (await site.call(endpoint("GET", "/api/admin/statements"), **of_one))["data"]
+        return [
+            Place("the page of the household", said(r"EUR to pay now", household)),
+            Place("the sum that came in full", said(r"EUR from Anna has arrived", payments)),
+            Place("the open statements", beside + said_after("Open statements: ", payments)),
+            Place("the overdue ones", beside + not_yet + said_after("Overdue: ", bills)),
+            Place("the page of the neighbour", said(r"EUR to pay\b(?! now)", months)),
+            Place("the answer to the neighbour", own["owed"]),
+            Place("his statements", beside + sum(one["open"] for one in own["unpaid"])),
+            Place("what his code pays", self._of_payment(own)),
+            Place("the answer to the owner", in_list["owed"]),
+            Place("the list of statements", beside + sum(one["open"] for one in listed)),
+        ]
+
+    def _of_payment(self, own: dict[str, Any]) -> int:
+        """Return what the page says to transfer. A wallet is topped up by more than it lacks."""
+        return own["owed"] if own["terms"] == "prepaid" else own["payment"]["amount"] or 0
+
+    def _overdue(self) -> list[ClosedStatement]:
+        return [one for one in self.statements() if one.state == "overdue"]
+
+    async def _mailed(self) -> list[int]:
+        """Return what the reminders ask for, one of each statement that is overdue."""
+        books, ways = self.books, Ways(channels=(MAIL,), zone=BERLIN)
+        person = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
+        key = SecretKey("A" * 43 + "=")
+        books.run(recipients.add, person, None, key, By(books.at, "cleo"))
+        reader, sums = cast("Reader", InlineReader(books)), list[int]()
+        for one in self._overdue():
+            order = ReminderOrder(one.number, "cleo", again=True)
+            await mail_reminder(reader, self.biller._writer, lambda: books.now, ways, order)
+            ((body,),) = books.rows("SELECT body FROM message ORDER BY id DESC LIMIT 1")
+            sums.append(said("EUR open; the last day", body))
+        return sums
 
     # Papers
 
@@ -295,13 +389,32 @@ class Household:
             assert max(0, open_before - before.credit) == last.to_pay_in_all, told
 
 
+def said(words: str, text: str) -> int:
+    """Return the sum before some words, in minor units; 0 if they are not there."""
+    found = re.search(rf"([\d,]+\.\d\d)\s{words}", text)
+    return 0 if found is None else round(float(found[1].replace(",", "")) * 100)
+
+
+def said_after(words: str, text: str) -> int:
+    return said("EUR", text.partition(words)[2][:20])
+
+
+def live(connection: Any, seed: int) -> None:
+    """Live one history. At a moment of some of them, everything is opened."""
+    household, before = Household(connection, seed), seed % STEPS_OF_ONE
+    household.live(before)
+    if seed % size(1, 4) == 0:
+        household.open_all()
+    household.live(STEPS_OF_ONE - before)
+
+
 def test_all_places_name_one_sum_whatever_happens() -> None:
     for seed in range(size(2000, 100)):
         with closing(in_memory()) as connection:
-            Household(connection, seed).live(STEPS_OF_ONE)
+            live(connection, seed)
 
 
 def test_on_both_stores_too() -> None:
     for seed in range(size(2000, 3)):
         with both_in_memory() as connection:
-            Household(connection, seed).live(STEPS_OF_ONE)
+            live(connection, seed)

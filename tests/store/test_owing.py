@@ -44,9 +44,11 @@ def test_the_present_month_has_what_is_known_and_its_whole_base_fee(
     (bill,) = march.bills
     assert (*told(march), march.held_back) == ("2026-03", False, 2, 4000, 1)
     assert [(part.state, part.sessions) for part in march.parts] == [
+        ("base fee", 0),
         ("held back", 1),
         ("to be billed", 1),
     ]
+    assert [(one.billed, one.to_bill) for one in march.costs or ()] == [(0, 610)]
     assert (bill.statement, bill.sessions, bill.base_fee, bill.total) == (None, 120, 490, 610)
     assert [(tax.rate, tax.gross) for tax in bill.taxes] == [("19", 610)]
 

@@ -40,7 +40,7 @@ LONGEST: Final = timedelta(366)
 hardly right."""
 TO_BOOK: Final = "SELECT revision, tx_id FROM to_book WHERE step = {} ORDER BY revision LIMIT ?"
 _FACTS: Final = (
-    "SELECT tx.id, cp_id, conn_id, id_tag, start_time, CASE status "
+    "SELECT {}tx.id, cp_id, conn_id, id_tag, start_time, CASE status "
     "WHEN 'Active' THEN NULL ELSE stop_time END, status, imported_id, review, judge_after, "
     "confidence, tx_account.account_id, given_by, tx_account.reason, EXISTS (SELECT 1 "
     "FROM position WHERE position.tx_id = tx.id), EXISTS (SELECT 1 FROM ledger "
@@ -49,8 +49,10 @@ _FACTS: Final = (
     "FROM {} LEFT JOIN tx_account ON tx_account.tx_id = tx.id "
     "WHERE {}"
 )
-_LISTED: Final = _FACTS.format("to_book CROSS JOIN tx ON tx.id = to_book.tx_id", "step = 0 LIMIT ?")
-_AMONG: Final = _FACTS.format("tx", "tx.id IN ({})")
+_LISTED: Final = _FACTS.format(
+    "to_book.account_id, ", "to_book LEFT JOIN tx ON tx.id = to_book.tx_id", "step = 0 LIMIT ?"
+)
+_AMONG: Final = _FACTS.format("", "tx", "tx.id IN ({})")
 _BILLED: Final = (
     "SELECT tx_id, position.account_id, kind, is_prepaid, energy_wh, amount, number, currency, "
     "prices, lines "
@@ -197,24 +199,21 @@ class Book:
         self.rule = rule
 
     def book(self, db: UnitOfWork) -> None:
-        """Book what is listed; of more than AT_ONCE, the first. Note how the statements stand that
-        are corrected by what changed."""
-        listed = [_Facts(*row) for row in db.rows(_LISTED, (AT_ONCE,))]
-        if listed:
-            _store(db, [*_decided(db.rows, self.rule, listed)])
-        changed = [
-            account
-            for (account,) in db.rows("SELECT account_id FROM to_settle WHERE account_id > 0")
-        ]
-        if changed:
-            db.execute("DELETE FROM to_settle")
-            for account, corrections in announced(db.rows, self.rule, changed):
+        """Book what is listed; of more than AT_ONCE, the first. Of listed households, note how
+        their statements stand."""
+        listed = db.rows(_LISTED, (AT_ONCE,))
+        sessions = [_Facts(*row) for account, *row in listed if account is None]
+        if sessions:
+            _store(db, [*_decided(db.rows, self.rule, sessions)])
+        accounts = [account for account, *_ in listed if account is not None]
+        for part in parts(accounts):
+            db.changed(f"DELETE FROM to_book WHERE account_id IN ({marks(part)})", part)  # noqa: S608
+            for account, corrections in announced(db.rows, self.rule, part):
                 note_settlement(db, account, corrections)
 
     def set_aside(self, db: UnitOfWork) -> None:
         """Note that what is listed could not be booked."""
         db.changed("UPDATE to_book SET step = 2 WHERE step = 0")
-        db.execute("DELETE FROM to_settle")
 
 
 def book_all(db: UnitOfWork, rule: Rule) -> None:
@@ -233,7 +232,7 @@ def book_all(db: UnitOfWork, rule: Rule) -> None:
 
 def list_all(db: UnitOfWork) -> None:
     """List every session to be booked anew."""
-    db.execute("DELETE FROM to_book")
+    db.execute("DELETE FROM to_book WHERE account_id IS NULL")
     db.execute("INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id")
 
 

@@ -261,6 +261,22 @@ def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, account: in
     return end
 
 
+def base_fees(
+    rows: Rows, rule: Rule, month: Month, account: int | None
+) -> Iterator[tuple[tuple[object, ...], int]]:
+    """Yield what base fees of a month come to, of a household or of all: the sheet (its currency,
+    kind of prices, tax rate, and statement, or household and month), and the amount of a line."""
+    known = begun(rows)
+    if known is None:
+        return
+    since, until = stamp(month.since(rule.zone)), stamp(month.until(rule.zone))
+    drafter = Drafter(rows, Plan(known, month, account, Terms(rule, 0), until, 0))
+    for (one,) in [(account,)] if account else rows(_ACCOUNTS, (until, since)):
+        for kind, statement, line in drafter.fees(one):
+            of_next = (None, None) if statement else (one, str(month))
+            yield (*kind, f"{line.tax_rate.normalize():f}", statement, *of_next), line.amount
+
+
 def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
     """Return the transactions of each account that its statement must look at, in the order of the
     account's id; and under None those that are nobody's. An account that has none is there, too."""
@@ -450,6 +466,20 @@ class Drafter:
             yield from _correction(billed, priced.position, _difference(billed, priced))
 
     # Base fees
+
+    def fees(self, account: int) -> Iterator[tuple[_Kind, int, Line]]:
+        """Yield the lines of the base fee of the month with the number of their statement: those of
+        a closed one, corrections included; else, with 0, those that the next one would have."""
+        month = self._plan.month
+        billed = self._billed(account, "position.month", "= ?", (str(month),)).get(str(month))
+        if billed is not None:
+            for position in billed.positions:
+                for line in position.lines:
+                    yield billed.of, billed.statement, line
+        elif month >= self._plan.begun.open_month:
+            lines, tariff = self._base_lines(account, month)
+            if tariff is not None:
+                yield from ((tariff, 0, line) for line in lines)
 
     def _base_fees(self, account: int) -> Iterator[_Item]:
         """Yield the base fee of the month, and what is to be corrected in those before if the
@@ -693,17 +723,17 @@ def announced(
     rows: Rows, rule: Rule, accounts: Sequence[int]
 ) -> Iterator[tuple[int, Mapping[int, int]]]:
     """Yield of accounts what their next statements will correct, by the numbers of those that they
-    correct, as far as it is known now."""
+    correct, as the preview shows it now."""
     known = begun(rows)
     if known is None:
         return
     transactions: dict[int, list[int]] = defaultdict(list)
-    newest = newest_revision(rows)
+    newest, terms = newest_revision(rows), Terms(rule, 0, is_judging=True)
     for part in parts(accounts):
         for account, transaction in rows(_CHANGED.format(marks(part)), (newest, *part)):
             transactions[account].append(transaction)
     for account in accounts:
-        plan = Plan(known, known.open_month, account, Terms(rule, 0), "", newest)
+        plan = Plan(known, known.open_month, account, terms, "", newest)
         yield account, Drafter(rows, plan).corrections(account, transactions[account])
 
 

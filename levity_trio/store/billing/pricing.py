@@ -19,8 +19,7 @@ from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import NoPrice, SessionEvidence, price_session, quarter
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import MovingPrice, NoVersion, Tariff, Versions, Window
-from levity_trio.charging.energy import DOUBTFUL, judge
-from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
+from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.quarters import (
@@ -30,9 +29,8 @@ from levity_trio.store.billing.quarters import (
     moving_prices,
 )
 from levity_trio.store.billing.tariffs import Tariffs, Trial
-from levity_trio.store.cases.case import case_of, dated, dating
+from levity_trio.store.cases.case import judged_again
 from levity_trio.store.cases.neighbours import ChargerHistory
-from levity_trio.store.cases.settled import open_reviews, settled_by
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Rows, marks, parts
@@ -248,21 +246,16 @@ class Pricer:
 
     def _as_judged(self, one: _Billable) -> _Billable:
         """Return a transaction that waits to be judged again as it would be stored then."""
-        rows, waiting = self._rows, one._replace(judge_after=None)
-        tx = find_transaction(rows, one.id)
-        if tx is None or settled_by(rows, one.id) is not None:
-            return waiting
-        clock = dating(rows, tx)
-        judgement = judge(case_of(ChargerHistory(rows, tx.charger), tx, clock=clock))
-        times = dated(tx, clock)
-        reviews = open_reviews(rows, one.id)
-        doubts = [words for code, words in reviews if code in LASTING]
-        doubts += [doubt.words for doubt in judgement.doubts]
-        is_match_doubted = any(code in OF_THE_MATCH for code, _ in reviews)
-        return waiting._replace(
-            energy_wh=judgement.wh,
-            confidence=DOUBTFUL if is_match_doubted else judgement.confidence,
-            review_told=stored(joined("; ", doubts)) if doubts else None,
+        tx = find_transaction(self._rows, one.id)
+        if tx is None:
+            return one
+        judged = judged_again(ChargerHistory(self._rows, tx.charger), tx)
+        times = judged.times
+        return one._replace(
+            energy_wh=one.energy_wh if judged.is_settled else judged.judgement.wh,
+            confidence=judged.confidence,
+            review_told=stored(joined("; ", judged.review)) if judged.review else None,
+            judge_after=None,
             start_time=times.start_time,
             end_time=times.stop_time or one.end_time,
             start_behind=times.start_behind,

@@ -1,5 +1,5 @@
 """Loads a transaction for the judge: its row, its readings, its neighbours, its charger's clock and
-habits.
+habits. Says what another judgement of it decides.
 
 Only reads, so the writer and read-only connections share it. The cost of each statement depends on
 the transaction and does not grow with the history of its charger.
@@ -20,9 +20,9 @@ from operator import eq, itemgetter
 from typing import Final, NamedTuple, TypedDict
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.charging.energy import DOUBTFUL, Judgement, judge
 from levity_trio.charging.names import is_named_to_the_end
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, OF_THE_PRICE, Code, Doubt, in_wh
 from levity_trio.charging.sent.evidence import (
     MEASURAND,
     RECEIVED_AT,
@@ -79,7 +79,13 @@ from levity_trio.store.cases.neighbours import (
     neighbour,
     preceding,
 )
-from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.settled import (
+    SYSTEM,
+    open_reviews,
+    overruled,
+    settled_by,
+    was_asked,
+)
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
     METER_VALUES,
@@ -1071,3 +1077,70 @@ def idle_since_boot(rows: Rows, tx: StoredTransaction, at: str, received_at: str
     place = (tx.charger, tx.connector)
     idle = rows(_IDLE, (*place, tx.created_at, received_at, since, at, began_at(tx)))
     return seconds(idle[0][0]) if idle else None
+
+
+# What another judgement of an ended transaction decides
+
+
+LATER_FACTS: Final = Told("later facts")
+
+
+class JudgedAgain(NamedTuple):
+    """A judgement, for the write that stores it and for previews that only show it.
+
+    `times` is the row with its times; the row itself if they stay. A figure that a person settled
+    stays; then `doubts` are what later facts tell against it. `before` are the reviews that are
+    open before, `review` are the words of those that are open then.
+    """
+
+    judgement: Judgement
+    times: StoredTransaction
+    is_settled: bool
+    confidence: str
+    doubts: tuple[Doubt, ...]
+    before: list[tuple[str, str]]
+    review: list[str]
+
+
+def judged_again(history: ChargerHistory, tx: StoredTransaction) -> JudgedAgain:
+    """Judge an ended transaction by all that is known now. Whether its price depends on times that
+    are not sure is not decided here."""
+    rows = history.rows
+    clock = dating(rows, tx)
+    judgement = judge(case_of(history, tx, clock=clock))
+    before = open_reviews(rows, tx.id)
+    is_settled = settled_by(rows, tx.id) is not None
+    if is_settled:
+        doubts = doubts_of_settled(rows, tx, judgement)
+        confidence = DOUBTFUL if doubts else tx.confidence or ""
+        gone = OF_THE_PRICE.union(doubt.code for doubt in doubts)
+    else:
+        doubts = judgement.doubts
+        confidence = confidence_of(judgement, before)
+        gone = OF_THE_PRICE.union({*Code} - LASTING)
+    review = [words for code, words in before if code not in gone]
+    review += [doubt.words for doubt in doubts]
+    times = dated(tx, clock, is_settled=is_settled)
+    return JudgedAgain(judgement, times, is_settled, confidence, doubts, before, review)
+
+
+def confidence_of(judgement: Judgement, reviews: Sequence[tuple[str, str]]) -> str:
+    """Return the confidence: certain only without doubts of the judge and about which messages
+    belong together."""
+    is_match_doubted = any(code in OF_THE_MATCH for code, _ in reviews)
+    return DOUBTFUL if is_match_doubted else judgement.confidence
+
+
+def doubts_of_settled(rows: Rows, tx: StoredTransaction, judgement: Judgement) -> tuple[Doubt, ...]:
+    """Return a doubt if later facts contradict a figure that a person settled, unless that person
+    knew it."""
+    if judgement.wh == tx.energy_delivered or judgement.wh in overruled(rows, tx.id):
+        return ()
+    figure = in_wh(judgement.wh)
+    words = Told("later facts tell {1}; the figure was settled by a person and stays", figure)
+    evidence = (
+        Told("{1}, settled", in_wh(tx.energy_delivered)),
+        Told("{1} by later facts", figure),
+    )
+    doubt = Doubt(Code.LATER_FACTS, words, evidence, {LATER_FACTS: judgement.wh})
+    return () if was_asked(rows, tx.id, doubt) else (doubt,)

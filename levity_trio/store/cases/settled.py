@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from levity_trio.charging.reviews import Doubt
 from levity_trio.store.engine.database import Rows
 from levity_trio.told import Told, of_stored
 
@@ -19,6 +20,10 @@ NO_PERSONS: Final = (CHARGER, SYSTEM)
 """In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
 _OPEN_REVIEWS: Final = (
     "SELECT code, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+)
+_ASKED: Final = (
+    "SELECT told FROM review "
+    "WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)"
 )
 _DECIDED: Final = (
     "SELECT who, kind, payload FROM tx_event "
@@ -37,6 +42,13 @@ def open_reviews(rows: Rows, transaction: int) -> list[tuple[str, str]]:
     now."""
     found = rows(_OPEN_REVIEWS, (transaction,))
     return [(code, of_stored(told)) for code, told in found]
+
+
+def was_asked(rows: Rows, transaction: int, doubt: Doubt) -> bool:
+    """Whether an operator has been asked the same before: its review is open, or an operator
+    resolved it."""
+    asked = rows(_ASKED, (transaction, doubt.code, SYSTEM))
+    return any(of_stored(told) == doubt.words for (told,) in asked)
 
 
 def settled_by(rows: Rows, transaction: int) -> str | None:

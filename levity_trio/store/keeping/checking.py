@@ -246,8 +246,9 @@ def _evidence(subject: CheckSubject) -> Iterator[str]:
 def _booked(subject: CheckSubject) -> Iterator[str]:
     """The book says what it would say if all were booked anew."""
     rows = rows_of(subject.db)
-    for (number,) in rows("SELECT tx_id FROM to_book WHERE step = 2", ()):
-        yield f"session {number} could not be booked"
+    for number, account in rows("SELECT tx_id, account_id FROM to_book WHERE step = 2", ()):
+        of = f"session {number}" if account is None else f"the sum of household {account}"
+        yield f"{of} could not be booked"
     rule, after = rule_of_book(rows), 0
     while rule is not None:
         differing, after = compared(rows, rule, after)

@@ -106,10 +106,10 @@ class Booking:
     async def look(self) -> None:
         """Try again, each alone, what could not be booked; compute and store the prices that are
         due."""
-        for revision, number in await self._listed(2, AT_ONCE):
+        for revision, _ in await self._listed(2, AT_ONCE):
             if revision not in self._tried:
                 self._tried.add(revision)
-                await self._writer.run(_list_again, number)
+                await self._writer.run(_list_again, revision)
         await self._book_listed()
         while listed := await self._listed(1, PRICED_AT_ONCE):
             numbers = [number for _, number in listed]
@@ -194,8 +194,8 @@ def _store(
         )
 
 
-def _list_again(db: UnitOfWork, number: int) -> None:
-    db.execute("UPDATE to_book SET step = 0 WHERE tx_id = ? AND step = 2", (number,))
+def _list_again(db: UnitOfWork, revision: int) -> None:
+    db.execute("UPDATE to_book SET step = 0 WHERE revision = ? AND step = 2", (revision,))
 
 
 def _nothing(db: UnitOfWork) -> None:

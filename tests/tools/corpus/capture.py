@@ -20,6 +20,7 @@ import pytest
 
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.store.cases import case as cases
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.transaction import StoredTransaction
@@ -180,7 +181,8 @@ _run, _send_all = Books.run, stories.Played.send_all
 def capturing() -> Iterator[Capture]:
     """Note what the writes judge, and what stories tell."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "case_of", _noting_case)
+        for module in (cases, judging):
+            patch.setattr(module, "case_of", _noting_case)
         patch.setattr(Books, "run", _running)
         patch.setattr(stories.Played, "send_all", _sending_all)
         yield CAPTURE

@@ -86,6 +86,7 @@ async def test_each_place_says_the_same_of_a_month(places: Places) -> None:
     march, april = await places.month(MARCH), await places.month(APRIL)
     for one in (march, april):
         assert one["energy_wh"] == sum(part["energy_wh"] for part in one["parts"])
+        assert comes_to(one) == sum(map(comes_to, one["parts"])) > 0
     assert {part["state"] for part in march["parts"]} == {
         *("charged", "to be billed", "nobody's", "held back"),
     }
@@ -101,6 +102,7 @@ async def test_each_place_says_the_same_of_a_month(places: Places) -> None:
     assert [one["energy_wh"] for one in listed] == [april["energy_wh"], march["energy_wh"]]
     draft = await places.get("/api/admin/drafts/{month}", month=MARCH)
     assert draft["figures"]["parts"] == march["parts"]
+    assert draft["sums"]["charged"] == comes_to(march)
     to_bill = sum(
         part["energy_wh"] for part in march["parts"] if part["state"] in ("charged", "to be billed")
     )
@@ -133,12 +135,22 @@ async def test_what_was_imported_and_is_nobodys_is_told_beside_households(places
     assert "Not in it: 2.5 kWh of imported sessions of no household." in words
 
 
+def comes_to(one: Any) -> int:
+    """Return what a month, or a part of it, comes to before anything is billed."""
+    assert not any(cost["billed"] for cost in one["costs"])
+    return sum(cost["to_bill"] for cost in one["costs"])
+
+
 async def test_a_household_finds_one_figure_on_its_pages(places: Places) -> None:
     books, site = places.books, places.site
     books.run(limits.limit_account, BEN, UsageLimit(month_wh=100_000), books.at, "cleo")
+    card = (site.api.id_tags.policy, "Other", UsageLimit(month_wh=100_000), books.at, "cleo")
+    books.run(limits.limit_tag, *card)
     with reading(books) as db:
-        money, (limit,) = read_money(db, site.api, BEN), read_limits(db, site.api, BEN)
+        money, (limit, of_card) = read_money(db, site.api, BEN), read_limits(db, site.api, BEN)
     april, march = money.months
+    assert of_card.card == "Other"
+    assert of_card.whole_wh == limit.whole_wh
     use = (await places.get("/api/admin/accounts/{id}/limits/use", id=str(BEN)))["data"]
     assert [one["wh"] for one in use] == [april.energy_wh, march.energy_wh]
     assert limit.whole_wh == april.energy_wh
@@ -149,7 +161,8 @@ async def test_a_household_finds_one_figure_on_its_pages(places: Places) -> None
 
     words = await places.words("/d/statements", account=BEN)
     for one in (april, march):
-        assert f"{one.energy_wh / 1000:.1f} kWh" in words
+        sums = sum(cost.billed + (cost.to_bill or 0) for cost in one.costs or ())
+        assert f"{one.energy_wh / 1000:.1f} kWh, {sums / 100:.2f} EUR" in words
     assert f"open {april.parts[0].energy_wh / 1000:.1f} kWh" in words
     assert f"{(april.before_wh or 0) / 1000:.1f} kWh of it flowed before this month" in words
     # What is counted for the limit is told beside what the month has.
@@ -172,8 +185,9 @@ async def test_pages_show_the_figure_or_what_they_leave_out(places: Places) -> N
     listed = await places.words("/bills")
     assert one in listed
     assert other in listed
-    assert f"{one} kWh" in await places.words("/bills/{month}", month=MARCH)
-    assert f"{other} kWh" in await places.words("/bills/{month}", month=APRIL)
+    for month, figure, of in ((march, one, MARCH), (april, other, APRIL)):
+        words = await places.words("/bills/{month}", month=of)
+        assert f"{figure} kWh, {comes_to(month) / 100:.2f} EUR" in words
     told = await places.words("/history", "?by=month")
     assert one in told
     assert f"Not in it: {running / 1000:.1f} kWh of sessions in progress" in told
@@ -193,6 +207,14 @@ async def test_a_closed_month_and_its_year_say_what_is_not_on_statements(places:
     words = await places.words("/bills/{month}", month=MARCH)
     assert f"On statements of this month: {closed['billed_wh'] / 1000:.1f} kWh." in words
     assert f"{closed['energy_wh'] / 1000:.1f} kWh" in words
+    (of_march,) = [
+        one for one in (await owner.year(by="energy"))["periods"] if one["period"] == MARCH
+    ]
+    assert of_march["energy_wh"] == closed["billed_wh"]
+    assert of_march["months_wh"] == closed["energy_wh"]
+    lines = [line for line in await owner.bookings() if line["Household no."] == str(BEN)]
+    use = (await places.get("/api/admin/accounts/{id}/limits/use", id=str(BEN)))["data"]
+    assert [float(line["kWh of the month"]) for line in lines] == [use[1]["wh"] / 1000]
     year = await places.words("/bills/year/{year}", "?by=energy", year="2026")
     assert (
         f"March 2026 {closed['billed_wh'] / 1000:.1f} of {closed['energy_wh'] / 1000:.1f}" in year

@@ -242,6 +242,7 @@ async def test_a_line_of_the_file_has_what_a_tax_adviser_books(owner: Owner) -> 
         "Currency": "EUR",
         "kWh": "40.0",
         "Month of energy": "2026-03",
+        "kWh of the month": "40.0",
         "Payable by": "2026-04-16",
         "State": "paid",
     }

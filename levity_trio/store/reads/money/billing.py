@@ -51,6 +51,7 @@ class DraftSums:
     earlier_wh: int
     charged: int
     from_wallets: int
+    carried_in: int
     to_pay: int
     corrections: int
     held_back: int

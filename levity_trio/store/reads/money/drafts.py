@@ -146,6 +146,7 @@ def _sums(rows: Rows, found: Draft, since: str) -> DraftSums:
         earlier_wh=earlier_wh,
         charged=sum(one.charged for one in billed),
         from_wallets=sum(one.charged + one.carried_in - one.total for one in billed),
+        carried_in=sum(one.carried_in for one in billed),
         to_pay=sum(one.total for one in billed if not one.is_carried),
         corrections=count[PositionKind.CORRECTION],
         held_back=count[PositionKind.HELD_BACK],

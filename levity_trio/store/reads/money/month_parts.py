@@ -15,7 +15,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Rows
-from levity_trio.store.reads.transactions.costs import CostSum, cost_sums
+from levity_trio.store.reads.transactions.costs import BASE_FEE, CostSum, cost_sums
 from levity_trio.store.reads.transactions.power import flowed_before
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
@@ -29,8 +29,8 @@ _STATES: Final = "SELECT state, count(*), coalesce(sum(energy_wh), 0) FROM booke
 
 @record
 class MonthShare:
-    """The sessions of a month that are in one state for their bill. `costs` are with tax, without
-    base fees; null in a list of months."""
+    """The sessions of a month that are in one state for their bill, or (without sessions) its base
+    fees. `costs` are with tax; null in a list of months."""
 
     state: str
     sessions: int
@@ -42,13 +42,15 @@ class MonthShare:
 class MonthFigures:
     """What a month has: `parts`, by the state of its sessions for their bill, add up to it.
 
-    Of its energy, `before_wh` flowed before it began. `later_wh` flowed until its end and counts in
-    later months, in which its sessions end. Both are null in a list of months.
+    `costs` are its sums by currency. What is in doubt, nobody's or billed elsewhere has none. Of
+    its energy, `before_wh` flowed before it began. `later_wh` flowed until its end and counts in
+    later months, in which its sessions end. All three are null in a list of months.
     """
 
     sessions: int
     energy_wh: int
     parts: list[MonthShare]
+    costs: list[CostSum] | None
     before_wh: int | None
     later_wh: int | None
 
@@ -74,23 +76,29 @@ def month_figures(rows: Rows, wanted: WantedMonth, *, is_whole: bool = True) -> 
     found = {state: figures for state, *figures in rows(_STATES.format(clause), values)}
     if is_present and (opened := open_among(rows, running)).sessions:
         found[BillState.OPEN] = [*opened]
-
-    parts: list[MonthShare] = []
-    for state, (sessions, energy_wh) in sorted(found.items()):
-        of_state = replace(ended, bill=state)
-        costs = cost_sums(rows, rule, of_state, now).sums if is_whole else None
-        parts.append(MonthShare(state=state, sessions=sessions, energy_wh=energy_wh, costs=costs))
-
-    before_wh = later_wh = None
+    costs = before_wh = later_wh = None
     if is_whole:
         counted = (ended, running) if is_present else (ended,)
+        # Only a household, or all of them, have base fees.
+        fees_of = month if filters == TransactionFilters(account=filters.account) else None
+        costs = cost_sums(rows, rule, ended, now, running=counted[1:], fees_of=fees_of)
+        if BASE_FEE in costs.by_state:
+            found[BASE_FEE] = [0, 0]
         before_wh = flowed_before(rows, since, *counted)
         still_to_end = replace(filters, ended_since=until), running
         later_wh = 0 if is_present else flowed_before(rows, until, *still_to_end)
+
+    parts: list[MonthShare] = []
+    for state, (sessions, energy_wh) in sorted(found.items()):
+        of_state = costs and costs.by_state.get(state, [])
+        parts.append(
+            MonthShare(state=state, sessions=sessions, energy_wh=energy_wh, costs=of_state)
+        )
     return MonthFigures(
         sessions=sum(part.sessions for part in parts),
         energy_wh=sum(part.energy_wh for part in parts),
         parts=parts,
+        costs=costs and costs.sums,
         before_wh=before_wh,
         later_wh=later_wh,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.states import BillState
@@ -37,6 +37,7 @@ class BillMonth(MonthFigures):
     """A month, and what it has so far. `amount` is in minor units of `currency`.
 
     `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
+    `carried_in` is what its statements have from earlier ones.
 
     Until it is closed, what its statements have is null: their number, the amount, and `billed_wh`,
     of which `earlier_wh` ended in earlier months. `corrections` are those of earlier statements.
@@ -51,6 +52,7 @@ class BillMonth(MonthFigures):
     statements: int | None
     amount: int | None
     from_wallets: int | None
+    carried_in: int | None
     currency: str | None
     closed_at: str | None
     closed_by: str | None
@@ -89,9 +91,14 @@ _PRINTED: Final = (
     "coalesce((SELECT number_prefix FROM closing JOIN biller ON biller.id = biller_id "
     "WHERE closing.id = {0}.closing_id), '') || {0}.number"
 )
+_TOLD: Final = (
+    *("statements", "amount", "from_wallets", "carried_in", "currency", "closed_at", "closed_by"),
+    *("billed_wh", "earlier_wh", "corrections", "held_back"),
+)
+"""What a month has that is closed; of any other, the last two are there."""
 _CLOSED: Final = (
     "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), "
-    "max(currency) "
+    "sum(carried_in), max(currency) "
     "FROM statement WHERE month = ? AND number IS NOT NULL"
 )
 _OF_CLOSED: Final = (
@@ -182,17 +189,12 @@ def of_month(rows: Rows, known: Begun, wanted: WantedMonth, *, is_whole: bool = 
         state = MonthState.RUNNING
 
     figures = month_figures(rows, wanted, is_whole=is_whole)
-    statements = amount = from_wallets = currency = closed_at = closed_by = None
-    billed_wh = earlier_wh = None
-    corrections, held_back = 0, 0
+    held_back = sum(one.sessions for one in figures.parts if one.state == BillState.HELD_BACK)
+    told: list[Any] = [*[None] * 9, 0, held_back]
     if state is MonthState.CLOSED:
-        ((statements, amount, from_wallets, currency),) = rows(_CLOSED, (str(month),))
-        ((closed_at, closed_by),) = rows(_CLOSING, (str(month),))
-        found = rows(_OF_CLOSED, (stamp(since), str(month)))
-        ((billed_wh, earlier_wh, corrections, held_back),) = found
-    else:
-        waiting = [one.sessions for one in figures.parts if one.state == BillState.HELD_BACK]
-        held_back = sum(waiting)
+        (papers,), (by,) = rows(_CLOSED, (str(month),)), rows(_CLOSING, (str(month),))
+        (positions,) = rows(_OF_CLOSED, (stamp(since), str(month)))
+        told = [*papers, *by, *positions]
     return copied(
         BillMonth,
         figures,
@@ -200,14 +202,5 @@ def of_month(rows: Rows, known: Begun, wanted: WantedMonth, *, is_whole: bool = 
         state=state,
         since=stamp(since),
         until=stamp(until),
-        statements=statements,
-        amount=amount,
-        from_wallets=from_wallets,
-        currency=currency,
-        closed_at=closed_at,
-        closed_by=closed_by,
-        billed_wh=billed_wh,
-        earlier_wh=earlier_wh,
-        corrections=corrections,
-        held_back=held_back,
+        **dict(zip(_TOLD, told, strict=True)),
     )

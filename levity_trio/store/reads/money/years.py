@@ -8,7 +8,7 @@ advance is a payment. What one statement carries to the next is billed once, wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -57,7 +57,11 @@ _CORRECTED: Final = (
     "WHERE statement.number BETWEEN ? AND ? AND position.is_prepaid = 0 ORDER BY position.id"
 )
 """The lines that correct earlier statements, and which."""
-
+_IN_ALL: Final = (
+    "SELECT month{0}, sum(energy_wh) FROM booked INDEXED BY booked_by_end "
+    "WHERE ended_at >= ? GROUP BY month{0}"
+)
+"""What months have, whatever is billed of it."""
 
 _AMOUNTS: Final = ("net", "tax", "gross")
 
@@ -91,8 +95,8 @@ class BookedLine(YearSums):
     no month.
 
     `kind` is statement, correction (of an earlier statement), prepaid (it lists what a wallet
-    paid), or that of the entry. The first line of a statement has its energy, and what of it is
-    open.
+    paid), or that of the entry. The first line of a statement has its energy, what its household
+    has in all in that month, and what of it is open.
     """
 
     day: str
@@ -103,6 +107,7 @@ class BookedLine(YearSums):
     document: str | None
     text: str
     month: str | None = None
+    month_wh: int = 0
     rate: Decimal | None = None
     due_on: str | None = None
     state: str | None = None
@@ -111,11 +116,12 @@ class BookedLine(YearSums):
 @record
 class PeriodSums(YearSums):
     """The sums of a month such as 2026-10, a quarter such as 2026-Q4, or a year, also by tax rate;
-    `months` are those of the energy."""
+    `months` are those of the energy, and have `months_wh` in all."""
 
     period: str
     taxes: tuple[BillTax, ...]
     months: tuple[str, ...]
+    months_wh: int
 
 
 @record
@@ -143,6 +149,7 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
     lines = booked_lines(db, wanted)
     by_month: dict[int, list[BookedLine]] = defaultdict(list)
     by_account: dict[int, list[BookedLine]] = defaultdict(list)
+    in_all: dict[str, int] = dict(rows_of(db)(_IN_ALL.format(""), (str(wanted.year - 2),)))
     for line in lines:
         by_account[line.account].append(line)
         by_month[int(_counted(line, wanted)[5:7])].append(line)
@@ -153,10 +160,10 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
         for month in range(3 * quarter - 2, 3 * quarter + 1):
             of_quarter += by_month[month]
             if by_month[month]:
-                periods.append(_period(f"{wanted.year}-{month:02}", by_month[month]))
+                periods.append(_period(f"{wanted.year}-{month:02}", by_month[month], in_all))
         if of_quarter:
-            periods.append(_period(f"{wanted.year}-Q{quarter}", of_quarter))
-    periods.append(_period(str(wanted.year), lines))
+            periods.append(_period(f"{wanted.year}-Q{quarter}", of_quarter, in_all))
+    periods.append(_period(str(wanted.year), lines, in_all))
 
     households: list[HouseholdSums] = []
     for account, own in by_account.items():
@@ -193,6 +200,8 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     if not closed:
         return
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)
+    found = rows(_IN_ALL.format(", account_id"), (str(wanted.year - 2),))
+    in_all = {(month, account): wh for month, account, wh in found}
     kept = {number: row for number, *row in rows(_TAXED, numbers)}
     prepaid: dict[int, list[Line]] = defaultdict(list)
     for number, lines in rows(_PREPAID, numbers):
@@ -237,6 +246,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 tax=tax.tax,
                 gross=tax.gross,
                 energy_wh=0 if place else one.energy_wh,
+                month_wh=0 if place else in_all.get((one.month, one.account), 0),
                 open=0 if place else one.open,
             )
 
@@ -265,14 +275,20 @@ def _span(wanted: WantedYear) -> tuple[str, str]:
     return f"{wanted.year - 1}-12-31", f"{wanted.year + 1}-01-02"
 
 
-def _period(period: str, lines: Sequence[BookedLine]) -> PeriodSums:
+def _period(period: str, lines: Sequence[BookedLine], in_all: Mapping[str, int]) -> PeriodSums:
     taxes: list[BillTax] = []
     for rate in sorted({line.rate for line in lines if line.rate is not None}):
         sums = _sums([line for line in lines if line.rate == rate])
         amounts = {name: sums[name] for name in _AMOUNTS}
         taxes.append(BillTax(rate=f"{rate:f}", **amounts))
     months = sorted({line.month for line in lines if line.month})
-    return PeriodSums(period=period, taxes=tuple(taxes), months=tuple(months), **_sums(lines))
+    return PeriodSums(
+        period=period,
+        taxes=tuple(taxes),
+        months=tuple(months),
+        months_wh=sum(in_all.get(month, 0) for month in months),
+        **_sums(lines),
+    )
 
 
 def _sums(lines: Sequence[BookedLine]) -> dict[str, int]:

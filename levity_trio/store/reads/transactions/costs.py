@@ -18,8 +18,10 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.money import with_tax
+from levity_trio.billing.months import Month
 from levity_trio.records import record
 from levity_trio.store.billing.booking import Price, prices
+from levity_trio.store.billing.drafting import base_fees
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.reads.pages import and_all, given
@@ -110,11 +112,12 @@ def _gross(prices: str, rate: str, amount: int) -> int:
 
 # Any transactions
 
-_UNSTORED_THOSE: Final = f"SELECT tx_id, month FROM booked{{}} AND {_UNSTORED} AND is_open = 0"  # noqa: S608 - ours
+_UNSTORED_THOSE: Final = f"SELECT tx_id, month, state FROM booked{{}} AND {_UNSTORED}"  # noqa: S608 - ours
 _OF_THOSE: Final = (
-    f"SELECT {_SHEET}, CASE statement WHEN 0 THEN month END, sum(amount) FROM booked"  # noqa: S608 - ours
-    " JOIN booked_cost ON booked_cost.tx_id = booked.tx_id{} GROUP BY 1, 2, 3, 4, 5, 6"
+    f"SELECT {_SHEET}, CASE statement WHEN 0 THEN month END, state, sum(amount) FROM booked"  # noqa: S608 - ours
+    " JOIN booked_cost ON booked_cost.tx_id = booked.tx_id{} GROUP BY 1, 2, 3, 4, 5, 6, 7"
 )
+BASE_FEE: Final = "base fee"
 
 
 @record
@@ -129,10 +132,12 @@ class CostSum:
 
 
 class CostSums(NamedTuple):
-    """What transactions come to, and how many that seemed to have a price have none."""
+    """What transactions come to, how many that seemed to have a price have none, and how the sums
+    are divided among the states for the bill."""
 
     sums: list[CostSum]
     without: int
+    by_state: Mapping[str, list[CostSum]]
 
 
 class _Unstored(NamedTuple):
@@ -155,29 +160,65 @@ def _unstored(
     return _Unstored(prices(rows, rule, numbers, now) if numbers else {})
 
 
-def cost_sums(rows: Rows, rule: Rule, filters: TransactionFilters, now: datetime) -> CostSums:
-    """Return what transactions come to, for an account or for all."""
+def cost_sums(
+    rows: Rows,
+    rule: Rule,
+    filters: TransactionFilters,
+    now: datetime,
+    *,
+    running: Sequence[TransactionFilters] = (),
+    fees_of: Month | None = None,
+) -> CostSums:
+    """Return what ended transactions come to, for an account or for all; with `running` ones, if
+    they stopped now, and with the base fees of a month, under BASE_FEE, if these are wanted.
+
+    Tax is computed on the sum of a sheet, and divided so that the states add up to it.
+    """
     clause, values = filters.where()
     of_account, account = and_all(given(("booked_cost.account_id = ?", filters.account)))
     found = rows(_OF_THOSE.format(clause + of_account), (*values, *account))
-    months: dict[int, str] = dict(rows(_UNSTORED_THOSE.format(clause), values))
-    unstored = _unstored(rows, rule, [*months], now)
-    sheets = Counter[tuple[Any, ...]]({tuple(sheet): amount for *sheet, amount in found})
-    for number, price in unstored.prices.items():
-        for one in price.costs:
-            sheets[one.currency, one.prices, one.tax_rate, 0, one.account, months[number]] += (
-                one.amount
-            )
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for (currency, kind, rate, statement, *_), amount in sheets.items():
-        sums[currency][statement == 0] += _gross(kind, rate, amount)
+    due = [*rows(_UNSTORED_THOSE.format(clause) + " AND is_open = 0", values)]
+    for still_open in running:
+        clause, values = still_open.where()
+        due += rows(_UNSTORED_THOSE.format(clause), values)
+    unstored = _unstored(rows, rule, [number for number, *_ in due], now)
+
+    # What a statement has of each state.
+    sheets = defaultdict[tuple[Any, ...], Counter[str]](Counter)
+    for *sheet, state, amount in found:
+        sheets[tuple(sheet)][state] += amount
+    for number, month, state in due if unstored.prices else ():
+        for one in unstored.prices[number].costs:
+            next_one = (one.currency, one.prices, one.tax_rate, 0, one.account, month)
+            sheets[next_one][state] += one.amount
+    if fees_of is not None:
+        for of_fee, amount in base_fees(rows, rule, fees_of, filters.account):
+            sheets[of_fee][BASE_FEE] += amount
+
+    sums = _shares(sheets)
     if unstored.left and not sums:
-        sums[""] = [0, 0]
-    told = [
-        CostSum(currency=one, billed=billed, to_bill=None if unstored.left else to_bill)
-        for one, (billed, to_bill) in sorted(sums.items())
-    ]
-    return CostSums(told, unstored.without)
+        sums["", ""] = [0, 0]
+    told = defaultdict[str, list[CostSum]](list)
+    for (state, currency), (billed, to_bill) in sorted(sums.items()):
+        rest = None if unstored.left else to_bill
+        told[state].append(CostSum(currency=currency, billed=billed, to_bill=rest))
+    return CostSums(told[""], unstored.without, told)
+
+
+def _shares(
+    sheets: Mapping[tuple[Any, ...], Mapping[str, int]],
+) -> dict[tuple[str, str], list[int]]:
+    """Return what sheets come to with tax, by state ("": all together) and currency: on closed
+    statements, and on the next ones."""
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for (currency, kind, rate, statement, *_), of_state in sheets.items():
+        before = 0
+        for state, amount in sorted(of_state.items()):
+            part = _gross(kind, rate, before + amount) - _gross(kind, rate, before)
+            sums[state, currency][statement == 0] += part
+            sums["", currency][statement == 0] += part
+            before += amount
+    return sums
 
 
 # The site by time

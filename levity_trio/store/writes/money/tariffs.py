@@ -369,7 +369,9 @@ _BEFORE: Final = (
 )
 T = TypeVar("T")
 NAMED: Final = 5
-_IS_CORRECTED: Final = "INSERT INTO to_settle (account_id) VALUES (?) ON CONFLICT DO NOTHING"
+_IS_CORRECTED: Final = (
+    "INSERT INTO to_book (account_id) VALUES (?) ON CONFLICT (account_id) DO UPDATE SET step = 0"
+)
 _OF: Final = (
     f"SELECT {PRINTED}, statement.month, statement.currency, account.id, account.name "  # noqa: S608
     "FROM statement JOIN account ON account.id = statement.account_id WHERE number = ?"

@@ -16,7 +16,7 @@ from functools import partial
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
-from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt, in_wh
+from levity_trio.charging.reviews import LASTING, Code, Doubt, in_wh
 from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.power import HOUR
@@ -39,13 +39,18 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.cases.case import (
     CEILING,
+    LATER_FACTS,
     POWER_TOO_HIGH,
     Dating,
+    JudgedAgain,
     case_of,
     clock_words,
+    confidence_of,
     dated,
     dating,
+    doubts_of_settled,
     habits_of,
+    judged_again,
     shows_clock,
     span_of,
 )
@@ -59,7 +64,7 @@ from levity_trio.store.cases.neighbours import (
     may_share,
     newest_beside,
 )
-from levity_trio.store.cases.settled import SYSTEM, open_reviews, overruled
+from levity_trio.store.cases.settled import SYSTEM, open_reviews, was_asked
 from levity_trio.store.cases.transaction import (
     COLUMNS,
     LAST_TIME,
@@ -77,7 +82,6 @@ from levity_trio.store.writes.transactions.reviews import (
     open_review,
     replace_doubts,
     resolve,
-    was_asked,
 )
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
@@ -98,7 +102,6 @@ JUDGING_SECONDS = 30.0
 NEWEST = 10
 """So many transactions of a connector are looked at again, if their charger's clock turns out to be
 behind."""
-LATER_FACTS = Told("later facts")
 _OF_BOTH = {Code.OVERLAP, Code.SHARED_REGISTER}
 log = get_logger("system")
 
@@ -124,7 +127,7 @@ def end(
     judgement = by_judge = judge(case)
     if tx.status == "Completed" and is_settled(db, tx.id):
         # Its charger's own stop came after a person had settled the figure, which stays.
-        doubts = (*doubts, *_doubts_of_settled(db, tx, by_judge))
+        doubts = (*doubts, *doubts_of_settled(db.rows, tx, by_judge))
         judgement = replace(
             by_judge,
             wh=tx.energy_delivered or 0,
@@ -141,7 +144,7 @@ def end(
         replace_doubts(db, tx.id, judgement.doubts, event.id, at)
         for doubt in doubts:
             open_review(db, tx.id, doubt, event.id, at)
-        confidence = _confidence(db, tx, judgement)
+        confidence = confidence_of(judgement, open_reviews(db.rows, tx.id))
     stored = _complete(db, ended, judgement, confidence, at)
     if clock != Dating() or ended.start_behind or tx.review is not None:
         schedule_prices(db, date(db, ended, clock), at)
@@ -186,23 +189,6 @@ def _record_end(
     )
 
 
-def _doubts_of_settled(
-    db: UnitOfWork, tx: StoredTransaction, judgement: Judgement
-) -> tuple[Doubt, ...]:
-    """Return a doubt if later facts contradict a figure that a person settled, unless that person
-    knew it."""
-    if judgement.wh == tx.energy_delivered or judgement.wh in overruled(db.rows, tx.id):
-        return ()
-    figure = in_wh(judgement.wh)
-    words = Told("later facts tell {1}; the figure was settled by a person and stays", figure)
-    evidence = (
-        Told("{1}, settled", in_wh(tx.energy_delivered)),
-        Told("{1} by later facts", figure),
-    )
-    doubt = Doubt(Code.LATER_FACTS, words, evidence, {LATER_FACTS: judgement.wh})
-    return () if was_asked(db, tx.id, doubt) else (doubt,)
-
-
 _COMPLETE = f"""
     UPDATE tx
     SET status = 'Completed', stopped_by = ?, suspended_at = NULL, free_at = NULL, stop_time = ?,
@@ -234,13 +220,6 @@ def _complete(
     stored = db.rows(_COMPLETE, (tx.stopped_by, *times, *sent, *figure, *billed, *judged))
     db.execute(_TOUCH, (tx.stop_time, at, tx.charger))
     return StoredTransaction(*stored[0])
-
-
-def _confidence(db: UnitOfWork, tx: StoredTransaction, judgement: Judgement) -> str:
-    """Return the confidence: certain only without doubts of the judge and about which messages
-    belong together."""
-    codes = {code for code, _ in open_reviews(db.rows, tx.id)}
-    return DOUBTFUL if codes & OF_THE_MATCH else judgement.confidence
 
 
 def _review_of(db: UnitOfWork, transaction: int) -> str | None:
@@ -331,29 +310,25 @@ def judge_now(
     """
     at = origin.received_at
     history = ChargerHistory(db.rows, tx.charger)
-    clock = dating(db.rows, tx)
-    judgement = judge(case_of(history, tx, clock=clock))
-    settled = is_settled(db, tx.id)
-    corrected = date(db, tx, clock, is_settled=settled)
-    clock_text = "" if corrected is tx else clock_words(corrected)
-    if not settled:
-        _store_judgement(db, origin, tx, judgement, cause, clock_text)
+    judged = judged_again(history, tx)
+    _store_times(db, tx, judged.times)
+    clock_text = "" if judged.times is tx else clock_words(judged.times)
+    if not judged.is_settled:
+        _store_judgement(db, origin, tx, judged, cause, clock_text)
     else:
-        confidence = tx.confidence
         if clock_text:
             _note(db, origin, tx, clock_text, cause)
-        for doubt in _doubts_of_settled(db, tx, judgement):
+        for doubt in judged.doubts:
             # It is asked anew, in place of an older review.
-            change = _change_text(tx, judgement.wh, judgement.confidence)
+            change = _change_text(tx, judged.judgement.wh, judged.judgement.confidence)
             event = _note(db, origin, tx, change, cause)
             resolve(db, tx.id, doubt.code, at, SYSTEM, Resolution.JUDGED_AGAIN, LATER_FACTS)
             open_review(db, tx.id, doubt, event, at)
-            confidence = DOUBTFUL
-        db.execute(_SETTLED, (confidence, at, tx.id))
-    schedule_prices(db, corrected, at)
+        db.execute(_SETTLED, (judged.confidence, at, tx.id))
+    schedule_prices(db, judged.times, at)
 
     # Of those that overlap, each goes by the other's readings, too, which may be new.
-    is_of_both = any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
+    is_of_both = any(doubt.code in _OF_BOTH for doubt in judged.judgement.doubts)
     former = None if steps == 0 and is_of_both else tx
     tell_neighbours(db, origin, former, tx.id, steps + 1, history)
 
@@ -377,18 +352,18 @@ def _store_judgement(
     db: UnitOfWork,
     origin: Origin,
     tx: StoredTransaction,
-    judgement: Judgement,
+    judged: JudgedAgain,
     cause: Cause,
     clock_text: str,
 ) -> None:
     """Store a judgement. If it differs, or the times do, of which `clock_text` then tells, that is
     noted and recorded."""
     at = origin.received_at
-    confidence = _confidence(db, tx, judgement)
+    judgement, confidence = judged.judgement, judged.confidence
     billed = (judgement.billed_from, judgement.billed_until)
     is_same_figure = (tx.energy_delivered, tx.confidence) == (judgement.wh, confidence)
     if is_same_figure and not clock_text:
-        codes = {code for code, _ in open_reviews(db.rows, tx.id) if code not in LASTING}
+        codes = {code for code, _ in judged.before if code not in LASTING}
         if codes == {doubt.code.value for doubt in judgement.doubts}:
             db.execute(_AS_BEFORE, (judgement.method, *billed, at, tx.id))
             return
@@ -402,8 +377,7 @@ def _store_judgement(
     event = _note(db, origin, tx, words, cause)
     meter_stop = judgement.billed_until if tx.stopped_by == SYSTEM else tx.meter_stop
     figure = (judgement.wh, judgement.method, confidence)
-    judged = (meter_stop, RULES, at, judgement.wh, at, tx.id)
-    db.execute(_JUDGED, (*figure, *billed, *judged))
+    db.execute(_JUDGED, (*figure, *billed, meter_stop, RULES, at, judgement.wh, at, tx.id))
     replace_doubts(db, tx.id, judgement.doubts, event, at)
     _record_rejudged(db, origin, tx, judgement.wh, judgement.method, cause)
 
@@ -791,12 +765,15 @@ _DATE = """
 """
 
 
-def date(
-    db: UnitOfWork, tx: StoredTransaction, clock: Dating, *, is_settled: bool = False
-) -> StoredTransaction:
+def date(db: UnitOfWork, tx: StoredTransaction, clock: Dating) -> StoredTransaction:
     """Correct the times of a transaction by what is known of its charger's clock; return it as
     stored."""
-    corrected = dated(tx, clock, is_settled=is_settled)
+    return _store_times(db, tx, dated(tx, clock))
+
+
+def _store_times(
+    db: UnitOfWork, tx: StoredTransaction, corrected: StoredTransaction
+) -> StoredTransaction:
     if corrected is not tx:
         times = (corrected.start_time, corrected.stop_time)
         behind = (corrected.start_behind, corrected.stop_behind, corrected.is_clock_unsure)
@@ -907,7 +884,7 @@ def ask_about_times(db: UnitOfWork, tx: StoredTransaction, at: str, rule: Rule) 
         is_other = doubt is None or doubt.words != words
         if code == Code.CLOCK_UNSURE and is_other:
             _resolve_clock(db, tx, at)
-    if doubt is not None and not was_asked(db, tx.id, doubt):
+    if doubt is not None and not was_asked(db.rows, tx.id, doubt):
         ((event,),) = db.rows(_NEWEST_EVENT, (tx.id,))
         open_review(db, tx.id, doubt, event, at)
     db.execute(_NOT_DUE, (tx.id,))

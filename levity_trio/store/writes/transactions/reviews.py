@@ -11,7 +11,7 @@ from levity_trio.charging.lifecycle import Resolution
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
 from levity_trio.store.cases.settled import SYSTEM, open_reviews, settled_by
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.told import Told, of_stored, stored, stored_in
+from levity_trio.told import Told, stored, stored_in
 
 _OPEN: Final = """
     INSERT INTO review (
@@ -76,20 +76,6 @@ def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
     for code, _ in open_reviews(db.rows, transaction):
         if code not in LASTING - OF_THE_PRICE:
             resolve(db, transaction, code, *goes_on)
-
-
-_ASKED: Final = """
-    SELECT told
-    FROM review
-    WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)
-"""
-
-
-def was_asked(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
-    """Whether an operator has been asked the same before: its review is open, or an operator
-    resolved it."""
-    asked = db.rows(_ASKED, (transaction, doubt.code, SYSTEM))
-    return any(of_stored(told) == doubt.words for (told,) in asked)
 
 
 def is_settled(db: UnitOfWork, transaction: int) -> bool:

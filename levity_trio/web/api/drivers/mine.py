@@ -18,15 +18,13 @@ from levity_trio.access.places import TAG as CARD
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.ledger import WalletTerms, suggested_top_up
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.documents.statement_sheet import LONGEST_REFERENCE, payment_code, transfer_code
 from levity_trio.documents.template import tidy
 from levity_trio.locale import _
 from levity_trio.notify.statements import as_paper
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.money.month_parts import WantedMonth, month_figures
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
@@ -68,6 +66,7 @@ from levity_trio.web.api.engine.lists import Limit, Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.money.statements import ANY_FORM, NOT_MADE, DocumentQuery, paper_of
+from levity_trio.web.api.people.limits import read_use, read_use_of_tag
 from levity_trio.web.api.transactions.transactions import XML, signed_file
 from levity_trio.wire.times import in_zone
 
@@ -141,16 +140,16 @@ class OwnNameBody(ClientInput, kw_only=True):
 class DriversLimit:
     """What the household (`card` null) or a tag may use in this month, and has used.
 
-    `whole_wh` is what the household has in this month with what is in doubt or just running; null
-    for a tag. Money is in minor units of `currency`. `state` is near from four fifths on, or
-    reached: then nothing new starts until `until`.
+    `whole_wh` is what it has in this month with what is in doubt or just running. Money is in
+    minor units of `currency`. `state` is near from four fifths on, or reached: then nothing new
+    starts until `until`.
     """
 
     card: str | None
     month_wh: int | None
     month_amount: int | None
     used_wh: int
-    whole_wh: int | None
+    whole_wh: int
     used_amount: int
     currency: str | None
     state: str | None
@@ -295,17 +294,16 @@ def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit
         limits = limits_of(db, what, key, at)
         if limits.month_wh is None and limits.month_amount is None:
             continue
-        whole_wh = None
         if what == ACCOUNT:
-            own = TransactionFilters(account=account)
-            wanted = WantedMonth(Month.of(local_today(server)), rule_of(server), server.now(), own)
-            whole_wh = month_figures(rows_of(db), wanted, is_whole=False).energy_wh
+            use = read_use(db, server, [TransactionFilters(account=account)])
+        else:
+            use = read_use_of_tag(db, server, key)
         limit = copied(
             DriversLimit,
             limits,
             card=name,
             used_wh=limits.used_wh or 0,
-            whole_wh=whole_wh,
+            whole_wh=use[0].wh,
             used_amount=limits.used_amount or 0,
         )
         shown.append(limit)

@@ -133,6 +133,7 @@ HEADS: Final[Mapping[str, str]] = N_(
         "currency": "Currency",
         "energy_wh": "kWh",
         "month": "Month of energy",
+        "month_wh": "kWh of the month",
         "due_on": "Payable by",
         "state": "State",
     }
@@ -303,8 +304,8 @@ def _cell(line: BookedLine, name: str) -> Cell:
             return in_units(line.paid + line.corrected, line.currency) if is_money else None
         case "net" | "tax" | "gross":
             return None if is_money else in_units(getattr(line, name), line.currency)
-        case "energy_wh":
-            return None if is_money else line.energy_wh / 1000
+        case "energy_wh" | "month_wh":
+            return None if is_money else getattr(line, name) / 1000
         case "kind" | "state" if value:
             word = str(value)
             return _p("statement", "open") if word == "open" else _(_WORDS.get(word, word))

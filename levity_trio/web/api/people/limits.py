@@ -163,7 +163,8 @@ def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters])
         for filters in wanted:
             figures = month_figures(rows_of(db), WantedMonth(month, rule, server.now(), filters))
             wh += figures.energy_wh
-            for cost in chain.from_iterable(part.costs or () for part in figures.parts):
+            of_sessions = (part.costs or () for part in figures.parts if part.sessions)
+            for cost in chain.from_iterable(of_sessions):
                 currencies.add(cost.currency)
                 # Null while more prices are due than one read computes.
                 are_priced = are_priced and cost.to_bill is not None

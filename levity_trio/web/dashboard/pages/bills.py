@@ -97,13 +97,7 @@ def _year(look: Look, view: PageView) -> Values:
     year = local_today(server).year
     if "year" in view.path:
         year = whole_number(view.path, "year")
-    one = look(year_of_bills, of_year(server, year, by))
-    months = look(read_months, server, MonthsQuery(limit=120)).data
-    has_wh = {month.month: month.energy_wh for month in months}
-    of_period = {
-        row.period: sum(has_wh.get(month, 0) for month in row.months) for row in one.periods
-    }
-    return {"one": one, "has_wh": of_period}
+    return {"one": look(year_of_bills, of_year(server, year, by))}
 
 
 # One month
