@@ -306,8 +306,9 @@ def _write_head(paper: _SheetPages, sheet: Sheet) -> None:
         beside = _BESIDE
         paper.set_y(below)
     paper.set_x(beside)
-    paper.paragraph(sheet.label, _BODY, colour=_SOFT)
-    paper.paragraph(sheet.figure, _LARGE, bold=True)
+    if sheet.figure:
+        paper.paragraph(sheet.label, _BODY, colour=_SOFT)
+        paper.paragraph(sheet.figure, _LARGE, bold=True)
     if sheet.remark:
         paper.paragraph(sheet.remark)
     paper.set_xy(paper.l_margin, max(title_ends, paper.get_y()))

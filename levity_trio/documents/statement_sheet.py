@@ -3,9 +3,9 @@ and digest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, time
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from msgspec import structs
@@ -14,10 +14,12 @@ from levity_trio.billing import bank_accounts
 from levity_trio.billing.by_quarter import summary
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import (
+    NO_DIGEST,
     Currency,
     Line,
     LineKind,
     Owner,
+    Party,
     Position,
     Statement,
     TaxSum,
@@ -61,10 +63,6 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     mark = None
     if statement.number is None:
         mark = template.say("draft")
-    sender = [*template.address(owner.party)]
-    for word, number in (("tax_number", owner.tax_number), ("vat_number", owner.vat_number)):
-        if number:
-            sender.append(template.say(word, number=tidy(number)))
 
     positions = Positions(statement, template)
     blocks: list[Table | LabelledValues] = [positions.table()]
@@ -84,9 +82,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
 
     month = template.day(statement.month, "month")
     title = template.say("title", month=month)
-    sender_line = template.in_one_line(owner.party)
     household = template.household(statement)
-    recipient = template.in_window(household)
     facts = tuple(_head(statement, template))
     # The figure shows the size of a credit, and the remark that it is one.
     label = template.say("total" if asked == statement.total else "to_pay_in_all")
@@ -95,14 +91,10 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     remark = _what_to_do(statement, asked, template)
     small = tuple(_small_print(statement, template))
     return Sheet(
-        **template.of_sheet,
+        **_of_letter(owner, household, template),
         mark=mark,
         title=title,
-        sender=tuple(sender),
-        sender_line=sender_line,
-        recipient=recipient,
         facts=facts,
-        logo=owner.logo,
         label=label,
         figure=figure,
         remark=remark,
@@ -112,6 +104,71 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         # Nobody pays by a draft.
         reference=reference if statement.number else "",
     )
+
+
+def supplement_sheet(
+    statements: Sequence[Statement],
+    owner: Owner,
+    to: Party,
+    added: Collection[str],
+    day: date,
+    template: DocumentTemplate,
+) -> Sheet:
+    """Return what adds to closed statements what they lacked: it names each of them (§ 31 UStDV,
+    paragraph 5)."""
+    numbers: list[str] = []
+    about: list[tuple[str, str]] = []
+    for one in statements:
+        number = tidy(one.printed_number or "–")
+        numbers.append(number)
+        closed_on = template.day(one.closed_on or day)
+        words = template.say("supplement_day", date=closed_on)
+        about.append((template.say("supplement_statement", number=number), words))
+
+    sender, recipient = template.say("supplement_sender"), template.say("supplement_recipient")
+    facts: list[tuple[str, str]] = []
+    if "no_sender_address" in added:
+        facts.append((sender, template.in_one_line(owner.party)))
+    if "no_tax_number" in added:
+        facts += [(sender, number) for number in _tax_numbers(owner, template)]
+    if "no_address" in added:
+        facts.append((recipient, template.in_one_line(to)))
+
+    all_numbers = ", ".join(numbers)
+    title = template.say("supplement", number=all_numbers)
+    first_block = LabelledValues(title=template.say("supplement_about"), pairs=tuple(about))
+    second_block = LabelledValues(title=template.say("supplement_added"), pairs=tuple(facts))
+    date_fact = (template.column("date"), template.day(day))
+    digest = template.say("digest", digest=in_groups(NO_DIGEST))
+    zone = ZoneInfo(statements[0].zone)
+    return Sheet(
+        **_of_letter(owner, to, template),
+        mark=None,
+        title=title,
+        facts=(date_fact,),
+        label="",
+        figure="",
+        remark=template.say("supplement_rest"),
+        blocks=(first_block, second_block),
+        small=(digest,),
+        made_on=datetime.combine(day, time(), zone),
+    )
+
+
+def _of_letter(owner: Owner, to: Party, template: DocumentTemplate) -> dict[str, Any]:
+    """Return the fields that a sheet has of its template, of who bills, and of whom it goes to."""
+    fields = template.of_sheet
+    fields["sender"] = (*template.address(owner.party), *_tax_numbers(owner, template))
+    fields["sender_line"] = template.in_one_line(owner.party)
+    fields["recipient"] = template.in_window(to)
+    fields["logo"] = owner.logo
+    return fields
+
+
+def _tax_numbers(owner: Owner, template: DocumentTemplate) -> Iterator[str]:
+    for word, number in (("tax_number", owner.tax_number), ("vat_number", owner.vat_number)):
+        if number:
+            yield template.say(word, number=tidy(number))
 
 
 def closed_at(statement: Statement) -> datetime | None:

@@ -312,8 +312,12 @@ def with_logo(logo: bytes) -> Statement:
 
 
 def test_the_covering_sheet_adds_up() -> None:
-    carried = replace(forms.credit(), number="2026-0010", is_carried=True)
-    several = [forms.with_windows(8), replace(forms.correction(), number="2026-0009"), carried]
+    carried = replace(forms.credit(), printed_number="2026-0010", is_carried=True)
+    several = [
+        forms.with_windows(8),
+        replace(forms.correction(), printed_number="2026-0009"),
+        carried,
+    ]
     sheet = covering_sheet(several, ENGLISH)
     assert html_texts(html(sheet)) == list(sheet.texts())
     assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")

@@ -255,7 +255,7 @@ def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, account: in
     if end is None or end >= until:
         words = Told(
             "household {1} does not end within {2}; enter its last day first",
-            account or 0,
+            found[0][0],
             str(month),
         )
         raise Refused(Code.CONFLICT, words)

@@ -8,7 +8,6 @@ from typing import Final
 from levity_trio.access.local_lists import folded
 from levity_trio.access.tags import Status
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.reads.chargers.chargers import SERVED
@@ -55,7 +54,7 @@ class WaitingReport(DriverReport):
     still_listed: tuple[str, ...]
 
 
-_NUMBER: Final = f"(SELECT {PRINTED} FROM statement WHERE number = report.statement_number)"  # noqa: S608 - our own words
+_NUMBER: Final = "(SELECT printed_number FROM statement WHERE number = report.statement_number)"
 _SHAPE: Final = Shape(
     DriverReport,
     id="report.id",
