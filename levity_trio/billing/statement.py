@@ -171,6 +171,8 @@ class Position:
     signed: str | None = None
     """The fingerprint of the key by which signed values prove the energy; after "told " if only the
     charger told that key."""
+    seams: tuple[tuple[datetime, int], ...] = ()
+    """Where the price changed, and the Wh that had flowed until then, if readings show it."""
 
     @property
     def amount(self) -> int:

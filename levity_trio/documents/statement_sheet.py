@@ -18,6 +18,7 @@ from levity_trio.billing.statement import (
     Currency,
     Line,
     LineKind,
+    MeasuringMethod,
     Owner,
     Party,
     Position,
@@ -582,7 +583,7 @@ class Positions:
             # A session through several windows may have charged in one of them only.
             if len(of_energy) == 1:
                 how.append(template.say("windows_one"))
-            how.append(template.say(SPLITS[position.split]))
+            how.append(self._divided(position, SPLITS[position.split]))
         if how and is_plain and notes:
             notes[-1] = "; ".join((notes[-1], *how))
         elif how:
@@ -611,6 +612,19 @@ class Positions:
             measured.append(meter_number(position, template))
         if any(measured):
             yield "; ".join(filter(None, measured))
+
+    def _divided(self, position: Position, word: str) -> str:
+        """Return by what a position was divided, with the meter's register at each seam where it
+        is known."""
+        template = self._template
+        seams: list[str] = []
+        is_known = position.measured is MeasuringMethod.REGISTER and position.corrects is None
+        for at, wh in position.seams if is_known else ():
+            moment = template.moment(at, position.started_at, self._zone)
+            register = template.kilowatt_hours((position.begin_wh or 0) + wh)
+            seams.append(template.say("seam", time=moment, register=register))
+        words = template.say(word)
+        return f"{words}: {', '.join(seams)}" if seams else words
 
     def _price(self, line: Line) -> str:
         template = self._template

@@ -33,13 +33,12 @@ from levity_trio.billing.statement import (
     Owner,
     Party,
     Position,
-    Split,
     Statement,
 )
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.quarters import corrected_since
-from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, taxes_of
+from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, split_of, taxes_of
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Rows, marks
 from levity_trio.told import N_, Told, joined, with_told
@@ -396,7 +395,7 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         started_at=_moment(row.started_at),
         ended_at=_moment(row.ended_at),
         energy_wh=row.energy_wh,
-        split=Split(row.split) if row.split else None,
+        **(split_of(row.split) if row.split else {"split": None}),
         lines=lines_of(row.lines),
         corrects=corrected.line if corrected else None,
         corrected_statement=str(corrected.number) if corrected else None,
