@@ -135,7 +135,7 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
     enter(server, "payment", 500)
     told = table(shell, capsys, *DELETE)
     assert told == (
-        "what was personal of household 1 is deleted; closed statements that keep names for "
+        "what was personal of Anna Unverwechselbar is deleted; closed statements that keep names for "
         "10 years: 1\n"
     )
     assert shown(shell, capsys, "household", "show", 1)["name"] == "household 1"
