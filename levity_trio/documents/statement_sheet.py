@@ -91,20 +91,19 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     figure = template.money(size, statement.currency)
     remark = _what_to_do(statement, asked, template)
     small = tuple(_small_print(statement, template))
-    return Sheet(
-        **_of_letter(owner, household, template),
-        mark=mark,
-        title=title,
-        facts=facts,
-        label=label,
-        figure=figure,
-        remark=remark,
-        blocks=tuple(blocks),
-        small=small,
-        made_on=closed_at(statement),
-        # Nobody pays by a draft.
-        reference=reference if statement.number else "",
-    )
+    fields = _of_letter(owner, household, template)
+    fields["mark"] = mark
+    fields["title"] = title
+    fields["facts"] = facts
+    fields["label"] = label
+    fields["figure"] = figure
+    fields["remark"] = remark
+    fields["blocks"] = tuple(blocks)
+    fields["small"] = small
+    fields["made_on"] = closed_at(statement)
+    # Nobody pays by a draft.
+    fields["reference"] = reference if statement.number else ""
+    return Sheet(**fields)
 
 
 def supplement_sheet(
@@ -124,7 +123,8 @@ def supplement_sheet(
         numbers.append(number)
         closed_on = template.day(one.closed_on or day)
         words = template.say("supplement_day", date=closed_on)
-        about.append((template.say("supplement_statement", number=number), words))
+        label = template.say("supplement_statement", number=number)
+        about.append((label, words))
 
     sender, recipient = template.say("supplement_sender"), template.say("supplement_recipient")
     facts: list[tuple[str, str]] = []
@@ -135,31 +135,26 @@ def supplement_sheet(
     if "no_address" in added:
         facts.append((recipient, template.in_one_line(to)))
 
-    all_numbers = ", ".join(numbers)
-    title = template.say("supplement", number=all_numbers)
     first_block = LabelledValues(title=template.say("supplement_about"), pairs=tuple(about))
     second_block = LabelledValues(title=template.say("supplement_added"), pairs=tuple(facts))
-    date_fact = (template.column("date"), template.day(day))
     digest = template.say("digest", digest=in_groups(NO_DIGEST))
     zone = ZoneInfo(statements[0].zone)
-    return Sheet(
-        **_of_letter(owner, to, template),
-        mark=None,
-        title=title,
-        facts=(date_fact,),
-        label="",
-        figure="",
-        remark=template.say("supplement_rest"),
-        blocks=(first_block, second_block),
-        small=(digest,),
-        made_on=datetime.combine(day, time(), zone),
-    )
+    fields = _of_letter(owner, to, template)
+    fields["title"] = template.say("supplement", number=", ".join(numbers))
+    date_fact = (template.column("date"), template.day(day))
+    fields["facts"] = (date_fact,)
+    fields["remark"] = template.say("supplement_rest")
+    fields["blocks"] = (first_block, second_block)
+    fields["small"] = (digest,)
+    fields["made_on"] = datetime.combine(day, time(), zone)
+    return Sheet(**fields)
 
 
 def _of_letter(owner: Owner, to: Party, template: DocumentTemplate) -> dict[str, Any]:
     """Return the fields that a sheet has of its template, of who bills, and of whom it goes to."""
     fields = template.of_sheet
-    fields["sender"] = (*template.address(owner.party), *_tax_numbers(owner, template))
+    address, tax_numbers = template.address(owner.party), _tax_numbers(owner, template)
+    fields["sender"] = (*address, *tax_numbers)
     fields["sender_line"] = template.in_one_line(owner.party)
     fields["recipient"] = template.in_window(to)
     fields["logo"] = owner.logo
@@ -622,7 +617,8 @@ class Positions:
         for at, wh in position.seams if is_known else ():
             moment = template.moment(at, position.started_at, self._zone)
             register = template.kilowatt_hours((position.begin_wh or 0) + wh)
-            seams.append(template.say("seam", time=moment, register=register))
+            text = template.say("seam", time=moment, register=register)
+            seams.append(text)
         words = template.say(word)
         return f"{words}: {', '.join(seams)}" if seams else words
 
