@@ -172,7 +172,8 @@ class Biller:
                 max_length=12,
                 pattern=r"^([A-Za-z0-9\/.\-]*[A-Za-z\/.\-])?$",
                 words=Told("give letters, digits, - / or ., with no digit at the end: 2026-"),
-                description="What stands before the numbers of statements, such as 2026-.",
+                description="What stands before the numbers of statements, such as 2026-. "
+                "With YYYY- they begin anew each year.",
             ),
         ]
         | None

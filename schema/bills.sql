@@ -224,7 +224,8 @@ CREATE TABLE biller (
     tax_kind TEXT CHECK (tax_kind IN ('taxed', 'exempt', 'small business', 'no business')),
     tax_note TEXT,  -- why there is no tax, in the owner's words
     vat_number TEXT,
-    number_prefix TEXT,  -- stands before the numbers of its statements
+    -- stands before the numbers of its statements; with YYYY they begin anew in each year
+    number_prefix TEXT,
     -- so many days after their last day to pay, the page Now tells of overdue statements
     reminder_after INTEGER NOT NULL DEFAULT 7 CHECK (reminder_after >= 0),
     -- the owner's own words of reminders, by language; NULL: those of the program
@@ -311,7 +312,7 @@ CREATE TABLE statement (
     is_carried INTEGER NOT NULL CHECK (is_carried IN (0, 1)),
     content TEXT NOT NULL,  -- a digest over this row and its positions
     closing_id INTEGER REFERENCES closing (id),
-    number INTEGER UNIQUE,
+    number INTEGER UNIQUE,  -- its place among all statements; people use the printed one
     party_digest TEXT,  -- of the names on it, with salt, so that they can go
     previous_digest TEXT,
     digest TEXT UNIQUE,
@@ -324,8 +325,11 @@ CREATE TABLE statement (
     evidence TEXT,
     -- the newest ids that the evidence covers, in JSON
     evidence_until TEXT,
+    -- the number as it stands on the paper; with a year, those of each year may begin at 1
+    printed_number TEXT UNIQUE,
     CHECK (
         (closing_id IS NULL) = (number IS NULL)
+        AND (number IS NULL) = (printed_number IS NULL)
         AND (number IS NULL) = (party_digest IS NULL)
         AND (number IS NULL) = (previous_digest IS NULL)
         AND (number IS NULL) = (digest IS NULL)
@@ -436,6 +440,48 @@ WHEN NEW.party IS NULL AND NEW.sheet IS NOT NULL
 BEGIN UPDATE statement_party SET sheet = NULL WHERE statement_id = NEW.statement_id; END;
 
 
+-- What the papers of a household for a month lacked, added by a document of its own, which names all
+-- its statements of the month that were closed before. Written by an operator.
+CREATE TABLE supplement (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    month TEXT NOT NULL,
+    biller_id INTEGER NOT NULL REFERENCES biller (id),  -- who bills, as it says
+    made_at TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    party_digest TEXT NOT NULL,  -- of the names on it and its sheet, with salt, so that they can go
+    previous_digest TEXT NOT NULL,  -- of the supplement before; all are a chain
+    digest TEXT NOT NULL UNIQUE,
+    party TEXT,  -- the names of the household, in JSON
+    sheet TEXT,  -- as it was laid out, in JSON
+    CHECK ((party IS NULL) = (sheet IS NULL))
+) STRICT;
+CREATE INDEX supplement_of_account ON supplement (account_id, month, id);
+
+-- It is in people's hands.
+CREATE TRIGGER supplement_is_kept BEFORE DELETE ON supplement
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER supplement_stays
+BEFORE UPDATE OF id, account_id, month, biller_id, made_at, made_by, party_digest,
+    previous_digest, digest ON supplement
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+-- Names go once, and never become others.
+CREATE TRIGGER supplement_names_go BEFORE UPDATE OF party, sheet ON supplement
+WHEN NEW.party IS NOT NULL OR NEW.sheet IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+-- They go with those of its statements.
+CREATE TRIGGER supplement_goes AFTER UPDATE OF party ON statement_party
+WHEN NEW.party IS NULL
+BEGIN
+    UPDATE supplement SET party = NULL, sheet = NULL
+        WHERE EXISTS (SELECT 1 FROM statement WHERE statement.id = NEW.statement_id
+            AND statement.account_id = supplement.account_id
+            AND statement.month = supplement.month);
+END;
+
+
 -- Numbers of statements that were made after a copy and are not in it. Written by its restore: they
 -- are never given out again.
 CREATE TABLE lost_statements (
@@ -443,6 +489,7 @@ CREATE TABLE lost_statements (
     first INTEGER NOT NULL CHECK (first > 0),
     last INTEGER NOT NULL,
     restored_at TEXT NOT NULL,
+    printed TEXT NOT NULL DEFAULT '',  -- the last one as it stands on the paper
     CHECK (last >= first)
 ) STRICT;
 

@@ -89,7 +89,8 @@ CREATE TABLE message (
     message_id TEXT NOT NULL UNIQUE,  -- a digest of what it is for
     recipient_id INTEGER NOT NULL REFERENCES recipient (id),
     channel TEXT NOT NULL CHECK (channel IN ('mail', 'push')),
-    part TEXT NOT NULL CHECK (part IN ('begin', 'end', 'note', 'digest', 'statement')),
+    part TEXT NOT NULL CHECK (part IN ('begin', 'end', 'note', 'digest', 'statement',
+        'supplement')),
     kind TEXT NOT NULL,
     cause_id INTEGER REFERENCES cause (id),
     event_id INTEGER,  -- of a note: the fact

@@ -34,14 +34,13 @@ NO_NAMES: Final = "flat house familie family wohnung whg haus herr frau und and"
 """Parts of what households are called that name nobody."""
 
 
-@record
+@record(kw_only=False)
 class UnpaidStatement:
-    """A statement that is not paid: whose it is, its number, also as it is printed, and what is
-    open, in minor units."""
+    """A statement that is not paid: whose it is, its number as it is printed, and what is open, in
+    minor units."""
 
     account: int
-    number: int
-    printed: str
+    number: str
     open: int
 
 
@@ -59,18 +58,16 @@ class _PaidSubject(NamedTuple):
     """What a line may be about: a sum, and the number of the paper that asked for it."""
 
     sum: BookedSum
-    number: int | None
+    number: str | None
 
 
 class Books(NamedTuple):
-    """Households with their names, what they owe and what they paid, the oldest first; `prefixes`
-    stand before the numbers of statements, `known` has the households of bank accounts that
-    paid."""
+    """Households with their names, what they owe and what they paid, the oldest first; `known` has
+    the households of bank accounts that paid."""
 
     names: Mapping[int, str]
     open: Sequence[UnpaidStatement] = ()
     payments: Sequence[BookedSum] = ()
-    prefixes: Sequence[str] = ()
     known: Mapping[str, Collection[int]] = MappingProxyType({})
 
 
@@ -101,13 +98,19 @@ class Matching:
         for payment in books.payments:
             kind, _colon, number = payment.to.partition(":")
             if kind == "statement":
-                self._household_of[int(number)] = payment.account
-        bare = filter(None, (_bare(folded(prefix)) for prefix in books.prefixes))
+                self._household_of[number] = payment.account
+        # Each year may have a statement with the same number behind its prefix.
+        self._numbered: dict[int, set[str]] = defaultdict(set)
+        self._called: dict[tuple[str, int], str] = {}
+        for number in self._household_of:
+            prefix = number.rstrip("0123456789")
+            count = int(number.removeprefix(prefix))
+            self._numbered[count].add(number)
+            self._called[_bare(folded(prefix)), count] = number
+        bare = sorted({prefix for prefix, _ in self._called if prefix})
         prefixes = "|".join(r"[\W_]*+".join(prefix) for prefix in bare) or "(?!)"
         # The year of a date is no prefix.
-        self._prefixed = re.compile(
-            rf"(?<!\w)(?<!\d\.)(?:{prefixes})[\W_]*+(\d{{1,18}}+)(?![./-]\d)"
-        )
+        self._prefixed = re.compile(rf"(?<!\w)(?<!\d\.)({prefixes})[\W_]*+(\d{{1,18}}+)(?![./-]\d)")
         self._owner_of: dict[str, int | None] = {}
         for account, name in books.names.items():
             for part in _names(name):
@@ -133,8 +136,12 @@ class Matching:
         """Return what most evidence speaks for, None if it speaks for several households."""
         who = self._who(line)
         in_advance = _behind(TOP_UPS, line.text, self._books.names)
-        printed = set(map(int, self._prefixed.findall(folded(line.text))))
-        named = _behind(WORDS, line.text, self._household_of) | printed & self._household_of.keys()
+        named: set[str] = set()
+        for count in _behind(WORDS, line.text, self._numbered):
+            named |= self._numbered[count]
+        for prefix, digits in self._prefixed.findall(folded(line.text)):
+            number = self._called.get((_bare(prefix), int(digits)))
+            named |= {number} if number else set()
         spoken_for = {self._household_of[number] for number in named} | in_advance
         # An account may have paid for several households: then a number says for which.
         if not (spoken_for & who and payer_of(line.iban) in self._books.known):
@@ -173,10 +180,10 @@ class Matching:
         if is_return:
             for one in reversed(self._books.payments):
                 kind, _colon, number = one.to.partition(":")
-                yield _PaidSubject(one, int(number) if kind == "statement" else None)
+                yield _PaidSubject(one, number if kind == "statement" else None)
             return
         in_all: Counter[int] = Counter()
-        newest: dict[int, int] = {}
+        newest: dict[int, str] = {}
         for one, statement in zip(self._open, self._books.open, strict=True):
             if not one.amount:
                 continue

@@ -27,7 +27,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -394,7 +394,7 @@ def price_session(
     # A clock that was set meanwhile may show an end before the start.
     until = max(started_at, ended_at)
     flow = EnergyFlow(started_at, until, session.energy_wh, evidence.levels, evidence.powers)
-    split, lines = _energy_lines(flow, evidence, versions, zone)
+    split, lines, seams = _energy_lines(flow, evidence, versions, zone)
     if at_start.session_fee is not None:
         lines.append(_line(at_start, LineKind.SESSION, at_start.session_fee))
     if evidence.stay is not None:
@@ -404,17 +404,18 @@ def price_session(
     total = sum(line.amount for line in lines)
     lines += _limit(at_start, LineKind.MINIMUM, at_start.minimum, total)
     lines += _limit(at_start, LineKind.MAXIMUM, at_start.maximum, total)
-    return replace(session, lines=tuple(lines), split=split)
+    return replace(session, lines=tuple(lines), split=split, seams=seams)
 
 
 def _energy_lines(
     flow: EnergyFlow, evidence: SessionEvidence, versions: Versions, zone: tzinfo
-) -> tuple[Split, list[Line]]:
+) -> tuple[Split, list[Line], tuple[tuple[datetime, int], ...]]:
     """Return what divided the energy, and a line for each version and window in which it flowed, in
-    order of time; by the quarter of an hour where the version asks for that. Raises NoPrice."""
+    order of time; by the quarter of an hour where the version asks for that. Also what had flowed
+    until each seam, if readings show it. Raises NoPrice."""
     spans_of_price = pieces(versions, flow.since, flow.until, zone)
     if any(span.holds[0].is_by_quarter for span in spans_of_price):
-        return _lines_by_quarter(flow, evidence, spans_of_price)
+        return (*_lines_by_quarter(flow, evidence, spans_of_price), ())
     seams = [span.since for span in spans_of_price[1:]]
     parts, split = divide(flow, seams)
 
@@ -428,7 +429,8 @@ def _energy_lines(
         if wh:
             line = _line(version, LineKind.ENERGY, window.price, wh, window=window.name)
             lines.append(line)
-    return split, lines
+    shown = zip(seams, accumulate(parts), strict=False) if split is Split.REGISTER else ()
+    return split, lines, tuple(shown)
 
 
 def _lines_by_quarter(

@@ -171,6 +171,8 @@ class Position:
     signed: str | None = None
     """The fingerprint of the key by which signed values prove the energy; after "told " if only the
     charger told that key."""
+    seams: tuple[tuple[datetime, int], ...] = ()
+    """Where the price changed, and the Wh that had flowed until then, if readings show it."""
 
     @property
     def amount(self) -> int:
@@ -245,7 +247,8 @@ class MoneyEntry:
     day: date
     kind: str
     amount: int
-    statement: int | None
+    statement: str | int | None
+    """The printed number of the statement that it is for; older ones have a whole number."""
 
 
 @record
@@ -292,6 +295,9 @@ class Statement:
     held_back: tuple[Position, ...]
     """Charging sessions that wait for a review; they have no lines."""
     number: str | None = None
+    """Its place among all statements, by which it is looked up."""
+    printed_number: str | None = None
+    """The number as it stands on the paper."""
     closed_on: date | None = None
     digest: str | None = None
     previous_digest: str | None = None
@@ -303,11 +309,6 @@ class Statement:
     """This is None where another statement of the closing says it."""
     tariffs: tuple[tuple[str, date, str], ...] = ()
     """Name, first day, and prices in words of the tariffs by which it was computed."""
-
-    @property
-    def printed_number(self) -> str | None:
-        """The number as it stands on the paper. `number` is how it is looked up."""
-        return printed_number(self.owner.number_prefix, self.number)
 
     @property
     def last_day(self) -> date:
@@ -387,12 +388,9 @@ def due_day(closed_on: date, payment_days: int) -> date:
     return closed_on + timedelta(min(payment_days, days_left))
 
 
-def printed_number(prefix: str | None, number: str | None) -> str | None:
-    """Return a number of a statement as it stands on paper. A prefix never ends in a digit, so no
-    two are equal."""
-    return None if number is None else f"{prefix or ''}{number}"
-
-
+YEAR: Final = "YYYY"
+"""Stands in what numbers begin with for the year of the day of closing: they begin anew each
+year."""
 NO_DIGEST: Final = "\ufdd0"
 """This noncharacter, which no name contains, stands for the digest on what a statement says: the
 digest covers that."""

@@ -113,8 +113,8 @@ def bill() -> None:
       levity-trio bill preview 2026-10
       levity-trio bill close 2026-10
       levity-trio bill list --month 2026-10
-      levity-trio bill show 17
-      levity-trio bill show 17 --as pdf -o anna.pdf
+      levity-trio bill show 2026-17
+      levity-trio bill show 2026-17 --as pdf -o anna.pdf
       levity-trio bill print 2026-10 --to october
       levity-trio bill year 2026
     """
@@ -233,22 +233,20 @@ def close(
         say("\n".join(_sums(draft["sums"])))
     if not yes:
         confirm(f"Close {month}? Closed statements never change")
-    prefix = operator.get("biller")["number_prefix"] or ""
     totals = [f"{one['account']}:{one['total']}" for one in draft["data"]]
     shown = {"statements": draft["sums"]["statements"], "shown": " ".join(totals)}
     closed = operator.post("closings", month, body={**terms, **shown}, patience=PATIENCE_SECONDS)
-    several = (
-        f"s {prefix}{closed['first']} to {prefix}{closed['last']}"
-        if closed["statements"] > 1
-        else f" {prefix}{closed['first']}"
-    )
+    several = f" {closed['first']}"
+    if closed["statements"] > 1:
+        several = f"s {closed['first']} to {closed['last']}"
     if closed["account"] is None:
         numbers = f", number{several}" if closed["statements"] else ""
         words = (
             f"{closed['month']} is closed: {counted(closed['statements'], 'statement')}{numbers}"
         )
     else:
-        words = f"household {closed['account']} is billed for {closed['month']}: statement{several}"
+        name = operator.household(closed["account"])
+        words = f"{name} is billed for {closed['month']}: statement{several}"
     operator.tell(closed, words)
 
 
@@ -262,9 +260,10 @@ def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | 
     if draft["account"] is None or draft["sums"]["statements"]:
         return None
     number = draft["account"]
-    until = operator.get("accounts", number)["until"]
+    household = operator.get("accounts", number)
+    until = household["until"]
     words = (
-        f"there is nothing to bill household {number} for in {month} until its end, "
+        f"there is nothing to bill {household['name']} for in {month} until its end, "
         f"{local_minute(until)}"
     )
     after = list(operator.rows("accounts", number, "transactions", ended_since=until))
@@ -308,6 +307,8 @@ def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
     remarks = [
         f"{statement[name]} {words}" for name, words in counts.items() if statement.get(name)
     ]
+    if "printed_number" in statement:
+        texts["number"] = statement["printed_number"]
     # The state of a closed one says it.
     if statement["is_carried"] and "state" not in statement:
         remarks.append("carried on")
@@ -379,6 +380,23 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 
 
 @bill.api_command
+@_MONTH
+def supplement(operator: Operator, month: str) -> None:
+    """Add to the papers of a closed month what they lacked.
+
+    Examples:
+      levity-trio bill supplement 2026-10
+      levity-trio bill show 2026-17 --supplement --as pdf -o anna.pdf
+
+    Enter first what was missing: the sender, or the address of the household. Each
+    household gets a document beside its statements, which stay as they are.
+    """
+    done = operator.post("closings", month, "supplements", patience=PATIENCE_SECONDS)
+    count = counted(len(done["digests"]), "household")
+    operator.tell(done, f"what was missing on the papers of {month} is added, for {count}")
+
+
+@bill.api_command
 @option("--household HOUSEHOLD", "Only of this household.", "account", type=Named("accounts"))
 @option("--month MONTH", "Only of this month, such as 2026-10.")
 @flag("--unpaid", "Only those of which something is open.")
@@ -402,16 +420,19 @@ def list_(
 
 
 @bill.api_command
-@argument("NUMBER", type=click.IntRange(1))
+@argument("NUMBER", type=Named("statements"))
 @option("--as", "As a document.", "form", type=FORMS)
 @_OUTPUT
+@flag("--supplement", "What was added to it, as a document.", "is_supplement")
 @WIDE
-def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
+def show(
+    operator: Operator, number: int, form: str | None, output: Path | None, *, is_supplement: bool
+) -> None:
     """Show a closed statement, or make a document of it.
 
     Examples:
-      levity-trio bill show 17
-      levity-trio bill show 17 --as pdf -o anna.pdf
+      levity-trio bill show 2026-17
+      levity-trio bill show 2026-17 --as pdf -o anna.pdf
       levity-trio bill show 17 --as csv
     """
     path = ("statements", number)
@@ -427,14 +448,13 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
         return
     if output is None and form == "pdf" and is_terminal(sys.stdout):
         raise click.UsageError("give -o FILE: a PDF is no text")
-    content = _document(operator, *path, form=form)
+    which = "supplement" if is_supplement else "document"
+    content = operator.send("GET", *path, which, query={"format": form}, patience=PATIENCE_SECONDS)
     if output is None:
         say(content, ends_line=False)
     else:
         _write(output, content)
-        operator.tell(
-            {"number": number, "path": str(output)}, f"statement {number} is now {output}"
-        )
+        operator.tell({"number": number, "path": str(output)}, f"the statement is now {output}")
 
 
 def _show(statement: Mapping[str, Any]) -> None:

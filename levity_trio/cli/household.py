@@ -151,7 +151,7 @@ def export_all(operator: Operator, number: int, output: Path | None) -> None:
         operator, *path, target=target, patience=PATIENCE_SECONDS, another="file", is_shown=True
     )
     done = {"account": number, "path": str(target), "size_bytes": target.stat().st_size}
-    operator.tell(done, f"everything about household {number} is now in {target}")
+    operator.tell(done, f"everything about {operator.household(number)} is now in {target}")
 
 
 @household.api_command
@@ -216,11 +216,12 @@ def delete_personal(
     it is open, it owes or is owed money, or something of it is not billed. Names
     stay on closed statements until their month is --keep-years past.
     """
+    name = operator.household(number)
     if not yes:
-        confirm(f"Delete names and address of household {number} for good?")
+        confirm(f"Delete names and address of {name} for good?")
     query = {"reason": reason, "keep_years": keep_years, "force": str(force).lower()}
     done = operator.delete("accounts", number, "personal", query=query, patience=PATIENCE_SECONDS)
-    words = f"what was personal of household {number} is deleted"
+    words = f"what was personal of {name} is deleted"
     if done["named_statements"]:
         words += (
             f"; closed statements that keep names for {done['keep_years']} years: "
@@ -319,8 +320,8 @@ def move_out(
     operator.tell(
         done,
         (
-            f"household {number} ends at {done['until']}; to undo it: levity-trio household undo "
-            f"{done['task']}"
+            f"{operator.household(number)} ends at {done['until']}; to undo it: "
+            f"levity-trio household undo {done['task']}"
         ),
     )
 
@@ -334,7 +335,8 @@ def undo(operator: Operator, task: int) -> None:
       levity-trio household undo 3
     """
     done = operator.post("household-tasks", task, "undo", body={})
-    operator.tell(done, f"task {task} is undone: household {', '.join(map(str, done['accounts']))}")
+    names = ", ".join(map(operator.household, done["accounts"]))
+    operator.tell(done, f"task {task} is undone: {names}")
 
 
 @household.api_command
@@ -386,7 +388,8 @@ def take(operator: Operator, number: int, transaction: int | None, **fields: Any
         return
     path = ("transactions", transaction)
     if operator.get(*path, "account")["account"] != number:
-        raise ConfigError(f"session {transaction} does not belong to household {number}")
+        name = operator.household(number)
+        raise ConfigError(f"session {transaction} does not belong to {name}")
     _say_whose(operator, operator.post(*path, "take-back", body={"reason": _reason(fields)}))
 
 
@@ -520,5 +523,5 @@ def _say(operator: Operator, account: Mapping[str, Any]) -> None:
 
 
 def _say_whose(operator: Operator, owner: Mapping[str, Any]) -> None:
-    whose = f"household {owner['account']}" if owner["account"] else "nobody's"
+    whose = operator.household(owner["account"]) if owner["account"] else "nobody's"
     operator.tell(owner, "\n  ".join((whose, *map(local_words, owner["grounds"]))))

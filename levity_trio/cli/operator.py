@@ -171,15 +171,22 @@ class Operator(Output):
             yield from self._api.lines(*path, **options)
 
     def number(self, resource: str, named: str) -> int:
-        """Return the number of a household or a car by its name; a number is one already. Raises
-        ConfigError."""
+        """Return the number of a household or a car by its name, or of a statement as it is
+        printed; a number is one already. Raises ConfigError."""
         if named.isdecimal():
             return int(named)
-        records = self.get(resource, name=named)["data"]
+        by, key = ("number", "number") if resource == "statements" else ("name", "id")
+        records = self.get(resource, **{by: named})["data"]
         if not records:
             what = NAMES.get(resource, resource[:-1])
-            raise ConfigError(f"there is no {what} {named!r}; levity-trio {what} list shows all")
-        return int(records[0]["id"])
+            missing = f"there is no {what} "
+            lists = LISTS.get(missing, f"levity-trio {what} list")
+            raise ConfigError(f"{missing}{named!r}; {lists} shows all")
+        return int(records[0][key])
+
+    def household(self, number: int) -> str:
+        """Return what people call the household with a number."""
+        return str(self.get("accounts", number)["name"])
 
     def check_charger(self, charger: str | None) -> None:
         """Refuse a charger that is not known, which a list would only show nothing of."""

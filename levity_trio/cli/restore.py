@@ -64,8 +64,7 @@ for wrong usage.
 @flag("--force", "Replace a database that has other facts.", "is_forced")
 @option(
     "--last-statement NUMBER",
-    "The highest number of a statement that was closed.",
-    type=click.IntRange(0, 2**53),
+    "The highest number of a statement that was closed, as it is printed.",
 )
 @JSON_LINES
 def restore(
@@ -74,7 +73,7 @@ def restore(
     backup: Path | None,
     is_forced: bool,
     is_json: bool,
-    last_statement: int | None,
+    last_statement: str | None,
 ) -> None:
     """Put BACKUP in the place of the database of a stopped server."""
     from levity_trio.store.keeping import restoring  # noqa: PLC0415 - so that --help answers at once
@@ -127,7 +126,7 @@ def _lines(database: DatabaseAddress, restored: Restored) -> Iterator[str]:
         yield f"The replaced database is kept: {cell(str(restored.kept))}"
     yield f"transactionIds go on above {restored.last_transaction_id}."
     if restored.last_statement is not None:
-        yield f"Statements go on with number {restored.last_statement + 1}."
+        yield f"Statements go on behind number {restored.last_statement}."
     if restored.unknown:
         yield (
             "Their secrets need the key of that time, which is not here: "

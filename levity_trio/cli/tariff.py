@@ -290,7 +290,7 @@ def _assign(operator: Operator, fields: Mapping[str, Any]) -> None:
 def _corrected(done: Mapping[str, Any]) -> str:
     """Return a line for each closed statement that a change corrects."""
     return "".join(
-        f"\nstatement {statement['statement']} ({statement['name']}, {statement['month']}) is "
+        f"\nstatement {statement['printed_number']} ({statement['name']}, {statement['month']}) is "
         "corrected by"
         f" {signed(statement['amount'], CURRENCIES[statement['currency']])}, on the next statement"
         for statement in done["corrected"]
@@ -299,9 +299,7 @@ def _corrected(done: Mapping[str, Any]) -> str:
 
 def _for(assignment: Mapping[str, Any]) -> str:
     if assignment["account"] is not None:
-        return f"household {assignment['account']}" + (
-            f", {name}" if (name := assignment["account_name"]) else ""
-        )
+        return assignment["account_name"] or f"household {assignment['account']}"
     return f"charger {assignment['charger']}" if assignment["charger"] is not None else "site"
 
 

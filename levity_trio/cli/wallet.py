@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import click
-
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.declaring import (
     HOUSEHOLD,
     Decorator,
+    Named,
     argument,
     limit,
     option,
@@ -67,7 +66,7 @@ def wallet() -> None:
     Examples:
       levity-trio wallet list --spent
       levity-trio wallet show "Flat 3, Anna"
-      levity-trio wallet pay 7 84.20 --statement 12 --reason "by bank"
+      levity-trio wallet pay 7 84.20 --statement 2026-12 --reason "by bank"
       levity-trio wallet prepaid 7 --limit 5.00 --reason "as agreed"
       levity-trio wallet top-up 7 50.00 --reason "in cash"
       levity-trio wallet refund 7 12.50 --reason "moved out"
@@ -113,6 +112,8 @@ def show(operator: Operator, number: int, limit: int) -> None:
     if operator.is_told({**record, "entries": entries}):
         return
     show_record(_in_units(record), *COLUMNS)
+    for entry in entries:
+        entry["statement"] = entry["printed_number"]
     show_below(ENTRIES, map(_in_units, entries))
     currency = {"currency": record["currency"]}
     show_below(
@@ -145,16 +146,17 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
         headers = {} if key is None else {"Idempotency-Key": key}
         body = present(more) | {"amount": minor, "currency": unit.code}
         entered = operator.post("wallets", number, path, body=body, headers=headers)
-        balance = operator.get("wallets", number)["balance"]
-        entry = f"{entered['kind']} {money(entered['amount'], unit)} of household {number}"
-        words = f"{entry} is entry {entered['id']}; its balance is {money(balance, unit)}"
+        standing = operator.get("wallets", number)
+        entry = f"{entered['kind']} {money(entered['amount'], unit)} of {standing['name']}"
+        balance = money(standing["balance"], unit)
+        words = f"{entry} is entry {entered['id']}; its balance is {balance}"
         operator.tell(entered, words)
 
     enter.help = words
 
 
 def _of_statement(words: str) -> Decorator:
-    return option("--statement NUMBER", words, type=click.IntRange(1))
+    return option("--statement NUMBER", words, type=Named("statements"))
 
 
 _SETTLES: Final = _of_statement("The statement that it is for; the oldest ones if left out.")

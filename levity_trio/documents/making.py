@@ -3,11 +3,13 @@ they need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from levity_trio.billing.statement import Owner, Party
 from levity_trio.documents import NotInstalled
 from levity_trio.documents.car_paper import car_sheet
 from levity_trio.documents.covering_sheet import covering_sheet
@@ -16,7 +18,7 @@ from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.paper import AnyPaper, CarPaper, CodeSheet, DocumentForm, Paper
 from levity_trio.documents.sheet import Sheet, of_kept
-from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.statement_sheet import statement_sheet, supplement_sheet
 from levity_trio.documents.template import DocumentTemplate, chosen, known_language
 from levity_trio.locale import speaking
 from levity_trio.told import Told
@@ -85,6 +87,14 @@ def sheet_of(paper: Paper | CarPaper) -> Sheet:
         if paper.is_cover:
             return covering_sheet(paper.statements, template)
         return statement_sheet(first, template)
+
+
+def supplement_of(
+    paper: Paper, owner: Owner, to: Party, added: Collection[str], day: date
+) -> Sheet:
+    """Return what adds to the closed statements of a paper what they lacked. Raises
+    TemplateProblem."""
+    return supplement_sheet(paper.statements, owner, to, added, day, _template(paper))
 
 
 def _html(paper: Paper | CarPaper | CodeSheet) -> bytes:

@@ -53,6 +53,7 @@ that is known."""
 _FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
 """FiraGO's contextual alternates tear figures and letters apart, as in digests."""
 _LABEL_SHARE: Final = 0.35
+_AMOUNT_LABEL_SHARE: Final = 0.7
 _WINDOW_LEFT, _WINDOW_WIDTH = 25.0, 75.0
 _ADDRESS_TOP, _ADDRESS_BOTTOM = 62.7, 90.0
 """Where the window of an envelope shows the recipient: DIN 5008, form B. The field begins 20 mm
@@ -306,8 +307,9 @@ def _write_head(paper: _SheetPages, sheet: Sheet) -> None:
         beside = _BESIDE
         paper.set_y(below)
     paper.set_x(beside)
-    paper.paragraph(sheet.label, _BODY, colour=_SOFT)
-    paper.paragraph(sheet.figure, _LARGE, bold=True)
+    if sheet.figure:
+        paper.paragraph(sheet.label, _BODY, colour=_SOFT)
+        paper.paragraph(sheet.figure, _LARGE, bold=True)
     if sheet.remark:
         paper.paragraph(sheet.remark)
     paper.set_xy(paper.l_margin, max(title_ends, paper.get_y()))
@@ -365,7 +367,7 @@ def check_logo(logo: bytes) -> tuple[int, int]:
 
 def _write_heading(paper: _SheetPages, text: str, room: float) -> None:
     """Write the heading of a block on the page where the block has room to begin."""
-    paper.ln(5)
+    paper.ln(4)
     paper.make_room(room)
     paper.paragraph(text, _HEAD, bold=True, kind="H2")
     paper.ln(1)
@@ -384,7 +386,8 @@ def _write_values(paper: _SheetPages, values: LabelledValues) -> None:
     _write_heading(paper, values.title, height + 12)
 
     top, page = paper.get_y(), paper.page
-    widths = [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)]
+    share = _AMOUNT_LABEL_SHARE if values.is_number else _LABEL_SHARE
+    widths = [width * share, width * (1 - share)]
     grid = _Grid(paper, widths, [False, values.is_number])
     for pair in values.pairs:
         grid.write(TableRow(cells=pair), bold_last=True)

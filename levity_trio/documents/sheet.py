@@ -73,15 +73,15 @@ class Sheet:
     language: str
     paper: str
     """The size of its pages, such as A4."""
-    mark: str | None
+    mark: str | None = None
     """A word on every page, such as "Draft"."""
     title: str
     sender: tuple[str, ...]
     recipient: tuple[str, ...]
     logo: bytes | None
-    label: str
+    label: str = ""
     """What `figure` is, such as "Total"."""
-    figure: str
+    figure: str = ""
     """The one large number."""
     remark: str
     """What the reader is to do, beneath the figure."""

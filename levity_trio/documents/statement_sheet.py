@@ -3,9 +3,9 @@ and digest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, time
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from msgspec import structs
@@ -14,10 +14,13 @@ from levity_trio.billing import bank_accounts
 from levity_trio.billing.money import units
 from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
+    NO_DIGEST,
     Currency,
     Line,
     LineKind,
+    MeasuringMethod,
     Owner,
+    Party,
     Position,
     Statement,
     TaxSum,
@@ -61,10 +64,6 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     mark = None
     if statement.number is None:
         mark = template.say("draft")
-    sender = [*template.address(owner.party)]
-    for word, number in (("tax_number", owner.tax_number), ("vat_number", owner.vat_number)):
-        if number:
-            sender.append(template.say(word, number=tidy(number)))
 
     positions = Positions(statement, template)
     blocks: list[Table | LabelledValues] = [positions.table()]
@@ -84,9 +83,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
 
     month = template.day(statement.month, "month")
     title = template.say("title", month=month)
-    sender_line = template.in_one_line(owner.party)
     household = template.household(statement)
-    recipient = template.in_window(household)
     facts = tuple(_head(statement, template))
     # The figure shows the size of a credit, and the remark that it is one.
     label = template.say("total" if asked == statement.total else "to_pay_in_all")
@@ -94,24 +91,80 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     figure = template.money(size, statement.currency)
     remark = _what_to_do(statement, asked, template)
     small = tuple(_small_print(statement, template))
-    return Sheet(
-        **template.of_sheet,
-        mark=mark,
-        title=title,
-        sender=tuple(sender),
-        sender_line=sender_line,
-        recipient=recipient,
-        facts=facts,
-        logo=owner.logo,
-        label=label,
-        figure=figure,
-        remark=remark,
-        blocks=tuple(blocks),
-        small=small,
-        made_on=closed_at(statement),
-        # Nobody pays by a draft.
-        reference=reference if statement.number else "",
-    )
+    fields = _of_letter(owner, household, template)
+    fields["mark"] = mark
+    fields["title"] = title
+    fields["facts"] = facts
+    fields["label"] = label
+    fields["figure"] = figure
+    fields["remark"] = remark
+    fields["blocks"] = tuple(blocks)
+    fields["small"] = small
+    fields["made_on"] = closed_at(statement)
+    # Nobody pays by a draft.
+    fields["reference"] = reference if statement.number else ""
+    return Sheet(**fields)
+
+
+def supplement_sheet(
+    statements: Sequence[Statement],
+    owner: Owner,
+    to: Party,
+    added: Collection[str],
+    day: date,
+    template: DocumentTemplate,
+) -> Sheet:
+    """Return what adds to closed statements what they lacked: it names each of them (§ 31 UStDV,
+    paragraph 5)."""
+    numbers: list[str] = []
+    about: list[tuple[str, str]] = []
+    for one in statements:
+        number = tidy(one.printed_number or "–")
+        numbers.append(number)
+        closed_on = template.day(one.closed_on or day)
+        words = template.say("supplement_day", date=closed_on)
+        label = template.say("supplement_statement", number=number)
+        about.append((label, words))
+
+    sender, recipient = template.say("supplement_sender"), template.say("supplement_recipient")
+    facts: list[tuple[str, str]] = []
+    if "no_sender_address" in added:
+        facts.append((sender, template.in_one_line(owner.party)))
+    if "no_tax_number" in added:
+        facts += [(sender, number) for number in _tax_numbers(owner, template)]
+    if "no_address" in added:
+        facts.append((recipient, template.in_one_line(to)))
+
+    first_block = LabelledValues(title=template.say("supplement_about"), pairs=tuple(about))
+    second_block = LabelledValues(title=template.say("supplement_added"), pairs=tuple(facts))
+    digest = template.say("digest", digest=in_groups(NO_DIGEST))
+    zone = ZoneInfo(statements[0].zone)
+    fields = _of_letter(owner, to, template)
+    fields["title"] = template.say("supplement", number=", ".join(numbers))
+    date_fact = (template.column("date"), template.day(day))
+    fields["facts"] = (date_fact,)
+    fields["remark"] = template.say("supplement_rest")
+    fields["blocks"] = (first_block, second_block)
+    fields["small"] = (digest,)
+    fields["made_on"] = datetime.combine(day, time(), zone)
+    return Sheet(**fields)
+
+
+def _of_letter(owner: Owner, to: Party, template: DocumentTemplate) -> dict[str, Any]:
+    """Return the fields that a sheet has of its template, of who bills, and of whom it goes to."""
+    fields = template.of_sheet
+    address, tax_numbers = template.address(owner.party), _tax_numbers(owner, template)
+    fields["sender"] = (*address, *tax_numbers)
+    fields["sender_line"] = template.in_one_line(owner.party)
+    fields["recipient"] = template.in_window(to)
+    fields["logo"] = owner.logo
+    return fields
+
+
+def _tax_numbers(owner: Owner, template: DocumentTemplate) -> Iterator[str]:
+    for word, number in (("tax_number", owner.tax_number), ("vat_number", owner.vat_number)):
+        if number:
+            yield template.say(word, number=tidy(number))
 
 
 def closed_at(statement: Statement) -> datetime | None:
@@ -525,7 +578,7 @@ class Positions:
             # A session through several windows may have charged in one of them only.
             if len(of_energy) == 1:
                 how.append(template.say("windows_one"))
-            how.append(template.say(SPLITS[position.split]))
+            how.append(self._divided(position, SPLITS[position.split]))
         if how and is_plain and notes:
             notes[-1] = "; ".join((notes[-1], *how))
         elif how:
@@ -554,6 +607,20 @@ class Positions:
             measured.append(meter_number(position, template))
         if any(measured):
             yield "; ".join(filter(None, measured))
+
+    def _divided(self, position: Position, word: str) -> str:
+        """Return by what a position was divided, with the meter's register at each seam where it
+        is known."""
+        template = self._template
+        seams: list[str] = []
+        is_known = position.measured is MeasuringMethod.REGISTER and position.corrects is None
+        for at, wh in position.seams if is_known else ():
+            moment = template.moment(at, position.started_at, self._zone)
+            register = template.kilowatt_hours((position.begin_wh or 0) + wh)
+            text = template.say("seam", time=moment, register=register)
+            seams.append(text)
+        words = template.say(word)
+        return f"{words}: {', '.join(seams)}" if seams else words
 
     def _price(self, line: Line) -> str:
         template = self._template

@@ -239,9 +239,9 @@ class DocumentTemplate:
         parts: list[str] = []
         dearest, cheapest = quarters.dearest, quarters.cheapest
         if dearest is not None and cheapest is not None:
-            words = {"dearest": self._moment(dearest.at, start, zone)}
+            words = {"dearest": self.moment(dearest.at, start, zone)}
             words["high"] = self.mean_price(dearest.price)
-            words["cheapest"] = self._moment(cheapest.at, start, zone)
+            words["cheapest"] = self.moment(cheapest.at, start, zone)
             words["low"] = self.mean_price(cheapest.price)
             parts.append(self.say("extremes", **words))
 
@@ -256,7 +256,7 @@ class DocumentTemplate:
                 parts.append(self.say("of_quarters", what=what, count=count))
         return "; ".join(parts)
 
-    def _moment(self, at: datetime, start: datetime | None, zone: ZoneInfo) -> str:
+    def moment(self, at: datetime, start: datetime | None, zone: ZoneInfo) -> str:
         """Return a local time, with its day and its zone where those are others than at a start."""
         begin, local = in_zone(start or at, zone), in_zone(at, zone)
         text = self._clock(local)

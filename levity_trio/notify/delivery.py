@@ -30,7 +30,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.notify.kinds import KINDS, MessageKind
 from levity_trio.notify.letter import Attachment, Letter, Notice, Unsent
 from levity_trio.notify.overdue import ReminderOrder, is_paid
-from levity_trio.notify.rounds import MAIL, PUSH, Ways
+from levity_trio.notify.rounds import MAIL, PUSH, SUPPLEMENT, Ways
 from levity_trio.notify.sending import push, send_mail
 from levity_trio.notify.statements import (
     Mailed,
@@ -421,9 +421,11 @@ class Lane:
         if message.kind == MessageKind.REMINDER and await parts.reader.run(paid):
             raise Unsent(Told("it was paid meanwhile"), is_refused=True)
         attachments: list[Attachment] = []
-        if message.statement is not None and message.part == "statement":
+        if message.statement is not None and message.part in ("statement", SUPPLEMENT):
             try:
-                pdf = await attached(parts.reader, message.statement, parts.live.now.font)
+                pdf = await attached(
+                    parts.reader, message.statement, parts.live.now.font, message.part
+                )
             except LookupError:
                 raise Unsent(Told("there is no such statement any more"), is_refused=True) from None
             attachments.append(pdf)

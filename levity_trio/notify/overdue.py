@@ -39,7 +39,7 @@ class OverdueOne(NamedTuple):
 
 def overdue(db: Database, order: ReminderOrder, today: date) -> OverdueOne:
     """Return a statement of which its household is to be reminded. Raises NotReminded."""
-    statement_id = id_of_number(db, order.number)
+    statement_id = id_of_number(db, str(order.number))
     found = closed_among(db, [order.number], today.isoformat())
     printed = found[0].printed_number if found else str(order.number)
     if statement_id is None or found[0].state != StatementState.OVERDUE:

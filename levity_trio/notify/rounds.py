@@ -41,6 +41,8 @@ from levity_trio.wire.times import in_zone, stamp
 
 MAIL: Final = "mail"
 PUSH: Final = "push"
+SUPPLEMENT: Final = "supplement"
+"""The part of a message that brings what was added to a statement."""
 DIGEST_AT: Final = time(8)
 """When, by the clock of the site, doubtful sessions are told."""
 UNPLUGGED: Final = "EVDisconnected"
@@ -325,13 +327,16 @@ def statement_mail(
     at: str,
     by: str | None = None,
     copy: int = 0,
+    part: str = "statement",
 ) -> NewMessage:
-    """Return the mail of a statement; `copy` counts those that the same address got before."""
+    """Return the mail of a statement, or of what was added to it; `copy` counts those that the same
+    address got before."""
     key = (closed.number, closed.digest, recipient.mail, copy)
-    topic = Topic(MessageKind.STATEMENT, "statement", key, "/d/statements", statement=closed.id)
+    topic = Topic(MessageKind.STATEMENT, part, key, "/d/statements", statement=closed.id)
     month = date.fromisoformat(f"{closed.month}-01")
     with speaking(closed.language or _language(recipient)):
-        text = texts.of_statement(month, is_attached=True)
+        is_supplement = part == SUPPLEMENT
+        text = texts.of_statement(month, is_attached=True, is_supplement=is_supplement)
     now = datetime.fromisoformat(at)
     message = _message(recipient, MAIL, topic, text, ways, now)
     return replace(message, created_by=by)

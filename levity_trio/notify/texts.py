@@ -270,9 +270,13 @@ def of_reminder(overdue: ClosedStatement, sender: BillerRow | None, own: str | N
     return MessageText(subject, "\n\n".join(parts))
 
 
-def of_statement(month: date, *, is_attached: bool) -> MessageText:
-    """Return what a household is told of its statement."""
+def of_statement(month: date, *, is_attached: bool, is_supplement: bool = False) -> MessageText:
+    """Return what a household is told of its statement, or of what was added to that."""
     name = f"{format_of(language()).months[month.month - 1]} {month.year}"
+    if is_supplement:
+        words = N_("What your statement for %(month)s lacked is attached. Keep both together.")
+        subject = _("Supplement to your statement for %(month)s", month=name)
+        return MessageText(subject, _(words, month=name))
     subject = _("Your statement for %(month)s", month=name)
     if is_attached:
         return MessageText(subject, _("Your statement for %(month)s is attached.", month=name))

@@ -31,7 +31,7 @@ HOUSE: Final = Books(
         VRIES: "Wohnung 7, Jan de Vries",
     },
     open=[
-        UnpaidStatement(account=account, number=number, printed=f"2026-{number}", open=amount)
+        UnpaidStatement(account, f"2026-{number}", amount)
         for account, number, amount in (
             (1, 12, 7605),
             (2, 13, 4120),
@@ -39,8 +39,7 @@ HOUSE: Final = Books(
             (VRIES, 15, 12000),
         )
     ],
-    payments=[BookedSum(VRIES, "statement:9", 5000, "2026-02-01")],
-    prefixes=["2026-"],
+    payments=[BookedSum(VRIES, "statement:2026-9", 5000, "2026-02-01")],
 )
 
 
@@ -62,7 +61,8 @@ def sure_ones(path: Path) -> list[str]:
         proposal = None
         if line.currency in ("", "EUR"):
             proposal = matching.propose(line, int(line.amount * 100))
-        found.append(proposal.to if proposal is not None and proposal.is_sure else "")
+        is_sure = proposal is not None and proposal.is_sure
+        found.append(proposal.to.replace("2026-", "") if proposal and is_sure else "")
     return found
 
 

@@ -25,4 +25,4 @@ def test_a_statement_is_known_by_the_number_that_was_printed_on_it() -> None:
         biller.close("2026-03")
         books.connection.execute(bill_by, ("2027-",))
         with reading(books) as db:
-            assert [one.printed for one in bank_files.books(db).open] == ["2026-1"]
+            assert [one.number for one in bank_files.books(db).open] == ["2026-1"]

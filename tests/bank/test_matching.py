@@ -33,7 +33,7 @@ def books(*more: BookedSum) -> Books:
             CEM: "Wohnung 6, Cem und Anna",
         },
         open=[
-            UnpaidStatement(account=account, number=number, printed=f"HV-{number}", open=amount)
+            UnpaidStatement(account, f"HV-{number}", amount)
             for account, number, amount in (
                 (ANNA, 12, 7605),
                 (BEN, 13, 7605),
@@ -41,8 +41,7 @@ def books(*more: BookedSum) -> Books:
                 (ANNA, 22, 16208),
             )
         ],
-        payments=[BookedSum(BEN, "statement:3", 4000, str(DAY)), *more],
-        prefixes=["HV-"],
+        payments=[BookedSum(BEN, "statement:HV-3", 4000, str(DAY)), *more],
         known={payer_of(IBAN) or "": {ANNA}},
     )
 
@@ -57,7 +56,8 @@ def propose(
     if found is None:
         return None
     kind, _colon, number = found.to.partition(":")
-    return found.account, int(number) if kind == "statement" else None, found.is_sure
+    of_statement = int(number.removeprefix("HV-")) if kind == "statement" else None
+    return found.account, of_statement, found.is_sure
 
 
 @pytest.mark.parametrize(
@@ -126,26 +126,48 @@ def test_a_number_says_for_which_household_an_account_pays() -> None:
     line = BankLine(DAY, Decimal("76.05"), "EUR", "Oma", IBAN, "Strom")
     assert Matching(both).propose(line, 7605) is None
     named = line._replace(text="HV-13")
-    assert Matching(both).propose(named, 7605) == Proposal(BEN, "statement:13", True)
+    assert Matching(both).propose(named, 7605) == Proposal(BEN, "statement:HV-13", True)
     other = Matching(both).propose(line._replace(text="HV-14"), 999)
-    assert other == Proposal(CEM, "statement:14", False)
+    assert other == Proposal(CEM, "statement:HV-14", False)
 
 
 def test_a_line_with_a_doubt_is_never_sure() -> None:
     line = BankLine(DAY, Decimal("76.05"), "EUR", "Anna Müller", "", "HV-12", doubt="Kz")
-    assert Matching(books()).propose(line, 7605) == Proposal(ANNA, "statement:12", False)
+    assert Matching(books()).propose(line, 7605) == Proposal(ANNA, "statement:HV-12", False)
 
 
 def test_a_return_that_is_larger_than_its_payment_is_a_question() -> None:
     line = BankLine(DAY, Decimal(-45), "EUR", "Ben", "", "Retoure", is_return=True)
-    assert Matching(books()).propose(line, -4500) == Proposal(BEN, "statement:3", False, fee=500)
+    assert Matching(books()).propose(line, -4500) == Proposal(BEN, "statement:HV-3", False, fee=500)
 
 
 def test_the_numbers_of_a_date_are_no_number_of_a_statement() -> None:
-    house = books()._replace(prefixes=["2026-"])
+    house = books()._replace(
+        open=[UnpaidStatement(ANNA, "2026-12", 7605), UnpaidStatement(BEN, "2026-13", 7605)]
+    )
     line = BankLine(DAY, Decimal("76.05"), "EUR", "", "", "Strom 2026-12-03")
     assert Matching(house).propose(line, 7605) is None
     assert Matching(house).propose(line._replace(text="2026-12"), 7605) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Abrechnung 2027-3, Ben", (BEN, "statement:2027-3", True)),
+        ("abrechnung 2026 3", (ANNA, "statement:2026-3", True)),
+        # Both years have a number 3.
+        ("Abrechnung 3", None),
+    ],
+)
+def test_a_number_that_two_years_have_is_known_by_its_year(
+    text: str, found: tuple[int, str, bool] | None
+) -> None:
+    house = books()._replace(
+        open=[UnpaidStatement(ANNA, "2026-3", 7605), UnpaidStatement(BEN, "2027-3", 7605)]
+    )
+    line = BankLine(DAY, Decimal("76.05"), "EUR", "", "", text)
+    made = Matching(house).propose(line, 7605)
+    assert made == (found and Proposal(*found))
 
 
 def test_an_account_is_known_from_an_earlier_payment() -> None:
@@ -178,7 +200,7 @@ def test_one_hint_alone_is_never_sure(
 def test_what_was_paid_is_not_open_for_the_next_line() -> None:
     matching = Matching(books())
     line = BankLine(DAY, Decimal("76.05"), "EUR", "Anna Müller", "", "Abrechnung 12")
-    assert matching.propose(line, 7605) == Proposal(ANNA, "statement:12", True)
+    assert matching.propose(line, 7605) == Proposal(ANNA, "statement:HV-12", True)
     again = matching.propose(line, 7605)
     assert again is not None
     assert not again.is_sure
@@ -187,11 +209,12 @@ def test_what_was_paid_is_not_open_for_the_next_line() -> None:
 def test_money_that_was_entered_already_is_asked_for() -> None:
     """A file of another kind has other keys, and what was typed has none."""
     known = books(
-        BookedSum(ANNA, "account:1", 7605, str(DAY)), BookedSum(BEN, "statement:3", -4000, str(DAY))
+        BookedSum(ANNA, "account:1", 7605, str(DAY)),
+        BookedSum(BEN, "statement:HV-3", -4000, str(DAY)),
     )
     line = BankLine(DAY, Decimal("76.05"), "EUR", "", "", "HV-12")
     assert Matching(known).propose(line, 7605) == Proposal(
-        ANNA, "statement:12", False, seems_entered=True
+        ANNA, "statement:HV-12", False, seems_entered=True
     )
     # Nothing else speaks for Anna, and here is Ben.
     unknown = line._replace(text="Strom")
@@ -199,10 +222,10 @@ def test_money_that_was_entered_already_is_asked_for() -> None:
         ANNA, "account:1", False, seems_entered=True
     )
     other = line._replace(text="HV-13")
-    assert Matching(known).propose(other, 7605) == Proposal(BEN, "statement:13", True)
+    assert Matching(known).propose(other, 7605) == Proposal(BEN, "statement:HV-13", True)
     returned = line._replace(amount=Decimal(-40), text="Ben", is_return=True)
     assert Matching(known).propose(returned, -4000) == Proposal(
-        BEN, "statement:3", False, seems_entered=True
+        BEN, "statement:HV-3", False, seems_entered=True
     )
 
 

@@ -27,6 +27,7 @@ from levity_trio.billing.pricing import (
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Blocking, MovingPrice, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
+from levity_trio.store.billing.rows import split_of, split_text
 from tests.billing.cases import BERLIN, SECOND, START, moments, session, tariff
 
 MINUTE = timedelta(minutes=1)
@@ -74,6 +75,8 @@ def test_day_and_night_by_the_register() -> None:
     )
     assert told(found) == [("energy", "day", 7100, 241), ("energy", "night", 2900, 64)]
     assert found.split is Split.REGISTER
+    assert found.seams == ((since + HOUR, 7100),)
+    assert split_of(split_text(found) or "") == {"split": found.split, "seams": found.seams}
 
 
 def test_one_line_for_all_nights_of_a_session() -> None:

@@ -162,6 +162,7 @@ def statement(
         is_carried=is_carried,
         held_back=held_back,
         number=number,
+        printed_number=number,
         closed_on=date(2026, 11, 3) if number else None,
         digest=DIGEST if number else None,
         previous_digest=DIGEST[::-1] if number else None,

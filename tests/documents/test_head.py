@@ -148,7 +148,7 @@ def of_owner(made: Statement, **fields: Any) -> Statement:
 
 
 def test_the_head_has_number_date_period_and_the_day_to_pay_by() -> None:
-    made = of_owner(replace(forms.one_line(), number="7"), number_prefix="2026/")
+    made = replace(forms.one_line(), number="7", printed_number="2026/7")
     sheet = statement_sheet(made, ENGLISH)
     assert sheet.facts == (
         ("Number", "2026/7"),
@@ -173,7 +173,8 @@ def test_who_moved_out_is_billed_until_that_day_and_nobody_pays_what_is_carried(
 
 def test_a_draft_says_what_the_letter_says_without_number_and_days() -> None:
     closed = forms.one_line()
-    draft = replace(closed, number=None, closed_on=None, digest=None, previous_digest=None)
+    draft = replace(closed, number=None, printed_number=None, closed_on=None)
+    draft = replace(draft, digest=None, previous_digest=None)
     letter, early = (statement_sheet(one, ENGLISH).texts() for one in (closed, draft))
     only_early = [text for text in early if text not in letter]
     assert only_early == [

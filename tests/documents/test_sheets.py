@@ -6,13 +6,22 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
 import pytest
 
-from levity_trio.billing.statement import LineKind, Party, Split, Statement
+from levity_trio.billing.statement import (
+    AccountBefore,
+    LineKind,
+    MeasuringMethod,
+    MoneyEntry,
+    OpenBefore,
+    Party,
+    Split,
+    Statement,
+)
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.fonts import open_fonts
@@ -312,8 +321,12 @@ def with_logo(logo: bytes) -> Statement:
 
 
 def test_the_covering_sheet_adds_up() -> None:
-    carried = replace(forms.credit(), number="2026-0010", is_carried=True)
-    several = [forms.with_windows(8), replace(forms.correction(), number="2026-0009"), carried]
+    carried = replace(forms.credit(), printed_number="2026-0010", is_carried=True)
+    several = [
+        forms.with_windows(8),
+        replace(forms.correction(), printed_number="2026-0009"),
+        carried,
+    ]
     sheet = covering_sheet(several, ENGLISH)
     assert html_texts(html(sheet)) == list(sheet.texts())
     assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
@@ -373,3 +386,37 @@ def test_where_a_price_depends_on_the_time_the_paper_says_that_clocks_are_not_ca
         sheet = sheet_of(forms.statement([forms.position(1, line)]))
         assert any(one.startswith(CLOCKS) for one in sheet.small)
     assert not any(one.startswith(CLOCKS) for one in sheet_of(forms.one_line()).small)
+
+
+def test_a_line_that_readings_divide_says_the_register_at_each_seam() -> None:
+    (made,) = forms.with_windows(2).positions[:1]
+    seam = made.started_at + timedelta(hours=1) if made.started_at else None
+    assert seam is not None
+    made = replace(made, seams=((seam, 2_137),), begin_wh=1_000_500, end_wh=1_011_668)
+    known = replace(made, measured=MeasuringMethod.REGISTER)
+    for one, words in (
+        (known, "divided by the meter's readings: 19:04 at 1,002.637 kWh"),
+        (replace(known, corrects=1), "divided by the meter's readings"),
+        (replace(made, measured=MeasuringMethod.COUNT), "divided by the meter's readings"),
+    ):
+        row = table_of(sheet_of(forms.statement([one])), "Charging").rows[0]
+        assert row.notes[-1].endswith(words)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_line_with_a_payment_and_an_open_sum_stands_on_one_page(language: str) -> None:
+    earlier = OpenBefore(
+        number=6,
+        month=date(2026, 9, 1),
+        due_on=date(2026, 10, 20),
+        amount=4120,
+        printed_number="2026-6",
+    )
+    paid = MoneyEntry(day=date(2026, 10, 15), kind="payment", amount=1500, statement="2026-2")
+    before = AccountBefore(open=(earlier,), moved=(paid,), credit=0, newest=3)
+    made = replace(forms.one_line(), before=before, evidence=forms.DIGEST)
+    template = of_program(language)
+    with speaking(language):
+        pages = printed(statement_sheet(made, template)).split("\f")[:-1]
+    assert len(pages) == 1
+    assert forms.DIGEST[:8] in pages[0]

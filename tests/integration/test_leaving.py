@@ -135,8 +135,8 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
     enter(server, "payment", 500)
     told = table(shell, capsys, *DELETE)
     assert told == (
-        "what was personal of household 1 is deleted; closed statements that keep names for "
-        "10 years: 1\n"
+        "what was personal of Anna Unverwechselbar is deleted; "
+        "closed statements that keep names for 10 years: 1\n"
     )
     assert shown(shell, capsys, "household", "show", 1)["name"] == "household 1"
     assert shown(shell, capsys, "bill", "show", 1)["to"]["name"] == ANNA

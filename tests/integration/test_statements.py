@@ -180,12 +180,12 @@ def test_what_is_not_there_is_not_found(server: Serving) -> None:
         told = ask(server, "GET", path)
         assert (told.status, told.document.get("code")) == (409, "conflict"), (path, told.document)
     for path in (
-        f"{STATEMENTS}/x",
         f"{STATEMENTS}/1/document?format=doc",
         f"{CLOSINGS}/2026-13/document",
     ):
         assert ask(server, "GET", path).status == 422, path
     assert ask(server, "GET", f"{CLOSINGS}/2026-10/document?format=csv").status == 422
+    assert ask(server, "GET", f"{STATEMENTS}/R-1").document["printed_number"] == "R-1"
 
 
 def test_statements_are_listed_with_their_sums(server: Serving) -> None:
@@ -325,20 +325,23 @@ def test_statements_in_the_shell(
     assert "carried on" in listed
     assert "1 corrections" in listed
     assert len(shown(shell, capsys, "bill", "list", "--household", "Anna")["data"]) == 1
-    told = table(shell, capsys, "bill", "show", 3)
+    assert "R-1 " in listed
+    told = table(shell, capsys, "bill", "show", "R-3")
     assert "corrects line 2 of statement R-1; Meter 4 ran fast" in told
     assert "from the wallet: 1.75 EUR" in told
     assert shown(shell, capsys, "bill", "show", 3)["number"] == "3"
     assert "held back; the meter ran backwards" in table(shell, capsys, "bill", "show", 1)
     assert table(shell, capsys, "bill", "show", 1, "--as", "csv").startswith("row,statement,")
     paper = tmp_path / "one.html"
-    assert "statement 1 is now" in table(shell, capsys, "bill", "show", 1, "-o", paper)
+    assert "the statement is now" in table(shell, capsys, "bill", "show", 1, "-o", paper)
     assert paper.read_text().startswith("<!DOCTYPE html>")
     assert shell("bill", "show", 1, "-o", tmp_path / "one.doc") == 2
     assert shell("bill", "show", 2, "-o", paper) == 1
     assert "exists and differs" in capsys.readouterr().err
     assert shell("bill", "show", 4) == 2
     assert "there is no statement 4" in capsys.readouterr().err
+    assert shell("bill", "show", "R-4") == 2
+    assert "there is no statement 'R-4'; levity-trio bill list shows all" in capsys.readouterr().err
 
 
 def test_a_month_is_printed_into_a_folder_and_again(

@@ -284,9 +284,15 @@ def closed_statement(books: Books) -> None:
     add(f"INSERT INTO position ({of_position}) VALUES (1, 1, 'base fee', '2026-10', 0, 0, '[]', 0)")
     add(
         "UPDATE statement "
-        "SET closing_id = 1, number = 1, party_digest = '', previous_digest = '', digest = 'd'"
+        "SET closing_id = 1, number = 1, printed_number = '1', party_digest = '', "
+        "previous_digest = '', digest = 'd'"
     )
     add("INSERT INTO statement_party (statement_id, party, sheet) VALUES (1, '{}', '{}')")
+    add(
+        "INSERT INTO supplement (account_id, month, biller_id, made_at, made_by, party_digest, "
+        "previous_digest, digest, party, sheet) "
+        "VALUES (1, '2026-10', 1, '', '', '', '', 's', '{}', '{}')"
+    )
     of_ledger = "account_id, kind, amount, currency, reason, entered_at, entered_by"
     add(f"INSERT INTO ledger ({of_ledger}) VALUES (1, 'payment', 1, 'EUR', '', '', '')")
     add("INSERT INTO settled (ledger_id, statement_id, amount) VALUES (1, 1, 1)")

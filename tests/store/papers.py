@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from levity_trio.billing.statement import Owner, Party, Position, Statement
@@ -25,6 +25,8 @@ from levity_trio.store.billing.statements import (
 from levity_trio.wire.times import stamp
 
 CLOSED_AT: Final = "2026-11-02T23:30:00.000Z"
+CLOSED_ON: Final = date(2026, 11, 3)
+"""The same in Berlin."""
 """Already the third in Berlin."""
 AT: Final = "2026-10-01T00:00:00.000Z"
 FIRST_DIGEST: Final = "0" * 64
@@ -127,7 +129,12 @@ class Papers:
             "SELECT previous_digest, digest FROM statement WHERE number = ?", [number]
         )
         return replace(
-            one, account=account, number=str(number), digest=digest, previous_digest=previous
+            one,
+            account=account,
+            number=str(number),
+            printed_number=f"{one.owner.number_prefix or ''}{number}",
+            digest=digest,
+            previous_digest=previous,
         )
 
     def remove_names(self, number: int) -> None:
@@ -146,16 +153,17 @@ class Papers:
     ) -> None:
         figures, positions = self.drafted(statement_id)
         (said,) = not_closed(self.rows, [(figures, positions)])
-        sheet = sheet_text(as_closed(said, number, previous, CLOSED_AT))
+        printed = f"{said.statement.owner.number_prefix or ''}{number}"
+        sheet = sheet_text(as_closed(said, number, printed, previous, CLOSED_ON))
         names, _ = names_now(self.rows, figures, positions)
         party = names_text(names, "salt", party_digest(f"salt{sheet}"))
         add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
         self.rows(add, [statement_id, party, sheet])
         self.rows(
             "UPDATE statement "
-            "SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ? "
-            "WHERE id = ?",
-            [closing, number, previous, digest, statement_id],
+            "SET closing_id = ?, number = ?, printed_number = ?, party_digest = 'p', "
+            "previous_digest = ?, digest = ? WHERE id = ?",
+            [closing, number, printed, previous, digest, statement_id],
         )
 
     def _statement(self, account: int, one: Statement) -> int:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.reads.money.statements import id_of_own
+from levity_trio.store.reads.money.statements import id_of_number
 from levity_trio.store.reads.people.driving import (
     START,
     STOP,
@@ -86,4 +86,4 @@ def test_the_sessions_of_a_household_in_a_long_history(books: Books, station: St
             True,
         ]
         assert [own_curve(db, one, number) is None for one in (own, other)] == [False, True]
-        assert id_of_own(db, 1, 1) is None
+        assert id_of_number(db, "1", 1) is None

@@ -120,6 +120,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "statement": set(),
     "position": set(),
     "statement_party": {"party", "removed_at", "removed_by"},
+    "supplement": {"party", "sheet"},
     "ledger": {"reason"},
     "settled": set(),
     "bank_line": {"payer"},
@@ -252,6 +253,8 @@ def change(books: Books, table: str, column: str) -> None:
         "sheet",
     ):
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
+    if table == "supplement" and column in ("party", "sheet"):
+        column, other = "party", "NULL, sheet = NULL"
     other = FORGOTTEN.get((table, column), other)
     if (
         table in ("user", "recipient", "message", "load_order", "backend", "series")

@@ -22,7 +22,7 @@ from tests.store.reading import reading
 from tests.store.wallets import ANNA, BEN, Purses
 
 NOT_CLOSED: dict[str, Any] = dict.fromkeys(
-    ("closing_id", "number", "party_digest", "previous_digest", "digest")
+    ("closing_id", "number", "printed_number", "party_digest", "previous_digest", "digest")
 )
 
 
@@ -161,7 +161,8 @@ def test_a_transaction_on_a_closed_statement_is_never_charged(
         f"INSERT INTO position ({of_position}) VALUES (?, 1, 'session', ?, 0, 0, '[]', 5)",
         (number, other),
     )
-    values = "closing_id = 1, number = 9, party_digest = '', previous_digest = '', digest = 'd'"
+    values = "closing_id = 1, number = 9, printed_number = '9', "
+    values += "party_digest = '', previous_digest = '', digest = 'd'"
     add(f"UPDATE statement SET {values} WHERE id = ?", (number,))
     assert refused(purses, LedgerKind.CHARGE, -5, transaction=other) == ("conflict", "transaction")
 
@@ -232,5 +233,5 @@ def test_a_statement_is_named_by_the_number_on_its_paper(purses: Purses) -> None
     assert (entry.statement, entry.statement == own) == (9, False)
     assert purses.books.run(statement_with, ANNA, 9) == own
     for wrong in (own, foreign, 7):
-        with pytest.raises(ChangeRefused, match=f"household {ANNA} has no statement {wrong}"):
+        with pytest.raises(ChangeRefused, match=f"household Anna has no statement {wrong}"):
             purses.books.run(statement_with, ANNA, wrong)

@@ -7,9 +7,15 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.billing.months import Month
+from levity_trio.billing.statement import in_groups
 from levity_trio.documents.making import sheet_of
+from levity_trio.documents.sheet import LabelledValues
+from levity_trio.notify.statements import as_paper, supplements
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Refused
+from levity_trio.store.billing.statements import supplement
+from levity_trio.store.engine.database import rows_of
+from levity_trio.store.keeping.statements import sealed
 from levity_trio.store.reads.money.drafts import missing_of
 from levity_trio.store.reads.money.missing import (
     MissingPiece,
@@ -18,7 +24,17 @@ from levity_trio.store.reads.money.missing import (
     lacks_of_sender,
 )
 from levity_trio.store.writes.money import closing
-from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, month_is_over, rule_of
+from levity_trio.store.writes.money.closing import Supplement
+from tests.store.bills import (
+    BERLIN,
+    FLAT,
+    Biller,
+    charge,
+    correct,
+    house_of_two,
+    month_is_over,
+    rule_of,
+)
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_kept_sheets import paper
@@ -232,11 +248,73 @@ def test_what_papers_lack_is_said_for_as_long_as_they_last(books: Books, station
     books.now = OVER
     assert "no_sender_address" in missing(books)
     biller.close("2026-03")
-    bill_by(books)  # what is added later stands on later papers only
-    with reading(books) as db:
-        lacks = {str(one.code): one for one in lacks_of_closed(db, "2026-03")}
-    assert {code: [one.name for one in lack.things] for code, lack in lacks.items()} == {
+    bill_by(books)  # what is entered later stands on later papers only
+    lacking = {
         "no_sender_address": ["Anna", "Ben"],
         "no_tax_number": ["Anna"],
         "no_address": ["Anna"],
     }
+    assert lacks(books) == lacking
+
+    # Until it is added to these; what is still not known is still lacking.
+    assert [one.account for one in add_to_papers(books)] == [1, 2]
+    assert lacks(books) == {"no_address": ["Anna"]}
+    assert add_to_papers(books) == []
+    books.connection.execute("UPDATE account SET address = 'Weg 2\n10115 Berlin' WHERE id = 1")
+    assert [one.account for one in add_to_papers(books)] == [1]
+    assert lacks(books) == {}
+    with reading(books) as db:
+        assert [*sealed(db)] == []
+        newest = supplement(rows_of(db), 1)
+        assert newest is not None
+        assert newest.statement.digest != paper(books, 1).first.digest
+    sheet = sheet_of(as_paper(newest))
+    assert sheet.title == "Supplement to statement 1"
+    (about, added) = sheet.blocks
+    assert isinstance(about, LabelledValues)
+    assert isinstance(added, LabelledValues)
+    assert about.pairs == (("Statement 1", "of 2 April 2026"),)
+    assert added.pairs == (("Recipient", "Anna · Weg 2 · 10115 Berlin"),)
+    assert any(in_groups(newest.statement.digest or "") in line for line in sheet.small)
+    books.connection.execute("DROP TRIGGER supplement_names_go")
+    books.connection.execute("UPDATE supplement SET sheet = '{}' WHERE id = 2")
+    with reading(books) as db:
+        assert [*sealed(db)] == ["what was added to the papers of 2026-03 of account 2 was changed"]
+
+
+def test_a_supplement_says_only_what_the_papers_lacked(books: Books, station: Station) -> None:
+    biller = Biller(house_of_two(books))
+    bill_by(books, address=None, name="Verein")
+    charge(station, 4000)
+    books.now = OVER
+    biller.close("2026-03")
+    bill_by(books, name="Verein", address="Weg 1")
+    (one,) = add_to_papers(books)
+    assert "30/1" in one.sheet  # it stands in the head, as on each paper
+    with reading(books) as db:
+        added = supplement(rows_of(db), 1)
+    assert added is not None
+    values = sheet_of(as_paper(added)).blocks[1]
+    assert isinstance(values, LabelledValues)
+    assert values.pairs == (("Sender", "Verein · Weg 1"),)
+    # It goes with the names of its statements.
+    gone = "UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo'"
+    books.connection.execute(gone)
+    assert books.rows("SELECT party, sheet FROM supplement") == [(None, None)]
+    with reading(books) as db:
+        assert [*sealed(db)] == []
+        assert supplement(rows_of(db), 1) is None
+
+
+def lacks(books: Books) -> dict[str, list[str]]:
+    with reading(books) as db:
+        found = lacks_of_closed(db, "2026-03")
+    return {str(one.code): [thing.name for thing in one.things] for one in found}
+
+
+def add_to_papers(books: Books) -> list[Supplement]:
+    with reading(books) as db:
+        made = supplements(db, "2026-03", books.at, BERLIN, "salt")
+    for one in made:
+        books.run(closing.supplement, one, books.at, "cleo")
+    return made

@@ -112,7 +112,7 @@ def test_a_year(tmp_path: Path, server: Server) -> None:
     for month in (4, 5):
         year.close(month)
     year.sound()
-    restoring.restore(copy, path, ignore, is_forced=True, last_statement=10)
+    restoring.restore(copy, path, ignore, is_forced=True, last_statement="10")
     year.sound()
     for month in (4, 5, 6):
         year.close(month, leaves=month == 6)

@@ -72,6 +72,7 @@ class Purses(House):
         values |= {
             "closing_id": number,
             "number": number,
+            "printed_number": str(number),
             "party_digest": "",
             "previous_digest": "",
         }

@@ -74,6 +74,7 @@ REASONS: Final = {
     "review.words": "figures",
     **dict.fromkeys(("review.told", "review.evidence_told", "review.figures_told"), "figures"),
     "position.told": "as position.reason, which is under the seal",
+    "statement.printed_number": "a number",
     "statement.before": "amounts and days, under the seal",
     "statement.evidence": "made by a machine",
     "position.signed": "made by a machine",

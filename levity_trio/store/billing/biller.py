@@ -19,11 +19,6 @@ _OF_OWNER: Final = (
     "logo",
 )
 _COLUMNS: Final = ", ".join(("id", "template", "name", "address", "contact", *_OF_OWNER))
-PRINTED: Final = (
-    "coalesce((SELECT number_prefix FROM closing JOIN biller ON biller.id = biller_id "
-    "WHERE closing.id = closing_id), '') || number"
-)
-"""The number of a row of `statement` as it stands on the paper."""
 NOBODY: Final = Owner(party=Party(name="", address=()))
 """Stands on a draft as long as nobody said who bills."""
 

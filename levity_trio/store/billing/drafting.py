@@ -23,7 +23,7 @@ from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
 from levity_trio.store.billing.registers import MeterRegisters, registers_of
-from levity_trio.store.billing.rows import before_text, lines_of, lines_text, taxes_text
+from levity_trio.store.billing.rows import before_text, lines_of, lines_text, split_text, taxes_text
 from levity_trio.store.billing.settling import account_before
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
@@ -254,7 +254,7 @@ def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, account: in
     if end is None or end >= until:
         words = Told(
             "household {1} does not end within {2}; enter its last day first",
-            account or 0,
+            found[0][0],
             str(month),
         )
         raise Refused(Code.CONFLICT, words)
@@ -678,7 +678,7 @@ def _row(item: _Item) -> PositionRow:
         started_at=started_at,
         ended_at=ended_at,
         energy_wh=position.energy_wh,
-        split=None if position.split is None else position.split.value,
+        split=split_text(position),
         is_prepaid=int(position.is_prepaid),
         lines=lines_text(position.lines),
         amount=position.amount,

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Final, NamedTuple
 
 from levity_trio.billing.money import CURRENCIES, told_amount
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import PositionKind
+from levity_trio.billing.statement import YEAR
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import (
     Draft,
@@ -29,6 +31,7 @@ from levity_trio.store.billing.drafting import (
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.rows import names_text
 from levity_trio.store.billing.sealing import newest_ids, with_evidence
+from levity_trio.store.billing.settling import local_day
 from levity_trio.store.billing.statements import (
     Printed,
     as_closed,
@@ -39,6 +42,7 @@ from levity_trio.store.billing.statements import (
     seal_of,
 )
 from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.store.lookups.wallets import name_of
 from levity_trio.told import Told, with_told
 
 _PAID_BY_WALLET: Final = (
@@ -46,6 +50,13 @@ _PAID_BY_WALLET: Final = (
     "WHERE kind IN ('charge', 'correction') AND account_id = ? AND tx_id IN ({})"
 )
 """What was charged, less what was given back while the session was another account's."""
+NEWEST_WITH: Final = (
+    "SELECT number, printed_number FROM statement WHERE printed_number > ?1 "
+    "AND printed_number < ?1 || ':' AND rtrim(printed_number, '0123456789') = ?1 UNION ALL "
+    "SELECT last, printed FROM lost_statements WHERE rtrim(printed, '0123456789') = ?1 "
+    "ORDER BY 1 DESC LIMIT 1"
+)
+"""The statement with the highest number that begins so; a digit comes before the colon."""
 
 
 class Order(NamedTuple):
@@ -75,6 +86,7 @@ class Numbered(NamedTuple):
     content: str
     amount: int
     number: int
+    printed_number: str
     language: str | None
     party: str
     sheet: str
@@ -112,13 +124,13 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
             "See the preview, and assign a tariff or enter prices",
         )
         raise Refused(Code.NO_TARIFF, words)
-    if begins.biller is None:
+    biller = newest_biller(rows)
+    if biller is None:
         raise Refused(
             Code.NO_BILLER,
             Told("the bills have no sender; enter it with levity-trio bill owner set"),
         )
-    biller = newest_biller(rows)
-    if biller is not None and found.has_unwanted_tax(biller.owner):
+    if found.has_unwanted_tax(biller.owner):
         words = Told(
             "the sender charges no tax, but the tariffs have some, and who shows tax owes it: set "
             "it to 0 in the tariffs, or change how the sender is taxed"
@@ -141,12 +153,24 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
     ]
     statements, previous = list[Numbered](), begins.newest_digest
     said = not_closed(rows, (one[1:] for one in billed))
+    day = local_day(order.at, terms.rule.zone)
+    prefix, before = _series(rows, biller.owner.number_prefix or "", day, begins.next_number)
     for number, (one, printed) in enumerate(zip(billed, said, strict=True), begins.next_number):
-        statements.append(
-            _numbered(rows, one, as_closed(printed, number, previous, order.at), order)
-        )
+        closed = as_closed(printed, number, f"{prefix}{number - before}", previous, day)
+        statements.append(_numbered(rows, one, closed, order))
         previous = statements[-1].digest
     return Closable(found.plan, begins, order, statements)
+
+
+def _series(rows: Rows, prefix: str, day: date, next_number: int) -> tuple[str, int]:
+    """Return what the printed numbers of a day begin with, and how many statements there were
+    before the one that is number 1. A prefix never ends in a digit, so no two numbers are equal."""
+    if YEAR not in prefix:
+        return prefix, 0
+    prefix = prefix.replace(YEAR, str(day.year))
+    for number, printed in rows(NEWEST_WITH, (prefix,)):
+        return prefix, number - int(printed.removeprefix(prefix))
+    return prefix, next_number - 1
 
 
 def _check_shown(rows: Rows, found: Draft, shown: Mapping[int, int]) -> None:
@@ -159,10 +183,9 @@ def _check_shown(rows: Rows, found: Draft, shown: Mapping[int, int]) -> None:
     for account in sorted(totals.keys() | shown.keys()):
         now, then = totals[account], shown.get(account, 0)
         if now != then:
-            ((name,),) = rows("SELECT name FROM account WHERE id = ?", (account,))
             words = Told(
                 "{1} comes to {2} now, and the preview showed {3}; look at it, and close it again",
-                *(name, told_amount(now, currency), told_amount(then, currency)),
+                *(name_of(rows, account), told_amount(now, currency), told_amount(then, currency)),
             )
             raise Refused(Code.CHANGED, words)
 
@@ -180,6 +203,7 @@ def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered
         content=content,
         amount=-one.figures.charged - _paid_by_wallet(rows, one),
         number=number,
+        printed_number=said.statement.printed_number or "",
         language=language,
         party=party,
         sheet=sheet,

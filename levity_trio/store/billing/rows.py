@@ -9,17 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from levity_trio.billing.statement import AccountBefore, Line, Party, QuarterCost, TaxSum
+from levity_trio.billing.statement import (
+    AccountBefore,
+    Line,
+    Party,
+    Position,
+    QuarterCost,
+    Split,
+    TaxSum,
+)
 from levity_trio.records import names_of as fields_of
 from levity_trio.records import record
 from levity_trio.told import of_stored, stored
+from levity_trio.wire.times import stamp
 
 _OF_LINE: Final = fields_of(Line)
 _MARKS: Final = {1: "is_divided", 2: "is_fallback", 4: "is_unmeasured"}
@@ -82,6 +91,21 @@ def lines_text(lines: Iterable[Line]) -> str:
 def lines_of(text: str) -> tuple[Line, ...]:
     """Return the lines of a text of `position.lines`."""
     return tuple(map(line_of, orjson.loads(text)))
+
+
+def split_text(position: Position) -> str | None:
+    """Return by what a position was divided, and where, as the text of `position.split`."""
+    if position.split is None:
+        return None
+    seams = [f"{stamp(at)}={wh}" for at, wh in position.seams]
+    return " ".join((position.split, *seams))
+
+
+def split_of(text: str) -> dict[str, Any]:
+    """Return the fields of a position that a text of `position.split` has."""
+    split, *told = text.split(" ")
+    seams = [(datetime.fromisoformat(at), int(wh)) for at, wh in (one.split("=") for one in told)]
+    return {"split": Split(split), "seams": tuple(seams)}
 
 
 def taxes_text(taxes: Iterable[TaxSum]) -> str:

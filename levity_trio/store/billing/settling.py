@@ -24,7 +24,7 @@ from levity_trio.wire.times import in_zone
 _STATEMENTS: Final = (
     "SELECT statement.id, closing_id, total, is_carried, coalesce(correction, 0), "
     "(SELECT coalesce(sum(amount), 0) FROM settled WHERE settled.statement_id = statement.id), "
-    "number, coalesce(number_prefix, '') || number, statement.month, zone, closed_at, "
+    "number, printed_number, statement.month, zone, closed_at, "
     "coalesce(payment_days, 0) "
     "FROM statement JOIN closing ON closing.id = closing_id "
     "LEFT JOIN biller ON biller.id = biller_id "
@@ -71,7 +71,7 @@ _NEWEST: Final = (
 )
 _SINCE: Final = (
     "SELECT paid_on, entered_at, kind, amount, "
-    "(SELECT number FROM statement WHERE statement.id = statement_id) "
+    "(SELECT printed_number FROM statement WHERE statement.id = statement_id) "
     "FROM ledger WHERE account_id = ? AND id > ? "
     "AND kind NOT IN ('statement', 'charge') AND tx_id IS NULL ORDER BY id"
 )

@@ -33,14 +33,12 @@ from levity_trio.billing.statement import (
     Owner,
     Party,
     Position,
-    Split,
     Statement,
-    printed_number,
 )
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.quarters import corrected_since
-from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, taxes_of
+from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, split_of, taxes_of
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Rows, marks
 from levity_trio.told import N_, Told, joined, with_told
@@ -112,8 +110,8 @@ def earlier_of(positions: Iterable[PositionRow], since: str) -> int:
 
 
 _STATEMENT: Final = (
-    "SELECT number, statement.previous_digest, statement.digest, closed_at, biller_id, party, "  # noqa: S608
-    f"language, sheet, {', '.join(f'statement.{name}' for name in FIGURES)} "
+    "SELECT number, printed_number, statement.previous_digest, statement.digest, closed_at, "  # noqa: S608
+    f"biller_id, party, language, sheet, {', '.join(f'statement.{name}' for name in FIGURES)} "
     "FROM statement JOIN closing ON closing.id = closing_id LEFT "
     "JOIN statement_party ON statement_id = statement.id "
     "WHERE statement.id = ?"
@@ -122,14 +120,12 @@ POSITIONS: Final = (
     f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
 )
 _LINE: Final = (
-    "SELECT statement_id, number, number_prefix, (SELECT count(*) FROM position AS other "
+    "SELECT statement_id, number, printed_number, (SELECT count(*) FROM position AS other "
     "WHERE other.statement_id = one.statement_id "
     "AND (other.kind IN ('held back', 'unpriced'), other.id) <= (one.kind IN ('held back', "
     "'unpriced'), one.id)) "
     "FROM position AS one "
     "JOIN statement ON statement.id = statement_id "
-    "LEFT JOIN closing ON closing.id = closing_id "
-    "LEFT JOIN biller ON biller.id = biller_id "
     "WHERE one.id = ?"
 )
 _ACCOUNT: Final = "SELECT name, address, contact, language, until FROM account WHERE id = ?"
@@ -168,6 +164,14 @@ _CLOSED_AT: Final = (
 )
 
 
+_SUPPLEMENT: Final = (
+    "SELECT sheet, digest, biller_id FROM supplement WHERE sheet IS NOT NULL AND id = ("
+    "SELECT max(one.id) FROM statement JOIN closing ON closing.id = closing_id "
+    "JOIN supplement AS one ON one.account_id = statement.account_id "
+    "AND one.month = statement.month AND made_at >= closed_at WHERE statement.id = ?)"
+)
+
+
 class Printed(NamedTuple):
     """A statement, its templates, its language, and what it said when it was closed.
 
@@ -183,22 +187,23 @@ class Printed(NamedTuple):
 
 
 class LineNumber(NamedTuple):
-    """Where a position stands: the closed statement, what stands before its number on the paper,
-    and the number of the line on it."""
+    """Where a position stands: the closed statement, its number, also as printed, and the number of
+    the line on it."""
 
     statement_id: int
     number: int
-    prefix: str | None
+    printed: str
     line: int
-
-    @property
-    def printed(self) -> str:
-        return printed_number(self.prefix, str(self.number)) or ""
 
 
 def statement(rows: Rows, statement_id: int) -> Statement:
     """Return a closed statement by the id of its row. Raises LookupError if there is none."""
-    return next(printed(rows, (statement_id,))).statement
+    return closed(rows, statement_id).statement
+
+
+def closed(rows: Rows, statement_id: int) -> Printed:
+    """Return the same to be printed."""
+    return next(printed(rows, (statement_id,)))
 
 
 def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
@@ -211,9 +216,8 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         found = rows(_STATEMENT, (statement_id,))
         if not found:
             raise LookupError(f"there is no statement with the id {statement_id}")
-        number, previous_digest, digest, closed_at, biller_id, party, language, sheet, *values = (
-            found[0]
-        )
+        number, name, previous_digest, digest, closed_at, *more = found[0]
+        biller_id, party, language, sheet, *values = more
         figures, positions = (
             Figures(*values),
             [PositionRow(*row) for row in rows(POSITIONS, (statement_id,))],
@@ -221,9 +225,21 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         biller = billers(biller_id)
         names = names_of(party) if party else None
         one = statement_of(rows, figures, positions, names, _owner(biller))
-        closed = replace(one, number=str(number), closed_on=_local_day(closed_at, figures.zone))
+        day = _local_day(closed_at, figures.zone)
+        closed = replace(one, number=str(number), printed_number=name, closed_on=day)
         sealed = replace(closed, digest=digest, previous_digest=previous_digest)
         yield Printed(sealed, _templates(biller, newest), language, sheet)
+
+
+def supplement(rows: Rows, statement_id: int) -> Printed | None:
+    """Return what was added to a closed statement, as a paper beside it; None if nothing was."""
+    for sheet, digest, biller in rows(_SUPPLEMENT, (statement_id,)):
+        one = closed(rows, statement_id)
+        number = f"{one.statement.printed_number} supplement"
+        owner = biller_of(rows, biller).owner
+        added = replace(one.statement, printed_number=number, digest=digest, owner=owner)
+        return one._replace(statement=added, sheet=sheet)
+    return None
 
 
 def not_closed(
@@ -237,12 +253,10 @@ def not_closed(
         yield Printed(one, _templates(newest), language)
 
 
-def as_closed(one: Printed, number: int, previous: str, at: str) -> Printed:
-    """Return a statement as it is when it is closed, but for its digest, which covers what it
-    says."""
-    closed = replace(
-        one.statement, number=str(number), closed_on=_local_day(at, one.statement.zone)
-    )
+def as_closed(one: Printed, number: int, name: str, previous: str, day: date) -> Printed:
+    """Return a statement as it is when it is closed on a day, with the printed number `name`, but
+    for its digest, which covers what it says."""
+    closed = replace(one.statement, number=str(number), printed_number=name, closed_on=day)
     return one._replace(statement=replace(closed, digest=NO_DIGEST, previous_digest=previous))
 
 
@@ -381,7 +395,7 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         started_at=_moment(row.started_at),
         ended_at=_moment(row.ended_at),
         energy_wh=row.energy_wh,
-        split=Split(row.split) if row.split else None,
+        **(split_of(row.split) if row.split else {"split": None}),
         lines=lines_of(row.lines),
         corrects=corrected.line if corrected else None,
         corrected_statement=str(corrected.number) if corrected else None,

@@ -45,7 +45,13 @@ from levity_trio.store.keeping.copies import (
     open_partial,
     used_by_nobody_else,
 )
-from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
+from levity_trio.store.keeping.numbers import (
+    LastNumber,
+    Numbers,
+    last_number,
+    lost_statements,
+    skip_statements,
+)
 from levity_trio.store.reads.site.database import newest
 from levity_trio.wire.times import stamp
 from levity_trio.writing import mend, place, sync_folder
@@ -100,8 +106,8 @@ class Restored(NamedTuple):
     kept: Path | None
     lost: LostSince | None
     last_transaction_id: int
-    last_statement: int | None
-    """The number behind which those of statements go on; None: billing has not begun."""
+    last_statement: str | None
+    """The printed number behind which those of statements go on; None: billing has not begun."""
     unknown: Sequence[str] = ()
     """The webhooks, settings and backends whose secrets the key beside the database does not
     open."""
@@ -137,7 +143,7 @@ class _ReplacedDatabase(NamedTuple):
     lost: LostSince | None = None
     """What would be lost; None if it is not a later state of the backup."""
     highest: Mapping[str, int] = {}
-    last_statement: int = 0
+    last_statement: LastNumber = LastNumber(0, "")
 
 
 def restore(
@@ -146,7 +152,7 @@ def restore(
     progress: Progress,
     *,
     is_forced: bool = False,
-    last_statement: int | None = None,
+    last_statement: str | None = None,
     key_file: Path | None = None,
     folder: Path = FOLDER,
 ) -> Restored:
@@ -183,13 +189,13 @@ def restore(
                 unknown = secret_key.unknown(rows, key)
                 kept = swap(partial, database)
             return Restored(
-                held, kept, standing.lost, last, billed.last if billed else None, unknown
+                held, kept, standing.lost, last, billed and billed.last.printed, unknown
             )
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
 
 
-def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:
+def go_on(address: PostgresqlAddress, last_statement: str | None) -> Restored:
     """Do the same for the ids of a database that PostgreSQL's own tools have restored. Raises
     EnvironmentProblem."""
     restored: Restored = of_postgresql("restoring").go_on(address, last_statement)
@@ -208,7 +214,8 @@ def _examine(source: sqlite3.Connection, database: Path) -> _ReplacedDatabase:
             db, is_later = FileDatabase(present), is_contained(source, present)
             lost = _beyond(present, source) if is_later else None
             return _ReplacedDatabase(
-                content(db), is_contained(present, source), lost, highest, last_number(db) or 0
+                *(content(db), is_contained(present, source), lost, highest),
+                last_number(db) or LastNumber(0, ""),
             )
     except sqlite3.DatabaseError:
         return _ReplacedDatabase()

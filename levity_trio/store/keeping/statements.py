@@ -46,6 +46,10 @@ _SIGNED: Final = (
     "AND length(signed) = 64 ORDER BY number, position.id"
 )
 _SHEET: Final = "SELECT sheet FROM statement_party WHERE statement_id = ?"
+_SUPPLEMENTS: Final = (
+    "SELECT account_id, month, party_digest, previous_digest, digest, party, sheet "
+    "FROM supplement ORDER BY id"
+)
 _CLOSINGS: Final = (
     "SELECT closing.month, closing.statements, closing.previous_digest, closing.digest, "
     "count(statement.id), (SELECT digest FROM statement WHERE closing_id = closing.id "
@@ -115,6 +119,7 @@ def sealed(db: Database) -> Iterator[str]:
             yield f"statement {number} does not follow the one before: one of them was made later"
         before, expected = digest, number + 1
     yield from _closings(db)
+    yield from _supplements(db)
 
 
 def _changed_texts(
@@ -124,10 +129,25 @@ def _changed_texts(
     if party_digest(party) != of_party:
         yield f"the names on statement {number} were changed after it was closed"
         return
-    names = orjson.loads(party)
     ((sheet,),) = db.execute(_SHEET, (statement,)).fetchall()
-    if party_digest(f"{names['salt']}{sheet}") != names["sheet"]:
+    if not _is_sheet(party, sheet):
         yield f"what statement {number} says was changed after it was closed"
+
+
+def _is_sheet(party: str, sheet: str) -> bool:
+    names = orjson.loads(party)
+    return bool(party_digest(f"{names['salt']}{sheet}") == names["sheet"])
+
+
+def _supplements(db: Database) -> Iterator[str]:
+    """What was added to papers is as it was then, and none is missing between two others."""
+    before = BEGINNING
+    for account, month, of_party, previous, digest, party, sheet in db.execute(_SUPPLEMENTS):
+        is_own = seal_of(account, month, of_party, previous) == digest and previous == before
+        has_names = party is None or (party_digest(party) == of_party and _is_sheet(party, sheet))
+        if not is_own or not has_names:
+            yield f"what was added to the papers of {month} of account {account} was changed"
+        before = digest
 
 
 def _closings(db: Database) -> Iterator[str]:

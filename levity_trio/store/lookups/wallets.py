@@ -29,6 +29,12 @@ _CLOSED: Final = (
 )
 
 
+def name_of(rows: Rows, account: int) -> str:
+    """Return what people call an account; its number if it is not known."""
+    found = rows("SELECT name FROM account WHERE id = ?", (account,))
+    return str(found[0][0] if found else account)
+
+
 def standing_of(rows: Rows, account: int) -> WalletStanding:
     """Return how an account stands; one without terms is postpaid."""
     ((balance, reserved, is_prepaid, limit),) = rows(_STANDING, (account,))

@@ -17,7 +17,7 @@ from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping.checking import check_schema, numbered
 from levity_trio.store.keeping.copies import Content, content
-from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
+from levity_trio.store.keeping.numbers import LastNumber, Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, IdLeap, Restored
 from levity_trio.store.postgresql.checking import ExaminedDatabase
 from levity_trio.store.postgresql.connection import (
@@ -40,7 +40,7 @@ _COUNTER = (
 )
 
 
-def go_on(address: str, last_statement: int | None) -> Restored:
+def go_on(address: str, last_statement: str | None) -> Restored:
     """Let all ids go on far above, and statements behind `last_statement`. Twice does no harm.
 
     Raises:
@@ -55,13 +55,13 @@ def go_on(address: str, last_statement: int | None) -> Restored:
             keep_alone(connection)
             db = PostgresqlDatabase(connection)
             check_schema(ExaminedDatabase(db, address), address)
-            held, billed = content(db), lost_statements(db, last_statement, 0)
+            held, billed = content(db), lost_statements(db, last_statement, LastNumber(0, ""))
             last = _renumber(db, held, billed)
             connection.run(_REPLACE)
             connection.run(_IS_HERE)
             connection.run("DELETE FROM secret_key")
             connection.run("COMMIT")
-            return Restored(held, None, None, last, billed.last if billed else None)
+            return Restored(held, None, None, last, billed and billed.last.printed)
     except sqlite3.Error as error:
         advice = OWNER_ADVICE if is_not_allowed(error) else ""
         raise EnvironmentProblem(f"cannot let {address} go on: {error}{advice}") from error

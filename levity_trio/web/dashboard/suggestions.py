@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from levity_trio.billing.statement import YEAR
 from levity_trio.locale import N_, _
 from levity_trio.records import record
 from levity_trio.store.reads.transactions.billed import BilledTransaction
@@ -265,8 +266,9 @@ class Suggestions:
         suggestions: list[Suggestion] = []
         for one in await self._rows("/api/admin/statements", **query):
             amount, left = (money(one[name], one["currency"]) for name in ("total", "open"))
-            names = {"number": one["number"], "month": month(one["month"]), "amount": amount}
-            suggestions.append(Suggestion(str(one["number"]), _(words, **names, open=left)))
+            names = {"number": one["printed_number"], "month": month(one["month"])}
+            said = _(words, **names, amount=amount, open=left)
+            suggestions.append(Suggestion(str(one["number"]), said))
         return suggestions
 
     async def _places(self, _around: Circumstances) -> list[Suggestion]:
@@ -279,6 +281,10 @@ class Suggestions:
 
 async def _nothing(_suggestions: Suggestions, _around: Circumstances) -> Sequence[Suggestion]:
     return ()
+
+
+async def _years(_suggestions: Suggestions, _around: Circumstances) -> Sequence[Suggestion]:
+    return (Suggestion(f"{YEAR}-", _("Begins anew each year")),)
 
 
 def _named(path: str) -> Callable[[Suggestions, Circumstances], Awaitable[Sequence[Suggestion]]]:
@@ -306,6 +312,7 @@ _READERS: Final[
     "space": Suggestions._places,
     "station": _named("/api/admin/stations"),
     "statement": Suggestions._statements,
+    "number_prefix": _years,
 }
 """What reads the suggestions of a field, by the last part of its name."""
 

@@ -208,6 +208,7 @@ TITLES: Final = _by_request(
             "PUT /own-settings/backup": "Set where a copy goes each night",
             "DELETE /own-settings/{way}": "Set it no more",
             "POST /closings/{month}/mail": "Mail the statements",
+            "POST /closings/{month}/supplements": "Add to the papers of a month",
             "POST /drain": "Drain this server",
             "POST /imports/levity/chargers": "Import chargers from Levity",
             "POST /imports/levity/transactions": "Import sessions from Levity",
@@ -443,6 +444,7 @@ DONE: Final = _by_request(
             "POST /closings/{month}/mail": (
                 "Mails that go out now: {mails}. Mails that wait or were sent already: {earlier}"
             ),
+            "POST /closings/{month}/supplements": "Added: mail it, or print it beside each paper",
             "POST /recipients/{id}/test": "The test was sent",
             "PUT /api/me/recipient": "Done: messages come as you chose",
             "POST /api/me/reports": "Thank you. The answer will appear here",

@@ -40,6 +40,7 @@ FACTS = (
     "local_list webhook webhook_given_up configuration_reading configuration_template file "
     "file_url tag credential certificate registration serial_change certificate_request "
     "securing securing_step ownership biller closing statement position statement_party ledger "
+    "supplement "
     "tariff tariff_version tariff_assignment meter_reading certificate_name wallet_terms "
     "personal_deletion lost_statements user login evidence_pruning report usage_limit "
     "recipient cause message load_site load_wish price_wish load_order load_span load_forgotten "

@@ -98,7 +98,7 @@ def statements(connection: sqlite3.Connection) -> None:
     connection.execute(
         "UPDATE statement "
         "SET closing_id = (SELECT id FROM closing "
-        "WHERE closing.month = statement.month), number = id, party_digest = '', "
-        "previous_digest = id - 1, digest = id"
+        "WHERE closing.month = statement.month), number = id, "
+        "printed_number = id, party_digest = '', previous_digest = id - 1, digest = id"
     )
     connection.execute("DELETE FROM bill_work WHERE tx_id IN (SELECT tx_id FROM position)")

@@ -30,7 +30,7 @@ from tests.web.api.conftest import Site
 )
 def test_a_file_is_called_by_month_household_and_number(name: str | None, named: str) -> None:
     to = None if name is None else Party(name=name, address=())
-    assert name_of(replace(forms.one_line(), number="7", to=to)) == named
+    assert name_of(replace(forms.one_line(), printed_number="7", to=to)) == named
 
 
 async def test_a_crowd_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,7 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
         "credit": 0,
         "due_on": "2026-11-14",
         "reminded_at": None,
+        "supplemented_at": None,
     }
     both = [
         {

@@ -9,22 +9,19 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from levity_trio.bank.matching import BookedSum, Books, UnpaidStatement
-from levity_trio.billing.statement import printed_number
 from levity_trio.store.engine.database import Database, rows_of
 
 _OPEN: Final = (
-    "SELECT statement.account_id, number, number_prefix, asked - paid FROM settlement "
-    "JOIN statement ON statement.id = statement_id JOIN closing ON closing.id = closing_id "
-    "LEFT JOIN biller ON biller.id = biller_id "
+    "SELECT account_id, printed_number, asked - paid FROM settlement "
+    "JOIN statement ON statement.id = statement_id "
     "WHERE paid < asked ORDER BY number"
 )
 _PAYMENTS: Final = (
     "SELECT ledger.account_id, "
-    "coalesce('statement:' || number, 'account:' || ledger.account_id), amount, paid_on "
+    "coalesce('statement:' || printed_number, 'account:' || ledger.account_id), amount, paid_on "
     "FROM ledger LEFT JOIN statement ON statement.id = statement_id "
     "WHERE kind IN ('payment', 'top-up', 'chargeback') ORDER BY ledger.id"
 )
-_PREFIXES: Final = "SELECT DISTINCT number_prefix FROM biller WHERE number_prefix IS NOT NULL"
 _DECIDED: Final = (
     "SELECT digest, CASE WHEN ledger_id IS NULL THEN 'nobody' ELSE 'entered' END, reference "
     "FROM bank_line ORDER BY decided_at, digest"
@@ -39,10 +36,7 @@ _KNOWN: Final = (
 def books(db: Database) -> Books:
     """Return all households, what they owe, and what they paid."""
     rows = rows_of(db)
-    unpaid: list[UnpaidStatement] = []
-    for account, number, prefix, amount in rows(_OPEN, ()):
-        printed = printed_number(prefix, str(number)) or ""
-        unpaid.append(UnpaidStatement(account=account, number=number, printed=printed, open=amount))
+    unpaid = [UnpaidStatement(*row) for row in rows(_OPEN, ())]
     known: dict[str, set[int]] = defaultdict(set)
     for payer, account in rows(_KNOWN, ()):
         known[payer].add(account)
@@ -50,7 +44,6 @@ def books(db: Database) -> Books:
         names=dict(rows("SELECT id, name FROM account ORDER BY name", ())),
         open=unpaid,
         payments=[BookedSum(*row) for row in rows(_PAYMENTS, ())],
-        prefixes=[prefix for (prefix,) in rows(_PREFIXES, ())],
         known=known,
     )
 

@@ -3,19 +3,21 @@ would lack."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.statement import Owner
+from levity_trio.billing.statement import Owner, Party
 from levity_trio.records import in_order, record
-from levity_trio.store.billing.biller import Biller, biller_of, newest_biller
+from levity_trio.store.billing.biller import Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.drafting import Draft
 from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.rows import names_of
+from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Database, Rows, marks, rows_of
 from levity_trio.store.reads.chargers.chargers import served
@@ -110,11 +112,17 @@ ON_PAPER: Final[Mapping[Lack, str]] = {
 LASTING: Final = (Lack.NO_SENDER_ADDRESS, Lack.NO_TAX_NUMBER, Lack.NO_ADDRESS)
 """What a closed paper lacks for good."""
 _PAPERS: Final = (
-    "SELECT statement.account_id, charged, biller_id, party FROM statement "
-    "JOIN closing ON closing.id = closing_id JOIN statement_party ON statement_id = statement.id "
+    "SELECT statement.id, statement.account_id, charged, "
+    "coalesce(added.biller_id, closing.biller_id), coalesce(added.party, statement_party.party) "
+    "FROM statement JOIN closing ON closing.id = closing_id "
+    "JOIN statement_party ON statement_id = statement.id "
+    "LEFT JOIN supplement AS added ON added.id = (SELECT max(id) FROM supplement "
+    "WHERE account_id = statement.account_id AND month = statement.month "
+    "AND made_at >= closed_at) "
     "WHERE statement.month = ? AND number IS NOT NULL AND currency = 'EUR' "
-    "AND biller_id IS NOT NULL AND party IS NOT NULL"
+    "AND closing.biller_id IS NOT NULL AND statement_party.party IS NOT NULL ORDER BY number"
 )
+_ACCOUNT: Final = "SELECT name, address, contact FROM account WHERE id = ?"
 SMALL_BILL: Final = 25_000
 """§ 33 UStDV: up to 250 EUR, a bill needs neither the sender's tax number nor to whom it goes."""
 _TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
@@ -226,21 +234,79 @@ def lacks_of_sender(db: Database, day: date) -> list[MissingPiece]:
 
 def lacks_of_closed(db: Database, month: str) -> list[MissingPiece]:
     """Return what the papers of a closed month lack, and whose they are."""
-    rows = rows_of(db)
     lacks: dict[Lack, list[tuple[int, str]]] = {code: [] for code in LASTING}
-    for account, charged, biller_id, party in rows(_PAPERS, (month,)):
-        owner, to = biller_of(rows, biller_id).owner, names_of(party).party
-        is_large = charged > SMALL_BILL
-        has_number = owner.tax_number or owner.vat_number
-        is_lacking = (
-            not owner.party.address,
-            is_large and not has_number,
-            is_large and not to.address,
-        )
-        for code, lacking in zip(LASTING, is_lacking, strict=True):
-            if lacking and owner.tax_kind != "no business":
-                lacks[code].append((account, to.name))
+    for paper in _papers(rows_of(db), month):
+        for code in _lacking(paper.owner, paper.to, paper.charged):
+            lacks[code].append((paper.account, paper.to.name))
     return [_about(code, _named(whose)) for code, whose in lacks.items() if whose]
+
+
+class _ClosedPaper(NamedTuple):
+    """A closed paper in EUR: its row, its household, what it asks for, and who bills and to whom it
+    goes, as it says or as was added."""
+
+    id: int
+    account: int
+    charged: int
+    owner: Owner
+    to: Party
+
+
+def _papers(rows: Rows, month: str) -> Iterator[_ClosedPaper]:
+    for number, account, charged, biller_id, party in rows(_PAPERS, (month,)):
+        owner = biller_of(rows, biller_id).owner
+        yield _ClosedPaper(number, account, charged, owner, names_of(party).party)
+
+
+def _lacking(owner: Owner, to: Party, charged: int) -> Iterator[Lack]:
+    """Yield what a paper lacks for good (§§ 14 UStG, 33 UStDV)."""
+    if owner.tax_kind == "no business":
+        return
+    if not owner.party.address:
+        yield Lack.NO_SENDER_ADDRESS
+    if charged > SMALL_BILL and not owner.tax_number and not owner.vat_number:
+        yield Lack.NO_TAX_NUMBER
+    if charged > SMALL_BILL and not to.address:
+        yield Lack.NO_ADDRESS
+
+
+@record
+class Addition:
+    """What is added to all closed papers of a household for a month: who bills and to whom they
+    go, and which of that they lacked."""
+
+    account: int
+    biller: Biller
+    to: Party
+    statements: tuple[Printed, ...]
+    added: frozenset[str]
+
+
+def additions(db: Database, month: str) -> list[Addition]:
+    """Return what can be added to the papers of a closed month by what is known now."""
+    rows = rows_of(db)
+    biller = newest_biller(rows)
+    if biller is None:
+        return []
+    papers: dict[int, list[_ClosedPaper]] = defaultdict(list)
+    for paper in _papers(rows, month):
+        papers[paper.account].append(paper)
+    found: list[Addition] = []
+    for account, own in papers.items():
+        ((name, address, contact),) = rows(_ACCOUNT, (account,))
+        to = Party(name=name, address=address_lines(address), contact=contact)
+        added: set[str] = set()
+        for paper in own:
+            owner = replace(biller.owner, tax_kind=paper.owner.tax_kind)
+            added |= {*_lacking(paper.owner, paper.to, paper.charged)}
+            added -= {*_lacking(owner, to, paper.charged)}
+        if added:
+            statements = tuple(printed(rows, (paper.id for paper in own)))
+            addition = Addition(
+                account=account, biller=biller, to=to, statements=statements, added=frozenset(added)
+            )
+            found.append(addition)
+    return found
 
 
 def _of_sender(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:

@@ -87,10 +87,6 @@ class HeldBackTransaction:
     comes_in: str | None = None
 
 
-_PRINTED: Final = (
-    "coalesce((SELECT number_prefix FROM closing JOIN biller ON biller.id = biller_id "
-    "WHERE closing.id = {0}.closing_id), '') || {0}.number"
-)
 _TOLD: Final = (
     *("statements", "amount", "from_wallets", "carried_in", "currency", "closed_at", "closed_by"),
     *("billed_wh", "earlier_wh", "corrections", "held_back"),
@@ -121,9 +117,9 @@ _HELD_BACK: Final = Shape(
     name="account.name",
     charger="position.cp_id",
     tag="id_tag",
-    statement=_PRINTED.format("statement"),
+    statement="printed_number",
     asked_on=(
-        f"(SELECT {_PRINTED.format('later')} FROM position AS one "  # noqa: S608
+        "(SELECT later.printed_number FROM position AS one "
         "JOIN statement AS later ON later.id = one.statement_id "
         "WHERE one.tx_id = position.tx_id AND one.account_id = position.account_id "
         "AND one.kind IN ('session', 'free') AND later.number IS NOT NULL "

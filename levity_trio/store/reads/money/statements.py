@@ -7,7 +7,6 @@ from typing import Final
 
 from levity_trio.billing.settling import StatementState
 from levity_trio.records import record
-from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.pages import (
@@ -51,7 +50,8 @@ class ClosedStatement(StatementSums):
     """A closed statement, its number as printed, and how it stands today: `open` is what of its
     total is to be paid now, `due_on` the last day to pay, null where nothing is asked. `credit` is
     what comes back of it with the statement for `credit_month`.
-    `reminded_at` is when a reminder was last mailed."""
+    `reminded_at` is when a reminder was last mailed, `supplemented_at` when what it lacked was
+    added."""
 
     number: int
     printed_number: str
@@ -63,6 +63,7 @@ class ClosedStatement(StatementSums):
     credit_month: str | None
     due_on: str | None
     reminded_at: str | None
+    supplemented_at: str | None
 
 
 @record
@@ -70,6 +71,7 @@ class StatementFilters:
     """A filter of closed statements; None means all. `today` is the local day of the reader."""
 
     today: str
+    number: str | None = None
     account: int | None = None
     month: str | None = None
     state: str | None = None
@@ -85,7 +87,6 @@ _COUNTED: Final = {
     )
 }
 _SUMS: Final = _COUNTED | {
-    "printed_number": PRINTED,
     "account": "statement.account_id",
     "month": "statement.month",
     "digest": "statement.digest",
@@ -136,6 +137,10 @@ _CLOSED: Final = Shape(
         "(SELECT max(created_at) FROM message WHERE message.statement_id = statement.id "
         "AND kind = 'reminder')"
     ),
+    supplemented_at=(
+        "(SELECT max(made_at) FROM supplement WHERE supplement.account_id = statement.account_id "
+        "AND supplement.month = statement.month AND made_at >= closed_at AND sheet IS NOT NULL)"
+    ),
 )
 _OPEN: Final = (
     StatementState.UNPAID,
@@ -163,6 +168,11 @@ _QUARTERS: Final = (
     "SELECT 1 FROM position JOIN statement ON statement.id = statement_id "
     "WHERE number = ? AND lines LIKE '%,[[%' LIMIT 1"
 )
+LONGEST_NUMBER: Final = 18
+_OF_NUMBER: Final = (
+    "SELECT id FROM statement WHERE (printed_number = ?1 OR number = ?2) "
+    "AND (CAST(?3 AS INTEGER) IS NULL OR account_id = ?3)"
+)
 _IS_CLOSED: Final = WhereCondition("number IS NOT NULL")
 
 
@@ -175,6 +185,9 @@ def closed_statements(
     """Return a page of closed statements, the newest first if nothing else is asked for. Raises
     NoPage."""
     found = given(("account_id = ?", filters.account), ("month = ?", filters.month))
+    if filters.number is not None:
+        numbered = id_of_number(db, filters.number)
+        found.append(WhereCondition("statement.id = ?", (numbered,)))
     source = f"statement {_SETTLED}"
     if filters.state in _OPEN:
         source = _FROM_OPEN
@@ -206,17 +219,11 @@ def closed_between(
     return _CLOSED.every(db, f"{rest}ORDER BY number", (today, *span))
 
 
-def id_of_number(db: Database, number: int) -> int | None:
-    """Return the row of a closed statement."""
-    found = db.execute("SELECT id FROM statement WHERE number = ?", (number,)).fetchall()
-    return found[0][0] if found else None
-
-
-def id_of_own(db: Database, account: int, number: int) -> int | None:
-    """Return the row of a closed statement of an account, None for any other."""
-    found = db.execute(
-        "SELECT id FROM statement WHERE number = ? AND account_id = ?", (number, account)
-    ).fetchall()
+def id_of_number(db: Database, number: str, account: int | None = None) -> int | None:
+    """Return the row of a closed statement with this number, as it is printed or without what it
+    begins with; None for that of another account, if one is given."""
+    plain = int(number) if number.isdecimal() and len(number) <= LONGEST_NUMBER else None
+    found = db.execute(_OF_NUMBER, (number, plain, account)).fetchall()
     return found[0][0] if found else None
 
 
@@ -244,9 +251,12 @@ def has_quarters(db: Database, number: int) -> bool:
     return bool(db.execute(_QUARTERS, (number,)).fetchall())
 
 
-def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, int]]:
-    """Return the rows and numbers of the next closed statements of a month."""
-    sql = "SELECT id, number FROM statement WHERE month = ? AND number > ? ORDER BY number LIMIT ?"
+def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, str]]:
+    """Return the rows and printed numbers of the next closed statements of a month."""
+    sql = (
+        "SELECT id, printed_number FROM statement "
+        "WHERE month = ? AND number > ? ORDER BY number LIMIT ?"
+    )
     return db.execute(sql, (month, number, most)).fetchall()
 
 

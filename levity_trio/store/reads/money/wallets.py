@@ -9,7 +9,6 @@ from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.settling import settlement_of
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of, standing_of
@@ -120,7 +119,7 @@ _ENTRY: Final = Shape(
     EntryRow,
     account="account_id",
     statement=_OF_STATEMENT.format("number"),
-    printed_number=_OF_STATEMENT.format(PRINTED),
+    printed_number=_OF_STATEMENT.format("printed_number"),
     transaction="tx_id",
 )
 _RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")

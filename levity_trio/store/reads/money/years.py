@@ -38,22 +38,18 @@ _PREPAID: Final = (
 )
 _MONEY: Final = (
     "SELECT paid_on, entered_at, kind, ledger.account_id, account.name, ledger.currency, amount, "
-    "reason, coalesce(number_prefix, '') || number "
+    "reason, printed_number "
     "FROM ledger JOIN account ON account.id = ledger.account_id "
     "LEFT JOIN statement ON statement.id = statement_id "
-    "LEFT JOIN closing ON closing.id = closing_id LEFT JOIN biller ON biller.id = biller_id "
     "WHERE kind NOT IN ('statement', 'charge') AND tx_id IS NULL "
     "AND coalesce(paid_on, entered_at) BETWEEN ? AND ? ORDER BY ledger.id"
 )
 """What the program enters for sessions is on the statements that list these."""
 _CORRECTED: Final = (
-    "SELECT statement.number, coalesce(number_prefix, '') || billed.number, billed.month, "
-    "position.lines "
+    "SELECT statement.number, billed.printed_number, billed.month, position.lines "
     "FROM statement JOIN position ON position.statement_id = statement.id "
     "JOIN position AS corrected ON corrected.id = position.corrects "
     "JOIN statement AS billed ON billed.id = corrected.statement_id "
-    "JOIN closing ON closing.id = billed.closing_id "
-    "LEFT JOIN biller ON biller.id = biller_id "
     "WHERE statement.number BETWEEN ? AND ? AND position.is_prepaid = 0 ORDER BY position.id"
 )
 """The lines that correct earlier statements, and which."""

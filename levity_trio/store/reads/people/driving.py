@@ -21,7 +21,6 @@ from levity_trio.access.tags import Status
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.billing.states import BillState
 from levity_trio.records import Personal, copied, in_order, record
-from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.lookups import local_lists as stored
@@ -600,7 +599,7 @@ class WaitingReport(DriverReport):
     still_listed: tuple[str, ...]
 
 
-_NUMBER: Final = f"(SELECT {PRINTED} FROM statement WHERE number = report.statement_number)"  # noqa: S608 - our own words
+_NUMBER: Final = "(SELECT printed_number FROM statement WHERE number = report.statement_number)"
 _SHAPE: Final = Shape(
     DriverReport,
     id="report.id",

@@ -13,7 +13,6 @@ import orjson
 
 from levity_trio.access.tags import Policy
 from levity_trio.records import record
-from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.pages import Shape
@@ -55,7 +54,7 @@ _OF_TASK: Final = (
 _NEW: Final = "WHERE household_task.id = ? AND account.created_at >= done_at LIMIT 1"
 """The condition for households that a task added: others are older than it."""
 _BILLED: Final = (
-    f"SELECT {PRINTED}, account.name {_OF_TASK} "
+    f"SELECT printed_number, account.name {_OF_TASK} "
     "JOIN statement ON statement.account_id = account.id "
     "JOIN closing ON closing.id = closing_id "
     "WHERE household_task.id = ? AND closed_at > done_at LIMIT 1"

@@ -41,7 +41,7 @@ _NUMBER: Final = re.compile(
 """The number of a statement, as people type it or as a bank shows its reference: 7, Statement 7,
 Nr. 7, Statement 7, Flat 1."""
 _PRINTED: Final = re.compile(
-    r"(?:(?:statement|abrechnung) )?(?P<whole>\S*\D(?P<number>\d{1,18}))(?:,.*)?", re.IGNORECASE
+    r"(?:(?:statement|abrechnung) )?(?P<whole>\S*\D\d{1,18})(?:,.*)?", re.IGNORECASE
 )
 """The same as it stands on a paper with a prefix: 2026-7, Statement 2026-7, Flat 1."""
 _CHARGERS: Final = (
@@ -89,6 +89,12 @@ _OF_HOUSEHOLD: Final = (
     "SELECT tx_id, started_at FROM booked WHERE account_id = ? "
     "ORDER BY started_at DESC, tx_id DESC LIMIT ?"
 )
+_NUMBERED: Final = (
+    "SELECT number FROM statement WHERE number = ?2 OR printed_number IN (?1, "
+    "rtrim((SELECT printed_number FROM statement WHERE number IS NOT NULL "
+    "ORDER BY number DESC LIMIT 1), '0123456789') || ?1)"
+)
+"""The one with this number, also without what the newest numbers begin with."""
 _OF_ACCOUNT: Final = (
     "SELECT number FROM statement "
     "WHERE account_id = ? AND number IS NOT NULL "
@@ -289,14 +295,12 @@ LEAST: Final = 3
 def _statements(
     db: Database, looking: _SearchText, wanted: Searched, accounts: Sequence[int], most: int
 ) -> list[ClosedStatement]:
-    """Return the statement with this number, those of this month, and the newest ones of these
+    """Return the statements with this number, those of this month, and the newest ones of these
     households."""
-    numbers = [] if looking.number is None else [looking.number]
     today = in_zone(wanted.now, wanted.rule.zone).date().isoformat()
     printed = _PRINTED.fullmatch(looking.text)
-    if printed is not None:
-        found = closed_among(db, [int(printed["number"])], today)
-        numbers += [one.number for one in found if one.printed_number == printed["whole"]]
+    whole = str(looking.number) if printed is None else printed["whole"]
+    numbers = [number for (number,) in db.execute(_NUMBERED, (whole, looking.number)).fetchall()]
     if _MONTH.fullmatch(looking.text):
         numbers += [number for (number,) in db.execute(_OF_MONTH, (looking.text, most)).fetchall()]
     for one in accounts:

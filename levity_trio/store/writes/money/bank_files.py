@@ -75,13 +75,14 @@ def take(db: UnitOfWork, lines: Sequence[DecidedLine], at: str, by: str) -> Take
 def _entry(db: UnitOfWork, line: DecidedLine, at: str, by: str) -> LedgerEntry:
     """Return a line as an entry of a ledger. Raises ChangeRefused."""
     kind, _colon, number = line.to.partition(":")
-    account, statement = int(number), None
+    statement = None
     if kind == "statement":
-        row = db.row("SELECT account_id, id FROM statement WHERE number = ?", (int(number),))
+        row = db.row("SELECT account_id, id FROM statement WHERE printed_number = ?", (number,))
         if row is None:
-            words = Told("there is no statement {1}", int(number))
+            words = Told("there is no statement {1}", number)
             raise ChangeRefused(RefusalCode.NOT_FOUND, words, "to")
-        account, statement = row
+        number, statement = row
+    account = int(number)
     entry = LedgerKind.PAYMENT if line.amount > 0 else LedgerKind.CHARGEBACK
     if line.amount > 0 and statement is None and is_prepaid(db.rows, account):
         entry = LedgerKind.TOP_UP

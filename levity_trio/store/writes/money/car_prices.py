@@ -6,6 +6,7 @@ from typing import Final
 
 from levity_trio.billing.car_sheet import CarPrice
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.lookups.wallets import name_of
 from levity_trio.store.reads.money.car_sheets import car_prices, name_of_car
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
@@ -19,7 +20,7 @@ _CHOSEN: Final = (
 def choose(db: UnitOfWork, account: int, vehicle: int, price: CarPrice, at: str, by: str) -> None:
     """Choose by what the electricity of a car is counted. Raises ChangeRefused."""
     if name_of_car(db.rows, account, vehicle) is None:
-        words = Told("household {1} has no car {2}", account, vehicle)
+        words = Told("household {1} has no car {2}", name_of(db.rows, account), vehicle)
         raise ChangeRefused(RefusalCode.NOT_FOUND, words)
 
     # The tax office lets nobody choose for each month what is more.

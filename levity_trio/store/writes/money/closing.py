@@ -17,7 +17,13 @@ from levity_trio.store.billing.months import Code, Refused, begun
 from levity_trio.store.billing.numbering import Closable, Numbered, Order
 from levity_trio.store.billing.rows import before_of
 from levity_trio.store.billing.settling import note_settlement, set_off
-from levity_trio.store.billing.statements import FIGURES, OF_POSITION
+from levity_trio.store.billing.statements import (
+    BEGINNING,
+    FIGURES,
+    OF_POSITION,
+    party_digest,
+    seal_of,
+)
 from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.writes.money.wallets import LedgerEntry, enter_statement
 from levity_trio.store.writes.transactions.judging import schedule_unsure
@@ -41,9 +47,12 @@ _POSITION: Final = (
 )
 _SEAL: Final = (
     "UPDATE statement "
-    "SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ?, "
-    "language = ? "
-    "WHERE id = ?"
+    "SET closing_id = ?, number = ?, printed_number = ?, party_digest = ?, "
+    "previous_digest = ?, digest = ?, language = ? WHERE id = ?"
+)
+_SUPPLEMENT: Final = (
+    "INSERT INTO supplement (account_id, month, biller_id, made_at, made_by, party_digest, "
+    "previous_digest, digest, party, sheet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SETTLED: Final = (
     "DELETE FROM bill_work "
@@ -62,13 +71,13 @@ nobody's, stays."""
 
 
 class Closed(NamedTuple):
-    """What was closed: the closing's number, and the first and last number of its statements (None:
-    there are none)."""
+    """What was closed: the closing's number, and the first and last printed number of its
+    statements (None: there are none)."""
 
     id: int
     statements: int
-    first: int | None
-    last: int | None
+    first: str | None = None
+    last: str | None = None
 
 
 def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
@@ -116,10 +125,12 @@ def close(db: UnitOfWork, closable: Closable) -> Closed | None:
     if plan.account is None:
         db.execute(_SETTLED, (plan.revision, plan.since, plan.until, MOST_SETTLED))
     schedule_unsure(db, order.at)
-    numbers = [one.number for one in statements]
-    closed = Closed(
-        closing, len(statements), min(numbers, default=None), max(numbers, default=None)
-    )
+    closed = Closed(closing, len(statements))
+    numbers: tuple[int | None, ...] = (None, None)
+    if statements:
+        begin, end = statements[0], statements[-1]
+        closed = closed._replace(first=begin.printed_number, last=end.printed_number)
+        numbers = begin.number, end.number
     db.record(
         MonthClosed(
             charger=None,
@@ -127,12 +138,34 @@ def close(db: UnitOfWork, closable: Closable) -> Closed | None:
             month=str(plan.month),
             account=plan.account,
             statements=closed.statements,
-            first=closed.first,
-            last=closed.last,
+            first=numbers[0],
+            last=numbers[1],
             by=order.by,
         )
     )
     return closed
+
+
+class Supplement(NamedTuple):
+    """What is added to the closed papers of a household for a month: who bills, and the names and
+    the sheet that it has."""
+
+    account: int
+    month: str
+    biller: int
+    party: str
+    sheet: str
+
+
+def supplement(db: UnitOfWork, one: Supplement, at: str, by: str) -> str:
+    """Store what is added to closed papers, sealed; return its digest."""
+    newest = db.row("SELECT digest FROM supplement WHERE id = (SELECT max(id) FROM supplement)")
+    previous = BEGINNING if newest is None else newest[0]
+    of_names = party_digest(one.party)
+    digest = seal_of(one.account, one.month, of_names, previous)
+    values = (one.account, one.month, one.biller, at, by, of_names, previous, digest)
+    db.execute(_SUPPLEMENT, (*values, one.party, one.sheet))
+    return digest
 
 
 def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
@@ -140,7 +173,14 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
     number = db.insert(_STATEMENT, (*one.rows.figures, one.content))
     for row in one.rows.positions:
         db.execute(_POSITION, (number, account, *row))
-    seal = (one.number, one.party_digest, one.previous_digest, one.digest, one.language)
+    seal = (
+        one.number,
+        one.printed_number,
+        one.party_digest,
+        one.previous_digest,
+        one.digest,
+        one.language,
+    )
     db.execute(_SEAL, (closing, *seal, number))
     add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
     db.execute(add, (number, one.party, one.sheet))

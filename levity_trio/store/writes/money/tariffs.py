@@ -19,7 +19,6 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.tariff import Tariff
 from levity_trio.events import TariffAssigned, TariffChanged
 from levity_trio.records import record
-from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.drafting import corrections
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import UnitOfWork
@@ -312,11 +311,12 @@ def take_back(db: UnitOfWork, number: int, said: Said) -> None:
 def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
     (scope, key), tariff = wanted.target, wanted.tariff
     if scope is Scope.ACCOUNT:
-        until = accounts.find(db, int(key)).until
+        account = accounts.find(db, int(key))
+        until = account.until
         if tariff is not None and until is not None and until <= wanted.begins_at:
             words = Told(
                 "household {1} was closed at {2}; choose an earlier day, or reopen it",
-                int(key),
+                account.name,
                 Moment(until),
             )
             raise ChangeRefused(RefusalCode.CONFLICT, words, "since")
@@ -373,7 +373,7 @@ _IS_CORRECTED: Final = (
     "INSERT INTO to_book (account_id) VALUES (?) ON CONFLICT (account_id) DO UPDATE SET step = 0"
 )
 _OF: Final = (
-    f"SELECT {PRINTED}, statement.month, statement.currency, account.id, account.name "  # noqa: S608
+    "SELECT printed_number, statement.month, statement.currency, account.id, account.name "
     "FROM statement JOIN account ON account.id = statement.account_id WHERE number = ?"
 )
 

@@ -29,6 +29,7 @@ from levity_trio.store.lookups.wallets import (
     currency_of,
     is_on_closed_statement,
     is_spent,
+    name_of,
     standing_of,
 )
 from levity_trio.store.reads.transactions.charges import TransactionCharge
@@ -343,7 +344,7 @@ def statement_with(db: UnitOfWork, account: int, number: int) -> int:
     if row is None:
         raise ChangeRefused(
             RefusalCode.NOT_FOUND,
-            Told("household {1} has no statement {2}", account, number),
+            Told("household {1} has no statement {2}", name_of(db.rows, account), number),
             "statement",
         )
     return int(row[0])
@@ -406,7 +407,8 @@ def _check_currency(db: UnitOfWork, currency: str) -> None:
 def _check_statement(db: UnitOfWork, entry: LedgerEntry) -> None:
     row = db.row(_CREDIT, (entry.statement,))
     if row is None or row[0] != entry.account:
-        words = Told("household {1} has no statement {2}", entry.account, str(entry.statement))
+        name = name_of(db.rows, entry.account)
+        words = Told("household {1} has no statement {2}", name, str(entry.statement))
         raise ChangeRefused(RefusalCode.NOT_FOUND, words, "statement")
     if entry.kind is LedgerKind.REFUND:
         _check_credit(db, entry, row)

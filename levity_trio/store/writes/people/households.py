@@ -334,10 +334,11 @@ def move_out(db: UnitOfWork, leaving: MovingOut, policy: Policy, said: Said) -> 
     """Close an account, and end what belongs to it, its cards and its drivers' log-ins then. Raises
     ChangeRefused."""
     number, until = leaving.account, leaving.until
-    before = accounts.find(db, number).until
+    account = accounts.find(db, number)
+    before = account.until
     if before is not None and before <= said.at:
         words = Told(
-            "household {1} has moved out already; undo that first, to change the day", number
+            "household {1} has moved out already; undo that first, to change the day", account.name
         )
         raise ChangeRefused(RefusalCode.CONFLICT, words, "until")
     if leaving.is_blocking and until > said.at:

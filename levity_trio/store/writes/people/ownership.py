@@ -23,6 +23,7 @@ from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.ownership import periods_of
 from levity_trio.store.lookups.places import usage_limit
+from levity_trio.store.lookups.wallets import name_of
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.people import limits, tags
@@ -109,14 +110,14 @@ def give(
 def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> None:
     """Take a thing from an account at a time; it is nobody's until the end of that period. Raises
     ChangeRefused."""
-    find(db, account)
+    name = find(db, account).name
     for one in periods_of(db.rows, thing):
         if one.account == account and one.span.covers(since):
             leave(db, thing, TimeSpan(since, one.span.until), said)
             return
     raise ChangeRefused(
         RefusalCode.NOT_FOUND,
-        Told("it does not belong to household {1} at {2}", account, Moment(since)),
+        Told("it does not belong to household {1} at {2}", name, Moment(since)),
         thing.what,
     )
 
@@ -228,7 +229,8 @@ def _apply(
     db: UnitOfWork, belonging: NamedThing, change: OwnershipChange, span: TimeSpan, said: Said
 ) -> list[Touched]:
     if change.deprived is not None and not said.reason:
-        words = _needs_reason(change.deprived.account, change.deprived.span)
+        name = name_of(db.rows, change.deprived.account)
+        words = _needs_reason(name, change.deprived.span)
         raise ChangeRefused(RefusalCode.NEEDS_REASON, words, "reason")
     for one in change.ends:
         _end(db, belonging.thing, one, span.since, said)
@@ -242,14 +244,12 @@ def _apply(
     ]
 
 
-def _needs_reason(account: int, span: TimeSpan) -> Told:
-    words = Told("it belongs to household {1} since {2}", account, Moment(span.since))
+def _needs_reason(name: str, span: TimeSpan) -> Told:
+    words = Told("it belongs to household {1} since {2}", name, Moment(span.since))
     if span.until is not None:
         words = Told(
             "it belongs to household {1} from {2} until {3}",
-            account,
-            Moment(span.since),
-            Moment(span.until),
+            *(name, Moment(span.since), Moment(span.until)),
         )
     return Told("{1}; give a reason to take time before now from that one", words)
 
@@ -279,9 +279,8 @@ def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
     )
     is_untouched = voided_at is None and (ended_at is None or touched.change == "ended")
     if not is_untouched and touched.change != "voided":
-        raise ChangeRefused(
-            RefusalCode.CONFLICT, Told(_GIVEN_AWAY[thing.what], account), thing.what
-        )
+        words = Told(_GIVEN_AWAY[thing.what], name_of(db.rows, account))
+        raise ChangeRefused(RefusalCode.CONFLICT, words, thing.what)
     ends = until if touched.change == "voided" else None
     period = OwnershipPeriod(
         account, TimeSpan(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive)

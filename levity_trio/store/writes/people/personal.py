@@ -115,7 +115,9 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     accounts.check_known(db, account)
     if before.until is None or before.until > told.at:
         raise ChangeRefused(
-            RefusalCode.CONFLICT, Told("household {1} is open; close it first", account), "until"
+            RefusalCode.CONFLICT,
+            Told("household {1} is open; close it first", before.name),
+            "until",
         )
     accounts.forget(db, account, told.at, told.by)
     users.forget_drivers(db, account, told.at, told.by)

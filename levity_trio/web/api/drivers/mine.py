@@ -24,6 +24,7 @@ from levity_trio.documents.template import tidy
 from levity_trio.locale import _
 from levity_trio.notify.statements import as_paper
 from levity_trio.records import Personal, copied, record
+from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
@@ -33,7 +34,6 @@ from levity_trio.store.reads.money.statements import (
     closed_statements,
     fees_of,
     has_quarters,
-    id_of_own,
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import driving as stored
@@ -63,9 +63,15 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import Limit, Paged, page, wanted, whole
-from levity_trio.web.api.engine.papers import document
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.money.statements import ANY_FORM, NOT_MADE, DocumentQuery, paper_of
+from levity_trio.web.api.money.statements import (
+    ANY_FORM,
+    NOT_MADE,
+    SHEET,
+    CoverQuery,
+    DocumentQuery,
+    of_number,
+)
 from levity_trio.web.api.people.limits import read_use, read_use_of_tag
 from levity_trio.web.api.transactions.transactions import XML, signed_file
 from levity_trio.wire.times import in_zone
@@ -441,7 +447,10 @@ def read_statements(
 async def get_statement(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON, or its quarters of
     an hour as CSV"""
-    account, number = account_of(request), request.number("number")
-    what = Told("statement {1}", number)
-    statement_id = await request.find(id_of_own, what, account=account, number=number)
-    return document(request.api, paper_of(request, statement_id), request.query.format)
+    return await of_number(request, account_of(request))
+
+
+@ENDPOINTS.get(f"{STATEMENTS}/{{number}}/supplement", Role.DRIVER, *NOT_MADE, **SHEET)
+async def get_supplement(request: TypedRequest[CoverQuery, None]) -> Response:
+    """Download what was added to a closed statement of your household that lacked something"""
+    return await of_number(request, account_of(request), supplement)

@@ -14,7 +14,7 @@ from msgspec import Meta
 from levity_trio.access.tags import Status
 from levity_trio.records import Personal, copied, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.money.statements import FeeLine, fees_of, id_of_own
+from levity_trio.store.reads.money.statements import FeeLine, fees_of, id_of_number
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as places
 from levity_trio.store.reads.people.driving import ReportFilters, WaitingReport
@@ -140,7 +140,7 @@ async def _subject(request: TypedRequest[None, ReportBody], account: int) -> Rep
         raise invalid("words", Told("say which session, statement or charger it is about"))
     if body.statement is not None:
         what = Told("statement {1}", body.statement)
-        await request.find(id_of_own, what, account=account, number=body.statement)
+        await request.find(id_of_number, what, str(body.statement), account)
 
     if body.line is not None:
         fees: list[FeeLine] = []

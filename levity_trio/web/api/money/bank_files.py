@@ -53,7 +53,9 @@ BANK_LINES: Final = "/api/admin/bank-lines"
 MOST_DECIDED: Final = 500
 LONGEST: Final = 500
 """Characters of a text in the ledger."""
-DECISIONS: Final = "^(?:(?:statement|account):[1-9][0-9]{0,17}|nobody)?$"
+DECISIONS: Final = (
+    r"^(?:account:[1-9][0-9]{0,17}|statement:[A-Za-z0-9\/.\-]{0,15}[0-9]{1,18}|nobody)?$"
+)
 
 ColumnName = Annotated[str, Meta(max_length=200)] | None
 
@@ -73,7 +75,7 @@ class ColumnsQuery(ClientInput):
 class BankLineRow:
     """A booked movement; `amount` is in minor units, `payer` a part of the digest of its account.
 
-    `account` and `to` are the proposal: a household, and `statement:12`, `account:7`, or empty.
+    `account` and `to` are the proposal: a household, and `statement:12`, `account:7` or nothing.
     `state`: open (to be decided), entered or nobody (decided before), debit, or currency (another
     one than the site's). One that seems entered has the day, amount and household of an earlier
     payment. `doubt` is what was not understood of it. `fee` is what the bank took beside what came
@@ -202,7 +204,7 @@ def _row(key: str, line: BankLine, code: str, state: str) -> BankLineRow:
 
 
 class DecidedBody(ClientInput):
-    """A line as it was proposed, and whose it is: `statement:12`, `account:7` (what is open
+    """A line as it was proposed, and whose it is: `statement:2026-12`, `account:7` (what is open
     longest), or `nobody`, if it is no payment of a household. Empty: not decided yet. `fee` is what
     a bank asked for a return and the household is to bear, without tax: it is its debt, beside the
     bills."""

@@ -117,14 +117,14 @@ class MonthClosingBody(TermsOfMonth):
 
 @record
 class ClosedMonth:
-    """What was closed: the first and the last number of its statements are null if there are
-    none."""
+    """What was closed: the first and the last number of its statements, as printed, are null if
+    there are none."""
 
     month: str
     account: int | None
     statements: int
-    first: int | None
-    last: int | None
+    first: str | None
+    last: str | None
 
 
 def month_of(request: Request) -> Month:

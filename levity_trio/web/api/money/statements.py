@@ -3,7 +3,8 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, Final, Literal
@@ -14,13 +15,14 @@ from starlette.responses import Response, StreamingResponse
 from levity_trio.billing.settling import StatementState
 from levity_trio.documents.cells import inert
 from levity_trio.documents.json_file import StatementDocument, document_of
-from levity_trio.documents.paper import DocumentForm, Paper
+from levity_trio.documents.paper import DocumentForm
 from levity_trio.locale import N_, _, _p
 from levity_trio.locale.texts import said
+from levity_trio.notify.statements import as_paper, supplements
 from levity_trio.records import copied, record
 from levity_trio.store.billing.drafting import Terms
-from levity_trio.store.billing.statements import Printed, statement
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.billing.statements import Printed, closed, statement, supplement
+from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.money import drafts
 from levity_trio.store.reads.money import statements as stored
 from levity_trio.store.reads.money.statements import ClosedStatement, StatementFilters
@@ -32,6 +34,7 @@ from levity_trio.store.reads.money.years import (
     year_of_bills,
 )
 from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.store.writes.money import closing
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
@@ -67,9 +70,15 @@ from levity_trio.web.api.engine.papers import (
     read_cover,
     read_papers,
 )
-from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.engine.problems import conflict, not_found
 from levity_trio.web.api.engine.sheets import encoded
-from levity_trio.web.api.money.billing import NOT_DRAFTED, TermsOfMonth, computed, month_of
+from levity_trio.web.api.money.billing import (
+    NOT_DRAFTED,
+    SALT_BYTES,
+    TermsOfMonth,
+    computed,
+    month_of,
+)
 
 TAG: Final = "statements"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -105,14 +114,15 @@ SortOfClosed = Literal[
     "-paid",
 ]
 IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
-    **{name: attrgetter(name) for name in ("number", "month", "account", "name", "sessions")},
+    "number": attrgetter("printed_number"),
+    **{name: attrgetter(name) for name in ("month", "account", "name", "sessions")},
     "kwh": lambda row: row.energy_wh / 1000,
     "amount": lambda row: in_units(row.amount, row.currency),
     "carried_in": lambda row: in_units(row.carried_in, row.currency),
     "total": lambda row: in_units(row.total, row.currency),
     **{name: attrgetter(name) for name in ("currency", "closed_at", "state")},
     "open": lambda row: in_units(row.open, row.currency),
-    **{name: attrgetter(name) for name in ("due_on", "printed_number")},
+    "due_on": attrgetter("due_on"),
 }
 """The columns of a file of them."""
 
@@ -157,6 +167,7 @@ class YearQuery(ClientInput):
 
 
 class StatementsQuery(Paged):
+    number: Annotated[str, Meta(max_length=30, description="As printed, or plain.")] | None = None
     account: Annotated[int, Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
     month: MonthName | None = None
     state: (
@@ -192,6 +203,14 @@ class ArchiveQuery(ClientInput):
 
 
 @record
+class Supplements:
+    """The documents that were added to the papers of a month, by their digests."""
+
+    month: str
+    digests: tuple[str, ...]
+
+
+@record
 class DraftProblems:
     """What the documents of a month could not show. What they lack is told with its preview."""
 
@@ -221,11 +240,11 @@ def read_statements(
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
 async def get_statement(request: Request) -> StatementDocument:
     """Show a closed statement with its lines."""
-    return await request.read(read_statement, number=request.number("number"))
+    return await request.read(read_statement, number=request.path["number"])
 
 
-def read_statement(db: Database, number: int) -> StatementDocument:
-    """Return a closed statement. Raises Problem."""
+def read_statement(db: Database, number: str) -> StatementDocument:
+    """Return a closed statement by its number, as printed or plain. Raises Problem."""
     row = stored.id_of_number(db, number)
     if row is None:
         raise not_found(Told("statement {1}", number))
@@ -235,10 +254,28 @@ def read_statement(db: Database, number: int) -> StatementDocument:
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
 async def get_document(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON, or its quarters of an hour as CSV."""
-    number = request.number("number")
-    what = Told("statement {1}", number)
-    statement_id = await request.find(stored.id_of_number, what, number=number)
-    return document(request.api, paper_of(request, statement_id), request.query.format)
+    return await of_number(request)
+
+
+@ENDPOINTS.get(f"{STATEMENT}/supplement", Role.OPERATOR, *NOT_MADE, **SHEET)
+async def get_supplement(request: TypedRequest[CoverQuery, None]) -> Response:
+    """Download what was added to a closed statement that lacked something."""
+    return await of_number(request, read=supplement)
+
+
+@ENDPOINTS.post(f"{CLOSING}/supplements", Role.OPERATOR, "conflict", "not_made")
+async def add_supplements(request: Request) -> Supplements:
+    """Add to the papers of a closed month what they lacked and is known now: a document for each
+    household, which names its statements."""
+    api, month = request.api, str(month_of(request))
+    at, salt, zone = api.stamp(), secrets.token_hex(SALT_BYTES), request.zone
+    found = await request.read(supplements, month=month, at=at, zone=zone, salt=salt)
+    if not found:
+        raise conflict(Told("these papers lack nothing that is known now; enter it first"))
+    digests = [
+        await request.commit(closing.supplement, one, at, request.caller.name) for one in found
+    ]
+    return Supplements(month=month, digests=tuple(digests))
 
 
 @ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, **SHEET)
@@ -268,7 +305,7 @@ async def get_archive(request: TypedRequest[ArchiveQuery, None]) -> Response:
 
     read = partial(read_papers, request.api, [row for row, _ in statements])
     (_, first), (_, last) = statements[0], statements[-1]
-    name = f"{month} statements {first}-{last}"
+    name = f"{month} statements {first}-{last}".replace("/", "-")
     return archive(request.api, read, request.query.format, name)
 
 
@@ -371,11 +408,15 @@ async def _drafted(
 # Any statement
 
 
-def paper_of(request: Request, statement_id: int) -> Callable[[], Awaitable[Paper]]:
-    """Return what reads a statement to be printed."""
-
-    async def read() -> Paper:
-        (paper,) = await read_papers(request.api, [statement_id])
-        return paper
-
-    return read
+async def of_number(
+    request: TypedRequest[DocumentQuery, None] | TypedRequest[CoverQuery, None],
+    account: int | None = None,
+    read: Callable[[Rows, int], Printed | None] = closed,
+) -> Response:
+    """Return the document of the closed statement in the path, of an account if one is given, as
+    it is read. Raises Problem."""
+    number = request.path["number"]
+    what = Told("statement {1}", number)
+    statement_id = await request.find(stored.id_of_number, what, number, account)
+    one = await request.find(lambda db: read(rows_of(db), statement_id), what)
+    return document(request.api, as_paper(one), DocumentForm(request.query.format))

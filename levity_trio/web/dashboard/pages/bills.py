@@ -235,15 +235,15 @@ async def _papers(view: PageView) -> Values:
 
 
 def _statement(look: Look, view: PageView) -> Values:
-    number = whole_number(view.path, "number")
-    statement = look(read_statement, number)
+    statement = look(read_statement, view.path["number"])
+    number = int(statement.number or 0)
     return {
         "one": statement,
         "standing": look(closed_among, [number], local_today(view.api.server).isoformat())[0],
         "cards": _cards(statement),
         "names": look(chargers.names),
         "sent": look(messages.messages_of_statement, number),
-        "document": f"/get/admin/statements/{view.path['number']}/document?",
+        "document": f"/get/admin/statements/{number}/document?",
     }
 
 
