@@ -13,7 +13,7 @@ import trio
 from levity_trio.backends.parts import CopyParts
 from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.site.copying import CopiedCharger, in_use
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from levity_trio.charger.central import Central
 from levity_trio.clock import MOST_BACK_SECONDS, Clock, Leap, SteadyClock, is_synchronised
 from levity_trio.events import ClockLeapt
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.site.database import Newest
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp

@@ -33,7 +33,7 @@ from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
-from levity_trio.store.engine.retrying import persist
+from levity_trio.store.engine.writer import persist
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.writes.chargers import commands, credentials, responses
 from levity_trio.store.writes.chargers.commands import TakenCommand

@@ -23,7 +23,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.chargers import commands, registration
 from levity_trio.store.writes.chargers.commands import (
     CallMessage,

@@ -25,7 +25,7 @@ from levity_trio.config import certificates_folder
 from levity_trio.events import Event, Fact, SecuringBegan, SecuringEnded
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable
-from levity_trio.store.engine.retrying import persist
+from levity_trio.store.engine.writer import persist
 from levity_trio.store.lookups.securing import SecuringPlan
 from levity_trio.store.writes.chargers import securing
 from levity_trio.store.writes.chargers.commands import Repeatable

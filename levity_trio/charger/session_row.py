@@ -16,7 +16,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.liveness import Liveness
 from levity_trio.records import record
 from levity_trio.store.engine.faults import DatabaseDamaged, RateExceeded
-from levity_trio.store.engine.retrying import persist
+from levity_trio.store.engine.writer import persist
 from levity_trio.store.writes.chargers import pings, sessions
 from levity_trio.store.writes.chargers.set_aside import count_faults
 from levity_trio.store.writes.origin import Origin

@@ -27,7 +27,7 @@ from levity_trio.events import (
     Event,
 )
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.chargers import certificates
 from levity_trio.store.writes.chargers.certificates import (
     AUTHORITY,

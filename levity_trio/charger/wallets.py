@@ -23,7 +23,7 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import parts
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import charges

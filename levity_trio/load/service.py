@@ -55,8 +55,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.leases import stored_leases
 from levity_trio.store.reads.load.load import LoadNow, LoadPresent, LoadWish

@@ -46,8 +46,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable, Unreadable
-from levity_trio.store.engine.retrying import persist, surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, persist, surviving
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.people.messages import DueMessages, due
 from levity_trio.store.reads.reader import Reader

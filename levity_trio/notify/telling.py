@@ -25,8 +25,7 @@ from levity_trio.notify.rounds import Ways, messages_of
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people.messages import Round, store_round

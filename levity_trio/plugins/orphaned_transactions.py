@@ -15,7 +15,7 @@ import trio
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.plugins.base import Plugin, Site
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.wire.payloads import call

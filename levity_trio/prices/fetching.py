@@ -27,8 +27,7 @@ from levity_trio.outgoing.addresses import check_address
 from levity_trio.outgoing.request import Unanswered, get, leading_to
 from levity_trio.prices.reading import PriceSource, PricesRefused, ReadingTerms, read
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money import tariffs as reads
 from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.reader import Reader

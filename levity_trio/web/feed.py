@@ -20,7 +20,7 @@ import trio
 from levity_trio.events import Event, Fact, ReadingReceived
 from levity_trio.events.stored import anonymous
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.events import StoredFact, after, before_oldest, newest
 

@@ -37,7 +37,7 @@ from levity_trio.plugins.mqtt.facts import Facts
 from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.wire.times import stamp
 

@@ -26,7 +26,7 @@ from levity_trio.plugins.base import LinkState, Plugin, PluginPage, Site
 from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.chargers.local_lists import statuses
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies

@@ -20,14 +20,14 @@ The tasks, drawn by who waits for whom:
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar, TypeVarTuple, cast
+from typing import Final, TypeVar, TypeVarTuple, cast
 
 import outcome
 import trio
@@ -42,6 +42,7 @@ from levity_trio.store.engine.faults import (
     DatabaseFault,
     FileLost,
     StoreUnavailable,
+    Unreadable,
 )
 from levity_trio.store.engine.frame_log import (
     REST_SECONDS,
@@ -49,6 +50,43 @@ from levity_trio.store.engine.frame_log import (
     FrameLogStatistics,
     store_frames,
 )
+
+T = TypeVar("T")
+
+RETRY_SECONDS: Final = 1.0
+log = get_logger("system")
+
+
+@contextmanager
+def surviving(failure: str, **fields: object) -> Iterator[None]:
+    """Log why one look failed: it must end neither its task nor the server. The next look tries
+    again.
+
+    `failure` says what could not be done. A database that cannot be written is left out: the writer
+    logs that itself.
+    """
+    try:
+        yield
+    except StoreUnavailable:
+        pass
+    except (Unreadable, OSError) as error:
+        log.warning(f"{failure}; it is tried again", reason=str(error), **fields)
+    except Exception:  # what nobody foresaw
+        log.exception(f"{failure}; it is tried again", **fields)
+
+
+async def persist(write: Callable[[], Awaitable[T]]) -> T:
+    """Retry a write until the database accepts it. Raises DatabaseDamaged, which no retry
+    repairs."""
+    while True:
+        try:
+            return await write()
+        except DatabaseDamaged:  # the writer has logged it
+            raise
+        except StoreUnavailable:
+            # it is raised at once while a file of the database is lost
+            await trio.sleep(RETRY_SECONDS)
+
 
 BATCH_JOBS = 250
 FEW_JOBS = 8
@@ -63,10 +101,8 @@ RESTORE = (
     " (levity-trio help back-up-and-restore)"
 )
 
-T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Publish = Callable[[Event], None]
-log = get_logger("system")
 
 
 @record

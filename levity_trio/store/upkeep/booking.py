@@ -29,8 +29,7 @@ from levity_trio.store.billing.booking import (
 )
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.wire.times import in_zone
 

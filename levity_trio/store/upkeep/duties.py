@@ -13,8 +13,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.opening import listen
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.database import APART
 from levity_trio.store.writes.chargers import sessions

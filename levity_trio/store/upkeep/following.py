@@ -10,8 +10,7 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact, OutcomeKnown
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.wire.times import stamp
 

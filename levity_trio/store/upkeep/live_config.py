@@ -10,7 +10,7 @@ import trio
 
 from levity_trio.config import ServerConfig
 from levity_trio.config.sources import with_own
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 
 LOOK_SECONDS: Final = 30.0
 """How often it is looked at what other servers of the database have set."""

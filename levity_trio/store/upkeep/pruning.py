@@ -42,8 +42,7 @@ from levity_trio.store.beside.file_folder import ENOUGH_BYTES
 from levity_trio.store.engine.database import Database, DatabaseSpace, UnitOfWork
 from levity_trio.store.engine.frame_log import FrameLog
 from levity_trio.store.engine.opening import days_of
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.totals import COUNTED, sums_of
 from levity_trio.store.writes.load import load, power

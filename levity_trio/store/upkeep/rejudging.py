@@ -13,8 +13,7 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.writes.transactions import judging
 from levity_trio.wire.times import stamp
 

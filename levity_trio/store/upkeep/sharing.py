@@ -22,8 +22,7 @@ from levity_trio.store.billing.evidence import Billed
 from levity_trio.store.billing.quarters import divided, price_again, touched
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Database, UnitOfWork, marks, rows_of
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing
 

@@ -15,8 +15,7 @@ from typing import Final
 import trio
 
 from levity_trio.clock import Clock
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions.signed import checked, revision

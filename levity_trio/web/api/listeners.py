@@ -31,7 +31,7 @@ from levity_trio.config import (
 )
 from levity_trio.listening.addresses import Flags, is_loopback, listen, port_of, reachable
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
 from levity_trio.web.api.chargers import (
     addresses,

@@ -26,8 +26,7 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.engine.writer import Writer
+from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.events import StoredFact, after, of_charger
 from levity_trio.store.writes.site import webhooks as writes

@@ -7,7 +7,7 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable, Unreadable
-from levity_trio.store.engine.retrying import persist, surviving
+from levity_trio.store.engine.writer import persist, surviving
 
 pytestmark = pytest.mark.sqlite  # no database is involved
 
