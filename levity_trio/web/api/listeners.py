@@ -48,8 +48,7 @@ from levity_trio.web.api.chargers import (
 )
 from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
 from levity_trio.web.api.engine.access import Door
-from levity_trio.web.api.engine.bodies import StreamedBody
-from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint
+from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Doorway, application_of
 from levity_trio.web.api.load import feeder, load

@@ -20,8 +20,13 @@ import orjson
 from levity_trio.billing.money import typed_number
 from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.records import record
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, StructBody, schemas_of
-from levity_trio.web.api.engine.endpoints import Endpoint
+from levity_trio.web.api.engine.endpoints import (
+    MINOR_UNITS,
+    WATT_HOURS,
+    Endpoint,
+    StructBody,
+    schemas_of,
+)
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
 from levity_trio.web.dashboard.words import capital, sentence

@@ -25,8 +25,7 @@ from levity_trio.locale import N_, _, language, speaking
 from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import StreamedBody
-from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.endpoints import Endpoint, Role, StreamedBody
 from levity_trio.web.api.money.tariffs import TARIFFS
 from levity_trio.web.api.people.users import USER, USERS
 from levity_trio.web.api.site.backends import BACKEND

@@ -27,8 +27,15 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import without
-from levity_trio.web.api.engine.bodies import S, asked
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, Server, whole_number
+from levity_trio.web.api.engine.endpoints import (
+    Caller,
+    Endpoint,
+    Role,
+    S,
+    Server,
+    asked,
+    whole_number,
+)
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.load.load import LimitedCharger, limited_chargers
 from levity_trio.web.api.people.limits import read_refused

@@ -22,8 +22,7 @@ from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.endpoints import Role, local_today, rule_of
+from levity_trio.web.api.engine.endpoints import Role, asked, local_today, rule_of
 from levity_trio.web.api.engine.lists import local_moment
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.money.bank_files import BANK_FILES, BANK_LINES

@@ -10,8 +10,7 @@ import pytest
 from levity_trio.operations.operation import Payload
 from levity_trio.records import personal_in
 from levity_trio.web.api.chargers.operations import OperationBody
-from levity_trio.web.api.engine.bodies import StreamedBody, StructBody
-from levity_trio.web.api.engine.endpoints import Endpoint, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoint, StreamedBody, StructBody, TypedRequest
 from levity_trio.web.api.listeners import ENDPOINTS
 
 NOTHING = (object, type(None))

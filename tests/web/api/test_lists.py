@@ -14,8 +14,7 @@ from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
 from levity_trio.web.api.chargers import chargers, configuration, operations, stations
-from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.endpoints import Endpoint, Role, read_query
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.site import logs
 from levity_trio.web.api.transactions import transactions

@@ -15,8 +15,7 @@ import msgspec
 import pytest
 
 from levity_trio.nouns import UserName
-from levity_trio.web.api.engine.bodies import StructBody
-from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.endpoints import Endpoint, Role, StructBody
 from levity_trio.web.api.engine.openapi import document
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.listeners import ENDPOINTS

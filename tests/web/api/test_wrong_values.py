@@ -14,7 +14,7 @@ from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.records import WORDS, whole_text
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import (
+from levity_trio.web.api.engine.endpoints import (
     MINOR_UNITS,
     NEEDED,
     NOT_BLANK,

@@ -13,8 +13,7 @@ import pytest
 from starlette.datastructures import FormData, UploadFile
 
 from levity_trio.locale import speaking
-from levity_trio.web.api.engine.bodies import StructBody
-from levity_trio.web.api.engine.endpoints import Endpoint, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoint, Request, Role, StructBody
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.fields import (
     ASKED,

@@ -21,8 +21,7 @@ from levity_trio.store.reads.chargers.chargers import KnownCharger, connectors_o
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import TAG
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local, own_address

@@ -33,8 +33,15 @@ from levity_trio.store.writes.chargers.certificates import NewCertificate
 from levity_trio.store.writes.chargers.securing import NewPlan
 from levity_trio.told import Moment, Told
 from levity_trio.web.api.chargers.chargers import CHARGER, PagedWhose, both, known_charger, whose
-from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    NOT_BLANK,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import page, wanted
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.wire.times import stamp

@@ -45,16 +45,20 @@ from levity_trio.store.writes.chargers.stations import (
     describe_connector,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ABSENT, IDENTITIES, ClientInput, Fields, StructBody
 from levity_trio.web.api.engine.endpoints import (
+    ABSENT,
     CREATED,
     HIGHEST_ID,
+    IDENTITIES,
     ApiParts,
+    ClientInput,
     Endpoints,
+    Fields,
     H,
     Request,
     Role,
     Server,
+    StructBody,
     TypedRequest,
 )
 from levity_trio.web.api.engine.lists import (

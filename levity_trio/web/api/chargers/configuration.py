@@ -43,8 +43,7 @@ from levity_trio.web.api.chargers.operations import (
     prepare,
     submit,
 )
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import (
     Before,
     moment,

@@ -20,12 +20,13 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.files import NewFile
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    ClientInput,
     Endpoints,
     Request,
     Role,
+    StreamedBody,
     TypedRequest,
 )
 from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted

@@ -14,8 +14,15 @@ from levity_trio.store.reads.transactions.meter_keys import KnownMeterKey
 from levity_trio.store.writes.chargers import meter_keys as writes
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, HIGHEST_CONNECTOR, TAG, known_charger
-from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    NOT_BLANK,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.problems import invalid, not_found
 

@@ -23,8 +23,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers.configuration import KeyResult, change_key, read_back, read_keys
 from levity_trio.web.api.chargers.operations import WaitQuery
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import Paged, whole
 from levity_trio.web.api.engine.problems import not_found
 

@@ -56,24 +56,22 @@ from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeata
 from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.told import Told, joined
 from levity_trio.web.api.chargers.chargers import PagedWhose, both, whose
-from levity_trio.web.api.engine.bodies import (
+from levity_trio.web.api.engine.endpoints import (
     ABSENT,
     IDENTITIES,
-    ClientInput,
-    Components,
-    Fields,
-    Schema,
-    StructBody,
-    Values,
-    read_json,
-)
-from levity_trio.web.api.engine.endpoints import (
     ApiAnswer,
     ApiParts,
+    ClientInput,
+    Components,
     Endpoints,
+    Fields,
     Request,
     Role,
+    Schema,
+    StructBody,
     TypedRequest,
+    Values,
+    read_json,
 )
 from levity_trio.web.api.engine.kilowatt_hours import extended, show
 from levity_trio.web.api.engine.lists import page, wanted

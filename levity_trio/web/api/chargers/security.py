@@ -21,8 +21,14 @@ from levity_trio.store.writes.chargers.credentials import NotProvable
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.problems import conflict, not_found
 from levity_trio.wire.times import stamp
 

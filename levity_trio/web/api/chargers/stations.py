@@ -15,8 +15,14 @@ from levity_trio.store.writes.chargers.stations import (
     remove_station,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import Paged, page, wanted
 from levity_trio.web.api.engine.problems import not_found
 

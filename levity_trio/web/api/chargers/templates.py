@@ -38,15 +38,18 @@ from levity_trio.web.api.chargers.operations import (
     checked,
     of_each,
 )
-from levity_trio.web.api.engine.bodies import (
+from levity_trio.web.api.engine.endpoints import (
     ABSENT,
     IDENTITIES,
     NAME_PATTERN,
     ClientInput,
+    Endpoints,
     Fields,
+    Request,
+    Role,
     StructBody,
+    TypedRequest,
 )
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger, whole
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.wire.secrets import masked_value

@@ -21,8 +21,10 @@ from levity_trio.store.writes.money import car_prices
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.endpoints import (
+    MINOR_UNITS,
+    WATT_HOURS,
+    ClientInput,
     Endpoints,
     Request,
     Role,

@@ -52,10 +52,11 @@ from levity_trio.web.api.chargers.operations import (
     order,
     repeated,
 )
-from levity_trio.web.api.engine.bodies import WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.endpoints import (
+    WATT_HOURS,
     ApiAnswer,
     Caller,
+    ClientInput,
     Endpoints,
     Request,
     Role,

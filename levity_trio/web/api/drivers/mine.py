@@ -50,9 +50,9 @@ from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
     HIGHEST_ID,
+    ClientInput,
     Endpoints,
     Request,
     Role,

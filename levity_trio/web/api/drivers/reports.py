@@ -30,10 +30,11 @@ from levity_trio.store.writes.people.reports import (
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
 from levity_trio.web.api.drivers.mine import DriversTag
-from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
+    NOT_BLANK,
+    ClientInput,
     Endpoints,
     Request,
     Role,

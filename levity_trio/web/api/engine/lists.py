@@ -25,10 +25,11 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, WantedPage
 from levity_trio.store.reads.reader import Reader
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import MONTH_PATTERN, ClientInput
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     HIGHEST_ID,
+    MONTH_PATTERN,
+    ClientInput,
     Request,
     Server,
     TypedRequest,

@@ -11,16 +11,18 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.engine.bodies import (
+from levity_trio.web.api.engine.endpoints import (
+    HIGHEST_ID,
     MONTH_PATTERN,
     NAME_PATTERN,
+    NO_CONTENT,
+    Endpoint,
     Schema,
     StreamedBody,
     StructBody,
     Values,
     schemas_of,
 )
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint
 from levity_trio.web.api.engine.problems import OF_CODE as OF_CODE  # noqa: PLC0414 - others import it from here
 from levity_trio.web.api.engine.problems import Json
 

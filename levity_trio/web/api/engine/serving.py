@@ -37,7 +37,6 @@ from levity_trio.web.api.engine.access import (
     find_caller,
     is_allowed_origin,
 )
-from levity_trio.web.api.engine.bodies import StreamedBody, StructBody, read_query
 from levity_trio.web.api.engine.endpoints import (
     NO_CONTENT,
     ApiAnswer,
@@ -45,7 +44,10 @@ from levity_trio.web.api.engine.endpoints import (
     Caller,
     Endpoint,
     Role,
+    StreamedBody,
+    StructBody,
     TypedRequest,
+    read_query,
 )
 from levity_trio.web.api.engine.endpoints import Request as Asked
 from levity_trio.web.api.engine.kilowatt_hours import show

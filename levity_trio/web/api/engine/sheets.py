@@ -15,7 +15,7 @@ from levity_trio.documents.cells import plain
 from levity_trio.locale.formats import in_sheet, separator
 from levity_trio.records import record
 from levity_trio.told import Told, without
-from levity_trio.web.api.engine.bodies import of_validation
+from levity_trio.web.api.engine.endpoints import of_validation
 from levity_trio.web.api.engine.problems import Json, Problem, refusal
 
 T = TypeVar("T")

@@ -66,9 +66,9 @@ from levity_trio.store.reads.load.load_day import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import N_, Told, joined
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
+    ClientInput,
     Endpoints,
     Request,
     Role,

@@ -42,8 +42,8 @@ from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_car
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import N_, Figure, Quantity, Told
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
     Endpoints,
     Request,
     Role,

@@ -34,11 +34,13 @@ from levity_trio.store.reads.money import bank_files as stored
 from levity_trio.store.writes.money import bank_files as writes
 from levity_trio.store.writes.money.bank_files import NOBODY, DecidedLine, TakenLines
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput, StreamedBody
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    MINOR_UNITS,
+    ClientInput,
     Endpoints,
     Role,
+    StreamedBody,
     TypedRequest,
     content_of,
     local_today,

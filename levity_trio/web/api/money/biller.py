@@ -19,13 +19,15 @@ from levity_trio.store.reads.money import billing
 from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.writes.money import biller as writes
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values
 from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
     Endpoints,
     Request,
     Role,
+    StreamedBody,
     TypedRequest,
     Upload,
+    Values,
     content_of,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found

@@ -29,9 +29,10 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions.judging import MOST_AT_ONCE, judge_due
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput
 from levity_trio.web.api.engine.endpoints import (
     HIGHEST_ID,
+    MINOR_UNITS,
+    ClientInput,
     Endpoints,
     Request,
     Role,

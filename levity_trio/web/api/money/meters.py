@@ -21,21 +21,19 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import meters as writes
 from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import (
-    NOT_BLANK,
-    ClientInput,
-    StreamedBody,
-    Values,
-    changes_of,
-)
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    NOT_BLANK,
+    ClientInput,
     Endpoints,
     Request,
     Role,
     Server,
+    StreamedBody,
     TypedRequest,
     Upload,
+    Values,
+    changes_of,
 )
 from levity_trio.web.api.engine.lists import (
     CSV,

@@ -33,13 +33,16 @@ from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    ClientInput,
     Endpoints,
     Request,
     Role,
+    StreamedBody,
     TypedRequest,
+    Values,
+    changes_of,
     content_of,
     local_today,
 )

@@ -36,8 +36,8 @@ from levity_trio.store.reads.money.years import (
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.writes.money import closing
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
     Declared,
     Endpoints,
     Request,

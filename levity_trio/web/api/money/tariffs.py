@@ -42,14 +42,18 @@ from levity_trio.store.writes.money.tariffs import (
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
-from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, ClientInput, Fields, StructBody
 from levity_trio.web.api.engine.endpoints import (
+    ABSENT,
     CREATED,
     HIGHEST_ID,
+    WATT_HOURS,
+    ClientInput,
     Endpoints,
+    Fields,
     Request,
     Role,
     Server,
+    StructBody,
     TypedRequest,
     local_today,
     rule_of,

@@ -30,9 +30,11 @@ from levity_trio.store.writes.money.wallets import EntryResult, LedgerEntry, New
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import LONGEST_KEY
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, ClientInput
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    MINOR_UNITS,
+    NOT_BLANK,
+    ClientInput,
     Declared,
     Endpoints,
     Request,

@@ -52,24 +52,22 @@ from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import (
-    ABSENT,
-    ClientInput,
-    Fields,
-    StreamedBody,
-    StructBody,
-    Values,
-    changes_of,
-)
 from levity_trio.web.api.engine.endpoints import (
+    ABSENT,
     CREATED,
+    ClientInput,
     Declared,
     Endpoints,
+    Fields,
     Request,
     Role,
     Server,
+    StreamedBody,
+    StructBody,
     TypedRequest,
     Upload,
+    Values,
+    changes_of,
     content_of,
     rule_of,
 )

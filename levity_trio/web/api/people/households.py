@@ -36,13 +36,14 @@ from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, without
 from levity_trio.web.api.engine.access import check_first
-from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    ClientInput,
     Endpoints,
     Request,
     Role,
     Server,
+    StreamedBody,
     TypedRequest,
     Upload,
 )

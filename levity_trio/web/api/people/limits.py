@@ -24,10 +24,12 @@ from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, 
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people.accounts import RefusalCode
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     HIGHEST_ID,
+    MINOR_UNITS,
+    WATT_HOURS,
+    ClientInput,
     Endpoints,
     Request,
     Role,

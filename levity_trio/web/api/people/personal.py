@@ -38,8 +38,15 @@ from levity_trio.store.reads.transactions.transactions import (
 from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes.people import personal as writes
 from levity_trio.told import Told, joined
-from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, rule_of
+from levity_trio.web.api.engine.endpoints import (
+    NOT_BLANK,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+    rule_of,
+)
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import every_page
 from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers

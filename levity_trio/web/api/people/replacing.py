@@ -17,8 +17,14 @@ from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.store.writes.chargers.replacing import Replaced, answer_serial, replace
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Identity
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, local_today
+from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+    local_today,
+)
 from levity_trio.web.api.engine.lists import begins_at
 from levity_trio.web.api.engine.problems import not_found
 

@@ -36,15 +36,18 @@ from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.ownership import NotAlike
 from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
+    ClientInput,
     Endpoints,
     Request,
     Role,
     Server,
+    StreamedBody,
     TypedRequest,
     Upload,
+    Values,
+    changes_of,
     content_of,
 )
 from levity_trio.web.api.engine.lists import (

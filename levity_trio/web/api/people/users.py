@@ -24,8 +24,15 @@ from levity_trio.store.writes.people import users as writes
 from levity_trio.store.writes.people.users import Manager, NewInvitation
 from levity_trio.told import Told
 from levity_trio.web.api.engine.access import check_first
-from levity_trio.web.api.engine.bodies import ClientInput, changes_of
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+    changes_of,
+)
 from levity_trio.web.api.engine.lists import Limit
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, DocumentResponse, document
 from levity_trio.web.api.engine.problems import conflict, not_found

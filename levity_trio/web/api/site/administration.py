@@ -13,8 +13,14 @@ from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, t
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import NewToken
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import Limit
 from levity_trio.web.api.engine.problems import not_found, refusal
 from levity_trio.web.logins.tokens import make, written

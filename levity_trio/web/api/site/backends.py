@@ -25,14 +25,16 @@ from levity_trio.store.writes.site.backends import BackendData, OnlyChecked
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.certificates import LONGEST_PEM
 from levity_trio.web.api.chargers.chargers import Identity, known_charger
-from levity_trio.web.api.engine.bodies import ClientInput, Values, changes_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     CREATED,
+    ClientInput,
     Endpoints,
     Request,
     Role,
     TypedRequest,
+    Values,
+    changes_of,
 )
 from levity_trio.web.api.engine.lists import LocalDay, begins_at, local_day
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found

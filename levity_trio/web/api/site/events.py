@@ -14,8 +14,7 @@ from msgspec import Meta
 from levity_trio.events import Fact
 from levity_trio.told import Told
 from levity_trio.web.api.engine.access import is_admitted
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger
 from levity_trio.web.api.engine.problems import busy, invalid
 from levity_trio.web.api.engine.streaming import EventStream

@@ -46,8 +46,8 @@ from levity_trio.store.reads.transactions.transactions import (
     open_among,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
     Endpoints,
     Role,
     Server,

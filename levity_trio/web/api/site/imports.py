@@ -13,8 +13,7 @@ import trio
 
 from levity_trio.store.reads.levity.rows import KINDS, ImportedRows
 from levity_trio.store.writes.site.imports import ImpossibleRow, take
-from levity_trio.web.api.engine.bodies import StreamedBody
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, Upload
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, StreamedBody, Upload
 from levity_trio.web.api.engine.problems import invalid, of_upload
 
 ENDPOINTS: Final = Endpoints("imports")

@@ -9,8 +9,7 @@ from msgspec import Meta
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage
 from levity_trio.store.reads.site.logged import FrameFilters, LogEntry, frames
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Role, Server, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Role, Server, TypedRequest
 from levity_trio.web.api.engine.lists import Before, Limit, OfCharger, Since, ago, moment, page
 
 ENDPOINTS: Final = Endpoints("logs")

@@ -36,8 +36,14 @@ from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import Limit, OfAccount
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.billing import CLOSING, month_of

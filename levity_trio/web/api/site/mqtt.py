@@ -9,8 +9,7 @@ from levity_trio.records import record
 from levity_trio.store.reads.site.events import MqttState, before, state
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import GivenTime, local_moment
 from levity_trio.web.api.engine.problems import conflict, invalid, refusal
 

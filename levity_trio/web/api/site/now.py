@@ -13,8 +13,14 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now import NowQuestion as AskedNow
 from levity_trio.store.reads.now.attention import MachineState
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Role, Server, TypedRequest, rule_of
+from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
+    Endpoints,
+    Role,
+    Server,
+    TypedRequest,
+    rule_of,
+)
 
 ENDPOINTS: Final = Endpoints("now")
 

@@ -21,8 +21,7 @@ from levity_trio.store.reads.site.database import own_settings
 from levity_trio.store.upkeep.nightly import NotBackedUp, check_folder
 from levity_trio.store.writes.site import own_settings as writes
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 
 ENDPOINTS: Final = Endpoints("messages")

@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from levity_trio.locale.formats import typed_day
 from levity_trio.store.reads.site.search import Searched, SearchResult, search
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
+    ClientInput,
     Endpoints,
     Role,
     Server,

@@ -19,8 +19,7 @@ from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_
 from levity_trio.store.reads.now.present import SQLITE_VERSION
 from levity_trio.store.reads.site.database import StoredData, stored_data
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import conflict
 from levity_trio.wire.secrets import masked_url
 

@@ -13,8 +13,14 @@ from levity_trio.store.reads.site.events import GivenUpRow, WebhookRow, given_up
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.problems import invalid, not_found, refusal
 from levity_trio.web.api.site.administration import BelowQuery, Name
 from levity_trio.web.api.site.events import KINDS, check_kinds

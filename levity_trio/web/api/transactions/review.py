@@ -64,8 +64,16 @@ from levity_trio.store.writes.transactions.readings import MessageReadings
 from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.chargers.chargers import known_charger
-from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, rule_of
+from levity_trio.web.api.engine.endpoints import (
+    NOT_BLANK,
+    WATT_HOURS,
+    ClientInput,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+    rule_of,
+)
 from levity_trio.web.api.engine.lists import (
     LocalInstant,
     OfCharger,

@@ -40,9 +40,9 @@ from levity_trio.store.reads.transactions.transactions import (
     events_of,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import (
     HIGHEST_ID,
+    ClientInput,
     Endpoints,
     Request,
     Role,

@@ -23,8 +23,7 @@ from levity_trio.store.reads.money.wallets import to_pay_out
 from levity_trio.store.reads.money.years import year_of_bills
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages
-from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.endpoints import Role, local_today, whole_number
+from levity_trio.web.api.engine.endpoints import Role, asked, local_today, whole_number
 from levity_trio.web.api.money.billing import (
     MonthsQuery,
     month_named,

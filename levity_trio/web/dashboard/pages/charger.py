@@ -27,8 +27,7 @@ from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.addresses import addresses_of
 from levity_trio.web.api.chargers.chargers import UseQuery, read_uptimes, read_use
-from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role, asked
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.limits import SPACES
 from levity_trio.web.api.site.history import HistoryQuery, read_history

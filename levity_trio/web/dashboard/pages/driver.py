@@ -64,8 +64,7 @@ from levity_trio.web.api.drivers.mine import (
     shown_tag,
 )
 from levity_trio.web.api.drivers.reports import DriversReport, read_own
-from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.endpoints import Role, rule_of, whole_number
+from levity_trio.web.api.engine.endpoints import Role, asked, rule_of, whole_number
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.mount import DRIVERS

@@ -15,8 +15,7 @@ from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.transactions.history import Figures, History, Series
-from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role, asked
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
 from levity_trio.web.dashboard.page import ApiRefused, DashboardPage, Look, PageView, Values

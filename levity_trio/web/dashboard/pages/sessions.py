@@ -38,8 +38,7 @@ from levity_trio.store.reads.transactions.billed import (
 from levity_trio.store.reads.transactions.curve import STRETCHES, Curve, curve
 from levity_trio.store.reads.transactions.transactions import events_of, of_transaction
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.endpoints import Role, rule_of
+from levity_trio.web.api.engine.endpoints import Role, asked, rule_of
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.site.logs import LogsQuery, read_frames
 from levity_trio.web.api.transactions.transactions import (
