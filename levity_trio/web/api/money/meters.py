@@ -37,18 +37,20 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
+    Cells,
+    CsvFormat,
     GivenTime,
     LocalEnd,
     LocalTime,
     OfName,
     Paged,
+    converted,
     local_moment,
     midnight,
     page,
     wanted,
 )
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.money.billing import month_of
 from levity_trio.web.api.people.accounts import (
     MOST_LINES,

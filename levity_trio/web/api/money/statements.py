@@ -54,6 +54,7 @@ from levity_trio.web.api.engine.lists import (
     MonthName,
     OneFormat,
     Paged,
+    encoded,
     in_units,
     listed,
     wanted,
@@ -71,7 +72,6 @@ from levity_trio.web.api.engine.papers import (
     read_papers,
 )
 from levity_trio.web.api.engine.problems import conflict, not_found
-from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.money.billing import (
     NOT_DRAFTED,
     SALT_BYTES,

@@ -76,6 +76,8 @@ from levity_trio.web.api.engine.lists import (
     OF_SORT,
     Before,
     Cell,
+    Cells,
+    CsvFormat,
     EndedBefore,
     EndedSince,
     GivenTime,
@@ -86,18 +88,21 @@ from levity_trio.web.api.engine.lists import (
     OfName,
     OneFormat,
     Paged,
+    SheetFault,
     Since,
+    converted,
     in_file,
     listed,
     local_moment,
     midnight,
     moment,
     page,
+    read,
+    refuse,
     wanted,
     whole,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found
-from levity_trio.web.api.engine.sheets import Cells, CsvFormat, SheetFault, converted, read, refuse
 from levity_trio.web.api.people.tags import (
     MOST_BYTES,
     MOST_TOLD,

@@ -49,19 +49,21 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
+    Cells,
+    CsvFormat,
     GivenEnd,
     LocalEnd,
     LocalInstant,
     LocalTime,
     OfCharger,
     begins_at,
+    converted,
     local_instant,
     local_moment,
     midnight,
     whole,
 )
 from levity_trio.web.api.engine.problems import Json, Problem, invalid, not_found, refusal
-from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.people.accounts import (
     ACCOUNT,
     MOST_LINES,

@@ -48,10 +48,9 @@ from levity_trio.web.api.engine.endpoints import (
     rule_of,
 )
 from levity_trio.web.api.engine.kilowatt_hours import show
-from levity_trio.web.api.engine.lists import every_page
+from levity_trio.web.api.engine.lists import encoded, every_page
 from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers
 from levity_trio.web.api.engine.problems import Problem, conflict
-from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.people.accounts import ACCOUNT, TAG, find_account
 from levity_trio.web.http.texts import as_json
 

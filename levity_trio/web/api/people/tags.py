@@ -55,16 +55,19 @@ from levity_trio.web.api.engine.lists import (
     OF_SORT,
     UNTIL,
     Cell,
+    Cells,
+    CsvFormat,
     OneFormat,
     Paged,
+    converted,
     in_file,
     listed,
     local_moment,
+    read,
     wanted,
     whole,
 )
 from levity_trio.web.api.engine.problems import Problem, conflict, not_found, refusal
-from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted, read
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.secrets import MASK
 

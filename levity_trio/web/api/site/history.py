@@ -63,11 +63,11 @@ from levity_trio.web.api.engine.lists import (
     OfAccount,
     OfCharger,
     begins_at,
+    encoded,
     in_parts,
     local_day,
 )
 from levity_trio.web.api.engine.problems import refusal
-from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.money.billing import month_named
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 

@@ -63,6 +63,7 @@ from levity_trio.web.api.engine.lists import (
     Paged,
     PageNumber,
     Since,
+    encoded,
     every_page,
     masked,
     moment,
@@ -72,7 +73,6 @@ from levity_trio.web.api.engine.lists import (
 )
 from levity_trio.web.api.engine.papers import as_file
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.wire.times import in_zone
 
 TAG: Final = "transactions"
