@@ -14,9 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
-from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller
-from levity_trio.web.api.engine.serving import CALLER, HAS_PLACE, Doorway
+from levity_trio.web.api.engine.serving import CALLER, HAS_PLACE, Door, Doorway
 from levity_trio.web.http.texts import decoded, marking
 
 JSON: Final = "application/json"

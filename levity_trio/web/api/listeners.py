@@ -47,10 +47,9 @@ from levity_trio.web.api.chargers import (
     templates,
 )
 from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
-from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
 from levity_trio.web.api.engine.openapi import POLICY, document, page
-from levity_trio.web.api.engine.serving import Doorway, application_of
+from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import (
     bank_files,

@@ -16,8 +16,8 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from levity_trio.records import record
-from levity_trio.web.api.engine.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
+from levity_trio.web.api.engine.serving import LOCAL_ADMIN, Door, caller_of, needs_nothing
 from levity_trio.web.logins.browsers import form_value, new_cookie
 
 LONGEST_ID: Final = 100

@@ -24,8 +24,8 @@ import trio
 from levity_trio.locale import language
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.api.engine.access import is_admitted
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
+from levity_trio.web.api.engine.serving import is_admitted
 from levity_trio.web.dashboard.page import (
     EVERYTHING,
     ApiRefused,

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from levity_trio.locale import FOLDER
 from levity_trio.records import record
-from levity_trio.web.api.engine.access import Door, is_of_own_page
+from levity_trio.web.api.engine.serving import Door, is_of_own_page
 from levity_trio.web.http.proxy_path import base_of
 
 DRIVERS: Final = "/d/"

@@ -27,10 +27,9 @@ from levity_trio.locale import N_, _, languages, speaking
 from levity_trio.locale.texts import read_at
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.web.api.engine.access import check_host, check_url
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.engine.streaming import EventStream
+from levity_trio.web.api.engine.serving import EventStream, check_host, check_url
 from levity_trio.web.dashboard import assets, logging_in
 from levity_trio.web.dashboard.assets import MANIFEST
 from levity_trio.web.dashboard.browser import Browser, cookie_header, find_browser

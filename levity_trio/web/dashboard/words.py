@@ -12,7 +12,7 @@ from levity_trio.locale.texts import in_units, said
 from levity_trio.store.lookups.load_spans import PRICE
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.told import Told, Value
-from levity_trio.web.api.engine.access import LOCAL_ADMIN
+from levity_trio.web.api.engine.serving import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import UNKNOWN
 
 ROLES: Final = (

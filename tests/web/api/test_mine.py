@@ -17,8 +17,8 @@ from levity_trio.store.writes.people import ownership, users, vehicles
 from levity_trio.store.writes.people.ownership import NamedThing
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.store.writes.people.vehicles import VehicleData
-from levity_trio.web.api.engine.access import caller_of
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.serving import caller_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.web.in_process import Question, ask

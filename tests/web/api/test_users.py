@@ -17,9 +17,9 @@ from levity_trio.access import user_passwords
 from levity_trio.records import personal_in
 from levity_trio.store.writes.people import accounts, personal
 from levity_trio.store.writes.people.accounts import AccountData
-from levity_trio.web.api.engine.access import LOCAL_SOCKET, caller_of, is_admitted
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.engine.serving import LOCAL_SOCKET, caller_of, is_admitted
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.users import LOGINS, USER, USERS
 from levity_trio.web.api.site import events

@@ -21,9 +21,8 @@ from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.told import Moment, Told
-from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.endpoints import RequestPlaces
-from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.engine.serving import Door, application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.accounts import Language
 from levity_trio.web.dashboard.mount import Mount

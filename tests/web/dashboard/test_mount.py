@@ -20,8 +20,8 @@ from levity_trio.nouns import User
 from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.users import Manager
-from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.endpoints import RequestPlaces
+from levity_trio.web.api.engine.serving import Door
 from levity_trio.web.api.listeners import DRIVERS_AT_WORK, ENDPOINTS
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard

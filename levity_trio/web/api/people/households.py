@@ -35,7 +35,6 @@ from levity_trio.store.writes.people.households import (
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, without
-from levity_trio.web.api.engine.access import check_first
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     ClientInput,
@@ -64,6 +63,7 @@ from levity_trio.web.api.engine.lists import (
     whole,
 )
 from levity_trio.web.api.engine.problems import Json, Problem, invalid, not_found, refusal
+from levity_trio.web.api.engine.serving import check_first
 from levity_trio.web.api.people.accounts import (
     ACCOUNT,
     MOST_LINES,

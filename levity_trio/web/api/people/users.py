@@ -23,7 +23,6 @@ from levity_trio.store.reads.people.users import LoginRow, UserRow
 from levity_trio.store.writes.people import users as writes
 from levity_trio.store.writes.people.users import Manager, NewInvitation
 from levity_trio.told import Told
-from levity_trio.web.api.engine.access import check_first
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     ClientInput,
@@ -36,6 +35,7 @@ from levity_trio.web.api.engine.endpoints import (
 from levity_trio.web.api.engine.lists import Limit
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, DocumentResponse, document
 from levity_trio.web.api.engine.problems import conflict, not_found
+from levity_trio.web.api.engine.serving import check_first
 from levity_trio.web.api.people.accounts import Id, Language, find_account
 from levity_trio.web.drivers_address import SAY_WHERE, is_local, welcome_page
 from levity_trio.web.logins.invitations import (

@@ -13,11 +13,10 @@ from msgspec import Meta
 
 from levity_trio.events import Fact
 from levity_trio.told import Told
-from levity_trio.web.api.engine.access import is_admitted
 from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger
 from levity_trio.web.api.engine.problems import busy, invalid
-from levity_trio.web.api.engine.streaming import EventStream
+from levity_trio.web.api.engine.serving import EventStream, is_admitted
 from levity_trio.web.feed import READING, EventFrame
 
 ENDPOINTS: Final = Endpoints("events")
