@@ -9,10 +9,10 @@ answer at once.
 from levity_trio.operations.catalogue import OPERATIONS as OPERATIONS
 from levity_trio.operations.catalogue import find as find
 from levity_trio.operations.catalogue import spelt as spelt
-from levity_trio.operations.fields import Field as Field
-from levity_trio.operations.fields import FieldProblem as FieldProblem
+from levity_trio.operations.operation import Field as Field
+from levity_trio.operations.operation import FieldProblem as FieldProblem
 from levity_trio.operations.operation import Operation as Operation
 from levity_trio.operations.operation import OperationRole as OperationRole
+from levity_trio.operations.operation import Situation as Situation
 from levity_trio.operations.operation import check as check
-from levity_trio.operations.outcomes import follow as follow
-from levity_trio.operations.situation import Situation as Situation
+from levity_trio.operations.operation import follow as follow

@@ -10,17 +10,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from levity_trio.operations.fields import (
+from levity_trio.operations.operation import (
     Choice,
     Field,
     FieldProblem,
     Kind,
     Object,
+    Operation,
     Text,
     joined,
     read_json,
 )
-from levity_trio.operations.operation import Operation
 from levity_trio.told import Told
 
 ReadFile = Callable[[str], str]

@@ -14,8 +14,7 @@ from levity_trio.operations.declarations import (
     smart_charging,
     trigger,
 )
-from levity_trio.operations.fields import FieldProblem, meant
-from levity_trio.operations.operation import Operation
+from levity_trio.operations.operation import FieldProblem, Operation, meant
 from levity_trio.told import Told
 
 _MODULES: Final = (core, firmware, local_list, reservation, smart_charging, trigger, security)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from levity_trio.operations import limits
 from levity_trio.operations.answers import succeeded
-from levity_trio.operations.outcomes import (
+from levity_trio.operations.operation import (
     TRANSFER,
     USUAL,
     OperationOutcome,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from levity_trio.operations.outcomes import (
+from levity_trio.operations.operation import (
     MAY_HAVE_ARRIVED,
     TRANSFER,
     OperationOutcome,

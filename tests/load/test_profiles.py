@@ -25,7 +25,7 @@ from levity_trio.load.profiles import (
 )
 from levity_trio.load.tree import Socket
 from levity_trio.operations import OPERATIONS, check
-from levity_trio.operations.situation import KnownConnector, OpenTransaction, Situation
+from levity_trio.operations.operation import KnownConnector, OpenTransaction, Situation
 from levity_trio.wire.charging_profiles import VOLTS, Installed, Limits
 from tests.wire.examples import schema_of
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from levity_trio.operations import OPERATIONS, check
-from levity_trio.operations.outcomes import OperationOutcome, OutcomeState, SentCommand, follow
+from levity_trio.operations.operation import OperationOutcome, OutcomeState, SentCommand, follow
 from levity_trio.operations.seen import ReadingSeen, Seen, StatusSeen
 
 SENT = datetime(2030, 1, 31, 22, tzinfo=UTC)

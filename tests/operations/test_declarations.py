@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, check
 from levity_trio.operations.catalogue import find, table
-from levity_trio.operations.fields import Allotted, Object
-from levity_trio.operations.operation import example, filled, left_out
+from levity_trio.operations.operation import Allotted, Object, example, filled, left_out
 from levity_trio.wire.payloads import SERVER_ACTIONS
 from tests.operations.schemas import ALLOTTED, TIMES, allows, near, schema_of, without_allotted
 from tests.sizes import size

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import OPERATIONS, FieldProblem, check
-from levity_trio.operations.fields import Allotted
-from levity_trio.operations.operation import LeftOut, filled, left_out
+from levity_trio.operations.operation import Allotted, LeftOut, filled, left_out
 
 PERIODS = [{"startPeriod": 0, "limit": 16}]
 SCHEDULE = {"chargingRateUnit": "A", "chargingSchedulePeriod": PERIODS}

@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.operations import OPERATIONS, Operation
-from levity_trio.operations.operation import example, filled, left_out
-from levity_trio.operations.outcomes import OutcomeState, SentCommand, follow
+from levity_trio.operations.operation import (
+    OutcomeState,
+    SentCommand,
+    example,
+    filled,
+    follow,
+    left_out,
+)
 from levity_trio.operations.seen import (
     Booted,
     ListVersion,

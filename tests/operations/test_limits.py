@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import limits
-from levity_trio.operations.outcomes import OutcomeState
+from levity_trio.operations.operation import OutcomeState
 from levity_trio.operations.seen import ReadingSeen
 from tests.operations.asking import ACCEPTED, SENT, asked, at, current, outcome, power, state
 

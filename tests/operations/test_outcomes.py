@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import OPERATIONS
-from levity_trio.operations.operation import is_followed
-from levity_trio.operations.outcomes import OutcomeState
+from levity_trio.operations.operation import OutcomeState, is_followed
 from levity_trio.operations.seen import (
     Booted,
     ListVersion,

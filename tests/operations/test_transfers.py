@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.operations.outcomes import OutcomeState
+from levity_trio.operations.operation import OutcomeState
 from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
 from levity_trio.operations.transfers import is_url_valid, wanted_at
 from tests.operations.asking import ACCEPTED, asked, at, outcome, state

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import OPERATIONS, FieldProblem, OperationRole, Situation, check
-from levity_trio.operations.operation import example, role_for, transactions_in_the_way
-from levity_trio.operations.situation import (
+from levity_trio.operations.operation import (
     KnownConnector,
     OpenTransaction,
     ReservationInForce,
+    example,
     only_transaction,
+    role_for,
+    transactions_in_the_way,
 )
 from tests.operations.asking import SENT
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from levity_trio.operations.fields import Allotted, Choice, DateTime, Field, Integer, Text
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Allotted,
+    Choice,
+    DateTime,
+    Field,
+    Integer,
+    Situation,
+    Text,
+)
 from levity_trio.told import Told
 
 ID_TAG: Final = Text(20)

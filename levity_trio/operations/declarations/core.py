@@ -13,9 +13,19 @@ from levity_trio.operations.declarations.common import (
     unknown_connector,
 )
 from levity_trio.operations.declarations.smart_charging import PROFILE, profile_warnings
-from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object, Text
-from levity_trio.operations.operation import FeatureProfile, Operation, Payload
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Allotted,
+    Choice,
+    FeatureProfile,
+    Field,
+    Integer,
+    ListOf,
+    Object,
+    Operation,
+    Payload,
+    Situation,
+    Text,
+)
 from levity_trio.told import Told
 from levity_trio.wire.words import of_ocpp
 

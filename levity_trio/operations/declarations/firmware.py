@@ -7,9 +7,17 @@ from typing import Final
 
 from levity_trio.operations import transfers
 from levity_trio.operations.declarations.common import RETRIES, RETRY_INTERVAL, time
-from levity_trio.operations.fields import Allotted, Field, Object, Text
-from levity_trio.operations.operation import FeatureProfile, Operation, OperationRole, Payload
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Allotted,
+    FeatureProfile,
+    Field,
+    Object,
+    Operation,
+    OperationRole,
+    Payload,
+    Situation,
+    Text,
+)
 from levity_trio.told import Told
 
 LONGEST_URL: Final = 512

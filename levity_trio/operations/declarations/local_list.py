@@ -8,9 +8,18 @@ from typing import Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import ID_TAG, time
-from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object
-from levity_trio.operations.operation import FeatureProfile, Operation, Payload
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Allotted,
+    Choice,
+    FeatureProfile,
+    Field,
+    Integer,
+    ListOf,
+    Object,
+    Operation,
+    Payload,
+    Situation,
+)
 from levity_trio.told import Told
 
 FULL: Final = "Full"

@@ -7,9 +7,16 @@ from typing import Any, Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import ID_TAG, connector_id, time, unknown_connector
-from levity_trio.operations.fields import Allotted, Field, Integer, Object
-from levity_trio.operations.operation import FeatureProfile, Operation, Payload
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Allotted,
+    FeatureProfile,
+    Field,
+    Integer,
+    Object,
+    Operation,
+    Payload,
+    Situation,
+)
 from levity_trio.told import Told
 from levity_trio.wire.times import parse_time
 from levity_trio.wire.words import of_ocpp

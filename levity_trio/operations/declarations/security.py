@@ -19,8 +19,16 @@ from levity_trio.operations.declarations.trigger import (
     requested_message,
     trigger_warnings,
 )
-from levity_trio.operations.fields import Allotted, Choice, Field, Object, Text
-from levity_trio.operations.operation import FeatureProfile, Operation, OperationRole
+from levity_trio.operations.operation import (
+    Allotted,
+    Choice,
+    FeatureProfile,
+    Field,
+    Object,
+    Operation,
+    OperationRole,
+    Text,
+)
 
 PEM: Final = Text(5500)
 HASH: Final = Text(128)

@@ -7,9 +7,19 @@ from typing import Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import UNITS, connector_id, time, unknown_connector
-from levity_trio.operations.fields import Allotted, Choice, Decimal, Field, Integer, ListOf, Object
-from levity_trio.operations.operation import FeatureProfile, Operation, Payload
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Allotted,
+    Choice,
+    Decimal,
+    FeatureProfile,
+    Field,
+    Integer,
+    ListOf,
+    Object,
+    Operation,
+    Payload,
+    Situation,
+)
 from levity_trio.told import Told
 
 TRANSACTION: Final = "TxProfile"

@@ -7,9 +7,15 @@ from typing import Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import connector_id, unknown_connector
-from levity_trio.operations.fields import Choice, Field, Object
-from levity_trio.operations.operation import FeatureProfile, Operation, Payload
-from levity_trio.operations.situation import Situation
+from levity_trio.operations.operation import (
+    Choice,
+    FeatureProfile,
+    Field,
+    Object,
+    Operation,
+    Payload,
+    Situation,
+)
 
 CONNECTOR: Final = connector_id("The connector that the message is about.", required=False)
 

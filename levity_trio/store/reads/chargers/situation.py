@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from levity_trio.operations.fields import Allotted
-from levity_trio.operations.situation import (
+from levity_trio.operations.operation import (
+    Allotted,
     KnownConnector,
     OpenTransaction,
     ReservationInForce,

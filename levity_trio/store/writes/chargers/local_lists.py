@@ -16,7 +16,7 @@ from levity_trio.access.local_lists import ASK, ASKER, READ, SEND, Answer, Known
 from levity_trio.access.tags import Policy
 from levity_trio.events import LocalListFailing, LocalListPaused, LocalListResumed
 from levity_trio.operations.answers import status_of
-from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
+from levity_trio.operations.operation import MAY_HAVE_ARRIVED
 from levity_trio.store.engine.database import Row, UnitOfWork
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.writes.chargers.commands import CallMessage

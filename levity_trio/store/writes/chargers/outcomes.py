@@ -12,13 +12,14 @@ from levity_trio.access.local_lists import ASKER
 from levity_trio.events import OutcomeKnown
 from levity_trio.log.output import get_logger
 from levity_trio.operations import OPERATIONS
-from levity_trio.operations.operation import as_declared, is_followed
-from levity_trio.operations.outcomes import (
+from levity_trio.operations.operation import (
     OperationOutcome,
     OutcomeRule,
     OutcomeState,
     SentCommand,
+    as_declared,
     follow,
+    is_followed,
 )
 from levity_trio.operations.transfers import TRANSFERS
 from levity_trio.store.engine.database import Row, UnitOfWork, marks

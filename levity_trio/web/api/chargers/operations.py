@@ -33,15 +33,15 @@ from levity_trio.operations import (
     find,
     spelt,
 )
-from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import (
+    Allotted,
     Payload,
     filled,
     left_out,
+    only_transaction,
     role_for,
     transactions_in_the_way,
 )
-from levity_trio.operations.situation import only_transaction
 from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database

@@ -21,8 +21,7 @@ from levity_trio.access.tags import Status
 from levity_trio.billing.money import typed_number
 from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
-from levity_trio.operations.operation import Payload
-from levity_trio.operations.outcomes import OutcomeState
+from levity_trio.operations.operation import OutcomeState, Payload
 from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.replacement import successor
