@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.billing.ownership import BillBy
-from levity_trio.plugins.mqtt.entities import site_states
+from levity_trio.plugins.mqtt.discovery import site_states
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.now.entities import (
     Entities,

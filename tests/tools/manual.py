@@ -31,8 +31,8 @@ from levity_trio.events import Fact
 from levity_trio.manual import CONTENTS, FOLDER
 from levity_trio.operations.catalogue import table
 from levity_trio.plugins.mqtt.commands import COMMANDS, FRESH, Command
-from levity_trio.plugins.mqtt.discovery import BIRTH
-from levity_trio.plugins.mqtt.entities import (
+from levity_trio.plugins.mqtt.discovery import (
+    BIRTH,
     EVENTS,
     OF_CHARGER,
     OF_CONNECTOR,

@@ -23,7 +23,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
-from levity_trio.plugins.mqtt.entities import unescaped
+from levity_trio.plugins.mqtt.discovery import unescaped
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable

@@ -31,8 +31,7 @@ from levity_trio.plugins.mqtt.broker import (
     open_link,
 )
 from levity_trio.plugins.mqtt.commands import SUBSCRIPTION, Commands
-from levity_trio.plugins.mqtt.discovery import BIRTH
-from levity_trio.plugins.mqtt.entities import EVENTS, OFFLINE, ONLINE, STATUS
+from levity_trio.plugins.mqtt.discovery import BIRTH, EVENTS, OFFLINE, ONLINE, STATUS
 from levity_trio.plugins.mqtt.facts import Facts
 from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States

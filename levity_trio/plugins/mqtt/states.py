@@ -24,15 +24,18 @@ from levity_trio.locale.formats import of_environment
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
-from levity_trio.plugins.mqtt.discovery import DISCOVERY, of_charger, of_site, withdrawn
-from levity_trio.plugins.mqtt.entities import (
+from levity_trio.plugins.mqtt.discovery import (
+    DISCOVERY,
     Limit,
     limits_of,
     merged,
+    of_charger,
+    of_site,
     site_states,
     states,
     topics,
     unescaped,
+    withdrawn,
 )
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable

@@ -31,7 +31,7 @@ from levity_trio.plugins.mqtt.commands import (
     SUBSCRIPTION,
     Commands,
 )
-from levity_trio.plugins.mqtt.entities import escaped
+from levity_trio.plugins.mqtt.discovery import escaped
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.web.api.engine.endpoints import Role

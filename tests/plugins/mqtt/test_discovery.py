@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from jinja2 import Environment
 
 from levity_trio.locale import speaking
-from levity_trio.plugins.mqtt.discovery import object_id, of_charger, of_site, withdrawn
-from levity_trio.plugins.mqtt.entities import escaped, states
+from levity_trio.plugins.mqtt.discovery import (
+    escaped,
+    object_id,
+    of_charger,
+    of_site,
+    states,
+    withdrawn,
+)
 from levity_trio.store.reads.now.entities import SeenCharger
 from tests.plugins.mqtt.home_assistant import faults
 from tests.plugins.mqtt.seen import charger, connector

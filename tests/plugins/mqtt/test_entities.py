@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.plugins.mqtt.entities import (
+from levity_trio.plugins.mqtt.discovery import (
     OF_CHARGER,
     OF_CONNECTOR,
     OF_SITE,

@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from levity_trio.plugins.mqtt.entities import EVENTS, ONLINE, STATUS, STATUSES, escaped
+from levity_trio.plugins.mqtt.discovery import EVENTS, ONLINE, STATUS, STATUSES, escaped
 from tests.integration.foreign import api_of
 from tests.integration.serving import PROGRAM, Serving, environment, serving
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
