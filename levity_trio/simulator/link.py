@@ -35,8 +35,7 @@ from levity_trio.outgoing.websocket import (
     why,
 )
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.outbox import Outgoing
-from levity_trio.simulator.charger.state import ConnectionEffect, Download, Effect, Upload
+from levity_trio.simulator.charger.state import ConnectionEffect, Download, Effect, Outgoing, Upload
 from levity_trio.simulator.transfers import carry
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import (

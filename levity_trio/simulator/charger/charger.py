@@ -13,11 +13,22 @@ from typing import Any
 from levity_trio.simulator.charger import charging, notifications, power, presence, registration
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
-from levity_trio.simulator.charger.connector import NO_ERROR, Connector, Transaction
 from levity_trio.simulator.charger.operations import force_answer, obey
-from levity_trio.simulator.charger.outbox import Frame, Outgoing, Payload, Request, Then
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
-from levity_trio.simulator.charger.state import Effect, Impossible, Quirks, State
+from levity_trio.simulator.charger.state import (
+    NO_ERROR,
+    Connector,
+    Effect,
+    Frame,
+    Impossible,
+    Outgoing,
+    Payload,
+    Quirks,
+    Request,
+    State,
+    Then,
+    Transaction,
+)
 from levity_trio.simulator.ledger import START, STOP, Sent
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.errors import ErrorCode, Refused

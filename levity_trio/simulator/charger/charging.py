@@ -9,9 +9,8 @@ from typing import Any
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
-from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.power import drop_tag, settle, settle_all, settle_reservations
-from levity_trio.simulator.charger.state import Impossible, Profile, State
+from levity_trio.simulator.charger.state import Connector, Impossible, Profile, State, Transaction
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.meter import shown_wh

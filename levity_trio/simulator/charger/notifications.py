@@ -12,10 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.signing import signed
 from levity_trio.simulator.charger.spec import Message
-from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.state import Connector, State, Transaction
 from levity_trio.simulator.ledger import Moment, Sent
 from levity_trio.simulator.model.meter import sampled_values, shown_wh
 from levity_trio.wire.payloads import call, write_payload

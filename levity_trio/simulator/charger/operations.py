@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from levity_trio.simulator.charger import charging, files, notifications, presence, registration
 from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
-from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
 from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Impossible, State
+from levity_trio.simulator.charger.state import Connector, Impossible, State
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused

@@ -13,10 +13,9 @@ from functools import partial
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.connector import NO_ERROR, Connector
 from levity_trio.simulator.charger.profiles import Kept
 from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Impossible, State
+from levity_trio.simulator.charger.state import NO_ERROR, Connector, Impossible, State
 from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
 from levity_trio.simulator.model.vehicle import LEAST_AC_A
 from levity_trio.wire.charging_profiles import Limits, smallest

@@ -9,8 +9,8 @@ carries out the effects, which need I/O.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from random import Random
@@ -20,17 +20,282 @@ from typing import Any, ClassVar, Final
 from levity_trio.records import record
 from levity_trio.simulator.charger.agenda import Action, Agenda, ChargerClock
 from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED, Configuration, Keys
-from levity_trio.simulator.charger.connector import Connector, Transaction
-from levity_trio.simulator.charger.outbox import Frame, Outbox, Payload, Then
 from levity_trio.simulator.charger.profiles import Kept, Profiles
 from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
 from levity_trio.simulator.charger.tags import Reservations, Tags
+from levity_trio.simulator.ledger import Entry, Moment, Sent
 from levity_trio.simulator.ledger import Entry as LedgerEntry
-from levity_trio.simulator.model.meter import Meter, Supply
+from levity_trio.simulator.model.meter import Meter, Supply, shown_wh
+from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, check_move
 from levity_trio.wire.charging_profiles import Limit
 from levity_trio.wire.payloads import write_payload
 from levity_trio.wire.times import wire_time
+
+NO_ERROR: Final = "NoError"
+STOPOVERS: Final = (Status.PREPARING, Status.AVAILABLE)
+"""Intermediate statuses where §4.9 has no direct transition, such as a new transaction after
+Finishing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Transaction:
+    """A session, from the first offer of energy to the stop. Registers in whole Wh; `begun` in
+    simulated seconds."""
+
+    local_id: int
+    connector: int
+    id_tag: str
+    begun: float
+    began_offline: bool
+    true_start_wh: int
+    shown_start_wh: int
+    entry: Entry
+    parent_id_tag: str | None = None
+    data: list[dict[str, Any]] = field(default_factory=list)
+    """The readings for its StopTransaction (StopTxnSampledData, StopTxnAlignedData)."""
+    moments: list[Moment] = field(default_factory=list)
+    """The true values at the moments of `data`."""
+    under_way: dict[int, Sent] = field(default_factory=dict)
+    """The records of messages that are not acknowledged, by `id` of the message."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended and all its messages are acknowledged or discarded."""
+        return self.entry.is_ended and not self.under_way
+
+
+@dataclass(slots=True, eq=False)
+class Connector:
+    """One connector. Number 0 is the charger itself; nothing is ever plugged into it."""
+
+    number: int
+    meter: Meter
+    status: Status = Status.AVAILABLE
+    beneath: Status = Status.AVAILABLE
+    """The status without the fault."""
+    error_code: str = NO_ERROR
+    reported: tuple[Status, str] | None = None
+    """Status and error code as last reported; None if the central system may not have received
+    them."""
+    shown_wh: dict[str, int] = field(default_factory=dict)
+    """The register of the last reading by configuration key, the start of the next interval, in
+    Wh."""
+    tag: tuple[str, str | None] | None = None
+    """An accepted tag that waits for its cable, and the tag's parent."""
+    transaction: Transaction | None = None
+    is_finishing: bool = False
+    is_reserved: bool = False
+    is_offered: bool = True
+    """Whether the charging profiles leave enough current to charge."""
+    is_paused_by_vehicle: bool = False
+    is_paused_by_charger: bool = False
+    profile: dict[str, Any] | None = None
+    """The charging profile of a remote start, for its transaction."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Connector {self.number} {self.status} tag={self.tag} transaction={self.transaction}>"
+        )
+
+    @property
+    def session_wh(self) -> int:
+        """The true energy of the running transaction, in whole Wh; 0 if there is none."""
+        if self.transaction is None:
+            return 0
+        return shown_wh(self.meter.register_wh) - self.transaction.true_start_wh
+
+    def moment(self, at: float) -> Moment:
+        """Return the true energy at the moment to which the meter was advanced, for the record of a
+        message."""
+        return Moment(at=at, delivered_wh=self.session_wh)
+
+    @property
+    def is_occupied(self) -> bool:
+        return self.meter.is_plugged or self.tag is not None or self.transaction is not None
+
+    @property
+    def is_faulted(self) -> bool:
+        return self.error_code != NO_ERROR
+
+    def natural_status(self, *, is_operative: bool) -> Status:
+        """Return the status that follows from the circumstances, without regard to faults."""
+        if self.transaction is not None:
+            return self._charging_status()
+        if not is_operative and (self.beneath is Status.UNAVAILABLE or not self.is_occupied):
+            return Status.UNAVAILABLE
+        if self.tag is not None:
+            return Status.PREPARING
+        if self.is_finishing:
+            return Status.FINISHING
+        if self.is_reserved:
+            return Status.RESERVED
+        return Status.PREPARING if self.is_occupied else Status.AVAILABLE
+
+    def is_closed(self, natural: Status) -> bool:
+        """Return whether its contactor is closed: while it charges, and until its vehicle has
+        followed a pause."""
+        is_pausing = (
+            natural is Status.SUSPENDED_EVSE
+            and not self.is_paused_by_charger
+            and self.meter.is_following
+        )
+        return (natural is Status.CHARGING or is_pausing) and not self.is_faulted
+
+    def move(self, natural: Status) -> Iterator[Status]:
+        """Change to the derived status by the transitions of §4.9, and yield each step; none
+        without a change."""
+        self.beneath = natural
+        to = Status.FAULTED if self.is_faulted else natural
+        if to is self.status:
+            return
+        moves = MOVES if self.number else CHARGER_MOVES
+        stopovers = [
+            stop for stop in STOPOVERS if stop in moves[self.status] and to in moves.get(stop, ())
+        ]
+        for step in (to,) if to in moves[self.status] else (*stopovers[:1], to):
+            check_move(self.number, self.status, step)
+            self.status = step
+            yield step
+
+    def _charging_status(self) -> Status:
+        if (
+            not self.meter.is_plugged
+            or self.is_paused_by_vehicle
+            or self.meter.is_full
+            or self.meter.has_given_up
+        ):
+            return Status.SUSPENDED_EV
+        if self.is_paused_by_charger or not self.is_offered:
+            return Status.SUSPENDED_EVSE
+        return Status.SUSPENDED_EV if self.meter.is_offered_too_little else Status.CHARGING
+
+
+Payload = dict[str, Any]
+Frame = tuple[str, Payload]
+"""Action and payload of a CALL."""
+Then = Callable[[Any, float], None]
+"""Gets the response, an object of `ocpp.v16.call_result`, or None without a readable one; and the
+moment."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that is not kept over a disconnection."""
+
+    action: str
+    payload: Payload
+    then: Then
+    behind: int
+    """The number of transaction messages that were queued before it and leave before it."""
+    is_foreign: bool = False
+    """From `demand.send`: quirks do not apply, and `then` gets the response frame."""
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """A CALL to send now. `frames` leave one after the other; the charger waits for the response to
+    the last."""
+
+    frames: list[Frame]
+    item: Request | Message
+
+
+class Outbox:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._requests: deque[Request] = deque()
+        self._held_until = 0.0
+        self.under_way: Outgoing | None = None
+        """The call that awaits its response."""
+
+    @property
+    def is_busy(self) -> bool:
+        return self.under_way is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is queued and no call is under way."""
+        return self.under_way is None and bool(self._requests or self._memory.messages)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no response is awaited, and no transaction message is queued."""
+        return self.under_way is None and not self._memory.messages
+
+    def queue(
+        self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False
+    ) -> None:
+        if is_urgent:
+            self._requests.appendleft(Request(*frame, then, 0, is_foreign))
+        else:
+            self._requests.append(Request(*frame, then, len(self._memory.messages), is_foreign))
+
+    def keep(self, message: Message) -> None:
+        self._memory.messages.append(message)
+
+    def waits(self, action: str) -> bool:
+        """Return whether a request of this action is queued or under way."""
+        item = None if self.under_way is None else self.under_way.item
+        return any(
+            isinstance(one, Request) and one.action == action for one in [item, *self._requests]
+        )
+
+    def next(self, at: float, *, may_send: bool) -> Request | Message | None:
+        """Return what to send now. Transaction messages need `may_send` and must not be held for a
+        retry."""
+        if self.is_busy:
+            return None
+        message = self.head if may_send and at >= self._held_until else None
+        if self._requests and (message is None or self._requests[0].behind <= 0):
+            return self._requests.popleft()
+        return message
+
+    def close(self, outgoing: Outgoing) -> bool:
+        """Stop waiting for a response. Return False if it comes too late: the call was lost with
+        its connection."""
+        if self.under_way is not outgoing:
+            return False
+        self.under_way = None
+        return True
+
+    @property
+    def head(self) -> Message | None:
+        """The oldest transaction message that is not acknowledged."""
+        return self._memory.messages[0] if self._memory.messages else None
+
+    @property
+    def held_until(self) -> float | None:
+        """When the next attempt is due; None if no transaction message is queued."""
+        return self._held_until if self._memory.messages else None
+
+    def answered(self, message: Message) -> None:
+        self._memory.messages.remove(message)
+        self._held_until = 0.0
+        for request in self._requests:
+            request.behind -= 1
+
+    def failed(self, message: Message, at: float, attempts: int, interval_seconds: float) -> bool:
+        """Count a failed attempt. Return True if it was the last one and the message is
+        discarded."""
+        message.attempts += 1
+        if message.attempts < attempts:
+            self._held_until = at + interval_seconds * message.attempts
+            return False
+        self.answered(message)
+        return True
+
+    def drop_unanswered(self) -> list[Request]:
+        """Drop all requests after a disconnection and return them. Transaction messages stay."""
+        under_way, self.under_way = self.under_way, None
+        item = None if under_way is None else under_way.item
+        return [*([item] if isinstance(item, Request) else []), *self.drop_unsent()]
+
+    def drop_unsent(self) -> list[Request]:
+        """Drop the requests that were not sent yet, and return them."""
+        dropped, self._requests = list(self._requests), deque()
+        return dropped
+
 
 Loaded = Callable[[bytes | None, float], None]
 """Gets the content (for an upload: the response body) or None on failure, and the moment."""

@@ -29,10 +29,9 @@ from starlette.types import ASGIApp, HTTPExceptionHandler, Receive, Scope, Send
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.configuration import Configuration
-from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.operations import change_configuration
 from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.state import Impossible
+from levity_trio.simulator.charger.state import Connector, Impossible
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import IllegalMove
 from levity_trio.simulator.model.vehicle import Vehicle

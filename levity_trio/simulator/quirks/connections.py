@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from levity_trio.simulator.charger.outbox import Frame
 from levity_trio.simulator.charger.registration import boot
-from levity_trio.simulator.charger.state import Quirk, SendText, State
+from levity_trio.simulator.charger.state import Frame, Quirk, SendText, State
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.quirks.messages import Repeats
 from levity_trio.simulator.quirks.registers import SessionReadings

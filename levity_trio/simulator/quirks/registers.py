@@ -15,9 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from levity_trio.simulator.charger import notifications
-from levity_trio.simulator.charger.connector import Connector, Transaction
-from levity_trio.simulator.charger.outbox import Payload
-from levity_trio.simulator.charger.state import Quirk, State
+from levity_trio.simulator.charger.state import Connector, Payload, Quirk, State, Transaction
 from levity_trio.simulator.ledger import READINGS, SHARED_METER, START, is_register
 from levity_trio.simulator.model.meter import shown_wh
 

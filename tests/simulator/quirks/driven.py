@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
-from levity_trio.simulator.charger.state import ConnectionEffect, SendText
+from levity_trio.simulator.charger.state import ConnectionEffect, Frame, Payload, SendText
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import made
 from levity_trio.wire.frames import CallError, CallResult, result_text

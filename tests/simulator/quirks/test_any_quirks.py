@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.outbox import Payload
+from levity_trio.simulator.charger.state import Payload
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks import QUIRKS

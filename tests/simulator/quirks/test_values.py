@@ -8,7 +8,7 @@ from itertools import pairwise
 import orjson
 import pytest
 
-from levity_trio.simulator.charger.outbox import Frame
+from levity_trio.simulator.charger.state import Frame
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
