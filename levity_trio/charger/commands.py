@@ -35,9 +35,8 @@ from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.writer import persist
 from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.writes.chargers import commands, credentials, responses
-from levity_trio.store.writes.chargers.commands import TakenCommand
-from levity_trio.store.writes.chargers.responses import CommandEnd
+from levity_trio.store.writes.chargers import commands, credentials
+from levity_trio.store.writes.chargers.commands import CommandEnd, TakenCommand
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import CallsUnderWay, OpenCall, new_message_id
 from levity_trio.wire.errors import ChargerGone, NoRoom
@@ -177,7 +176,7 @@ class CommandSender:
 
         One that belongs to no such CALL is ignored. Raises NoRoom, StoreUnavailable.
         """
-        find, charger = responses.find_unanswered, self._session.charger
+        find, charger = commands.find_unanswered, self._session.charger
         sent = await self._central.writer.run(find, charger, response.message_id)
         if sent is not None:
             await self._session.begin()
@@ -276,7 +275,7 @@ class CommandSender:
         return call_text(taken.message_id, taken.action, payload)
 
     async def _store(self, end: CommandEnd) -> Command | None:
-        settle = partial(self._central.writer.run, responses.settle, self._session.origin(), end)
+        settle = partial(self._central.writer.run, commands.settle, self._session.origin(), end)
         settled = await persist(settle)
         if settled.heartbeat_interval is not None:
             self._session.set_heartbeat_interval(settled.heartbeat_interval)
@@ -309,7 +308,7 @@ def _end(command: int, action: str, response: Response, *, is_late: bool = False
             error_description=masked_fragment(response.description),
             is_unreadable=response.is_unreadable,
         )
-    state = responses.state_for(action, response.payload)
+    state = commands.state_for(action, response.payload)
     text = orjson.dumps(masked_value(response.payload)).decode()
     return CommandEnd(command, action, state, is_late, text)
 

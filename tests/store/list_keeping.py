@@ -16,9 +16,13 @@ from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus, next_turn, statuses
-from levity_trio.store.writes.chargers import commands, local_lists, responses, sessions
-from levity_trio.store.writes.chargers.commands import CommandDraft, TakenCommand
-from levity_trio.store.writes.chargers.responses import CommandEnd, state_for
+from levity_trio.store.writes.chargers import commands, local_lists, sessions
+from levity_trio.store.writes.chargers.commands import (
+    CommandDraft,
+    CommandEnd,
+    TakenCommand,
+    state_for,
+)
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from tests.store.books import SERVER, Station
@@ -152,7 +156,7 @@ class Keeping:
         else:
             text = orjson.dumps(told).decode()
             end = CommandEnd(taken.id, taken.action, state_for(taken.action, told), payload=text)
-        self.station.write(responses.settle, end)
+        self.station.write(commands.settle, end)
 
     def obey(self, taken: TakenCommand) -> None:
         """Do what is asked; nobody hears the answer."""

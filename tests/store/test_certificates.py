@@ -11,14 +11,13 @@ import pytest
 from levity_trio.access.certificates import Requested
 from levity_trio.events import CertificateDelivered, CertificateNameAllowed, CertificateRefused
 from levity_trio.store.reads.now.present import present
-from levity_trio.store.writes.chargers import certificates, commands, responses
+from levity_trio.store.writes.chargers import certificates, commands
 from levity_trio.store.writes.chargers.certificates import (
     DAILY_CERTIFICATES,
     MOST_ATTEMPTS,
     NewCertificate,
 )
-from levity_trio.store.writes.chargers.commands import NewCommand
-from levity_trio.store.writes.chargers.responses import CommandEnd
+from levity_trio.store.writes.chargers.commands import CommandEnd, NewCommand
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -86,7 +85,7 @@ def deliver(station: Station, fingerprint: str, state: str = "accepted", days: i
     books.run(certificates.sent, work.request, command)
     books.run(certificates.sent, work.request, command)  # as after a crash
     status = {"accepted": '{"status":"Accepted"}', "rejected": '{"status":"Rejected"}'}.get(state)
-    station.write(responses.settle, CommandEnd(command, "CertificateSigned", state, payload=status))
+    station.write(commands.settle, CommandEnd(command, "CertificateSigned", state, payload=status))
     books.run(certificates.advance, books.at)
 
 

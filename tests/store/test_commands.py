@@ -11,7 +11,7 @@ import pytest
 
 from levity_trio.access.tags import Verdict
 from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
-from levity_trio.store.writes.chargers import commands, notices, responses, sessions
+from levity_trio.store.writes.chargers import commands, notices, sessions
 from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.people import authorization
 from tests.store.books import SERVER, Books, Station
@@ -51,8 +51,8 @@ def send(station: Station, action: str = "GetConfiguration", **payload: object) 
 def answer(
     station: Station, command: int, action: str, told: object, is_late: bool = False
 ) -> None:
-    text, state = orjson.dumps(told).decode(), responses.state_for(action, told)
-    station.write(responses.settle, responses.CommandEnd(command, action, state, is_late, text))
+    text, state = orjson.dumps(told).decode(), commands.state_for(action, told)
+    station.write(commands.settle, commands.CommandEnd(command, action, state, is_late, text))
 
 
 def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station: Station) -> None:
@@ -80,7 +80,7 @@ def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station:
 def test_a_late_answer_is_written_to_its_command(books: Books, station: Station) -> None:
     command = send(station, "RemoteStartTransaction", idTag="TAG")
     station.write(
-        responses.settle, responses.CommandEnd(command, "RemoteStartTransaction", "timed out")
+        commands.settle, commands.CommandEnd(command, "RemoteStartTransaction", "timed out")
     )
     books.wait(0.1)
     answer(station, command, "RemoteStartTransaction", {"status": "Accepted"}, is_late=True)
@@ -94,8 +94,8 @@ def test_a_late_answer_is_written_to_its_command(books: Books, station: Station)
 
 def test_a_refusal_is_told_apart(books: Books, station: Station) -> None:
     command = send(station, "Reset")
-    refused = responses.CommandEnd(command, "Reset", "error", False, None, "NotSupported", "no")
-    station.write(responses.settle, refused)
+    refused = commands.CommandEnd(command, "Reset", "error", False, None, "NotSupported", "no")
+    station.write(commands.settle, refused)
     assert books.row("SELECT state, error_code, error_description FROM command") == (
         "error",
         "NotSupported",
@@ -439,7 +439,7 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
         "GetConfiguration",
         {"configurationKey": [{"key": "a", "readonly": True}]},
     )
-    station.write(responses.settle, responses.CommandEnd(1, "Reset", "timed out"))
+    station.write(commands.settle, commands.CommandEnd(1, "Reset", "timed out"))
     station.write(partial(authorization.present, is_asked=False), "tag", "TAG", Verdict("Accepted"))
     station.start(2500)
     station.lose()

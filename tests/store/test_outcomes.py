@@ -18,7 +18,7 @@ from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import operation as outcomes_of
 from levity_trio.operations.operation import example
 from levity_trio.store.reads.chargers.situation import reservations_in_force
-from levity_trio.store.writes.chargers import commands, notices, outcomes, responses
+from levity_trio.store.writes.chargers import commands, notices, outcomes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.told import of_stored
@@ -142,7 +142,7 @@ def test_a_rejected_command_has_no_outcome(books: Books, station: Station) -> No
 def test_a_late_refusal_ends_the_wait(books: Books, station: Station) -> None:
     command = queue(station, "Reset", payload='{"type":"Soft"}')
     station.write(commands.take)
-    station.write(responses.settle, responses.CommandEnd(command, "Reset", "timed out"))
+    station.write(commands.settle, commands.CommandEnd(command, "Reset", "timed out"))
     assert outcome(books, command)[0] == "pending"
     answer(station, command, "Reset", {"status": "Rejected"}, is_late=True)
     assert outcome(books, command)[0] is None

@@ -7,8 +7,8 @@ from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventRepo
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers import security as reads
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.writes.chargers import credentials, responses, securing
-from levity_trio.store.writes.chargers.responses import CommandEnd
+from levity_trio.store.writes.chargers import commands, credentials, securing
+from levity_trio.store.writes.chargers.commands import CommandEnd
 from levity_trio.store.writes.chargers.securing import NewPlan
 from levity_trio.told import of_stored
 from tests.store.books import Books, Station
@@ -39,7 +39,7 @@ def do(station: Station, status: str = "Accepted") -> Step:
     books.run(securing.tried, due, command, books.at)  # as after a crash
     state = "accepted" if status in ("Accepted", "RebootRequired") else "rejected"
     end = CommandEnd(command, "ChangeConfiguration", state, payload=f'{{"status":"{status}"}}')
-    station.write(responses.settle, end)
+    station.write(commands.settle, end)
     return due.step
 
 
