@@ -23,8 +23,7 @@ from levity_trio.charger.admission import admit, check_handshakes
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import retry_after
 from levity_trio.charger.registry import Visitor
-from levity_trio.charger.session import Session
-from levity_trio.charger.session_row import Peer
+from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge, address_of
 from levity_trio.charger.tls import HANDSHAKE_BYTE, TlsFailed
 from levity_trio.charger.transcript import refused as refused_row

@@ -13,8 +13,7 @@ from levity_trio.charger.admission import admit
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.charger.registry import Visitor
-from levity_trio.charger.session import Session
-from levity_trio.charger.session_row import Peer
+from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
 from levity_trio.clock import Clock
