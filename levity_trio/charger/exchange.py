@@ -10,7 +10,7 @@ operator gives.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, TypeVarTuple
@@ -21,7 +21,6 @@ from levity_trio.access.registration import Status
 from levity_trio.access.tags import Policy
 from levity_trio.charger.budget import LONG_BYTES
 from levity_trio.charger.central import Central
-from levity_trio.charger.large import LargeData
 from levity_trio.charger.registry import Visitor
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
@@ -38,6 +37,7 @@ from levity_trio.store.writes.transactions.readings import MessageReadings
 from levity_trio.store.writes.transactions.starts import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
+from levity_trio.wire.large import Parts, parts_of
 from levity_trio.wire.payloads import (
     CHARGER_ACTIONS,
     Read,
@@ -47,8 +47,64 @@ from levity_trio.wire.payloads import (
     read_request,
     write_payload,
 )
-from levity_trio.wire.repair import Repair
+from levity_trio.wire.repair import Repair, Wrong, damaged_json
 from levity_trio.wire.texts import cut, cut_texts, may_be_long
+
+
+class LargeData:
+    """The readings of a large StopTransaction or MeterValues, in lists of some hundred, as often as
+    they are asked for.
+
+    Elements that cannot be read are left out, unless `strict`: then reading raises Refused.
+    """
+
+    def __init__(self, parts: Parts, received: datetime, *, strict: bool = False) -> None:
+        self._parts = parts
+        self._received = received
+        self._strict = strict
+        self.repairs: list[Repair] = []
+        """The repairs that the last reading took."""
+
+    @classmethod
+    def of(cls, frame: str, received: datetime) -> LargeData | None:
+        """Return the readings of a stored frame, None if it is an ordinary one."""
+        parts = parts_of(frame)
+        return None if parts is None else cls(parts, received)
+
+    @property
+    def ends(self) -> str:
+        """The frame with the readings at both ends of the list."""
+        return self._parts.ends()
+
+    def all(self) -> list[Reading]:
+        """Return all readings at once."""
+        return [reading for part in self for reading in part]
+
+    def __iter__(self) -> Iterator[list[Reading]]:
+        self.repairs = []
+        for text in self._parts:
+            call = parse_frame(text, strict=self._strict)
+            if not isinstance(call, Call):
+                raise Refused(ErrorCode.FORMATION_VIOLATION, Wrong.DAMAGED_JSON)
+            if call.is_damaged:
+                self.repairs.append(damaged_json(text))
+            payload = cut_texts(call.payload) if may_be_long(text) else call.payload
+            elements = None
+            try:
+                read = read_request(call.action, payload, strict=self._strict)
+            except Refused as refused:
+                if self._strict:
+                    raise
+                # The other parts can be read all the same.
+                self.repairs += [Repair(kind, sample) for kind, sample in refused.faults.items()]
+            else:
+                self.repairs += read.repairs
+                if call.action == "StopTransaction":
+                    elements = read.message.transaction_data
+                else:
+                    elements = read.message.meter_value
+            yield readings.read(elements or (), self._received)
+
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
