@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+import dataclasses
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
@@ -354,7 +354,7 @@ class Situation:
     connectors: tuple[KnownConnector, ...] = ()
     transactions: tuple[OpenTransaction, ...] = ()
     reservations: tuple[ReservationInForce, ...] = ()
-    configuration: Mapping[str, str | None] = field(default_factory=dict)
+    configuration: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
     list_version: int | None = None
     is_managed: bool = False
@@ -610,12 +610,12 @@ class SentCommand:
     answered_at: datetime | None = None
     answer: Mapping[str, Any] | None = None
     firmware: str | None = None
-    statuses: Mapping[int, str] = field(default_factory=dict)
+    statuses: Mapping[int, str] = dataclasses.field(default_factory=dict)
     connector: int | None = None
     transaction_began_at: datetime | None = None
     connection_timeout: timedelta | None = None
     expects_file: bool = False
-    later: Mapping[str, datetime] = field(default_factory=dict)
+    later: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
     """When the first transfer after this one was sent, by action, unless the charger refused it."""
 
     @property
