@@ -1,4 +1,4 @@
-"""One charger's session: a nursery with a reader, a worker, a sender of commands, and a watchdog
+"""One charger's session and its row: a nursery with a reader, a worker, a sender of commands, and a watchdog
 that pings.
 
     websocket → reader → inbox → worker → handler → writer, then the response

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-import dataclasses
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite

@@ -1,5 +1,6 @@
 """What the API consists of: one declaration for each endpoint, from which its route and OpenAPI are
-derived; and what endpoints work with: the parts of the server, and the places of requests."""
+derived; the bodies that endpoints take; and what they work with: the parts of the server, and the
+places of requests."""
 
 from __future__ import annotations
 

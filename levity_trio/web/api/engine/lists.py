@@ -1,4 +1,4 @@
-"""What the lists of the API have in common: pages and times in a query, and their errors. Times are
+"""What the lists of the API have in common: pages, files of rows, times in a query. Times are
 in UTC, or in the time zone of the site, where a day is its local midnight."""
 
 from __future__ import annotations
