@@ -22,7 +22,7 @@ from levity_trio.store.billing.settling import local_day
 from levity_trio.store.billing.statements import Printed, closed, party_digest, supplement
 from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.money.missing import additions
+from levity_trio.store.reads.money.months import additions
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.closing import Supplement
 from levity_trio.store.writes.people.messages import NewMessage, add

@@ -21,7 +21,7 @@ from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.money.drafts import MonthPreview, preview
+from levity_trio.store.reads.money.months import MonthPreview, preview
 from levity_trio.store.writes.money import closing, tariffs
 from levity_trio.store.writes.money.closing import Closed
 from levity_trio.store.writes.money.wallets import LedgerEntry, enter

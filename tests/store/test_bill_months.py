@@ -7,8 +7,13 @@ import pytest
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.money.billing import FirstBill, first_bill
-from levity_trio.store.reads.money.month_parts import WantedMonth
-from levity_trio.store.reads.money.months import BillMonth, held_back_of_month, month, months
+from levity_trio.store.reads.money.months import (
+    BillMonth,
+    WantedMonth,
+    held_back_of_month,
+    month,
+    months,
+)
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import ANNA, HOUR, Biller, charge, house_of_two, month_is_over, rule_of

@@ -16,8 +16,7 @@ from levity_trio.store.billing.numbering import closable
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.money import months
-from levity_trio.store.reads.money.drafts import drafted
-from levity_trio.store.reads.money.month_parts import WantedMonth
+from levity_trio.store.reads.money.months import WantedMonth, drafted
 from levity_trio.store.writes.money import closing, wallets
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.transactions import decisions

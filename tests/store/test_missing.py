@@ -16,12 +16,12 @@ from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping.statements import sealed
-from levity_trio.store.reads.money.drafts import missing_of
-from levity_trio.store.reads.money.missing import (
+from levity_trio.store.reads.money.months import (
     MissingPiece,
     Weight,
     lacks_of_closed,
     lacks_of_sender,
+    missing_of,
 )
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.money.closing import Supplement

@@ -15,8 +15,14 @@ from levity_trio.billing.ledger import WalletTerms
 from levity_trio.billing.months import Month
 from levity_trio.billing.states import BillState
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.money.month_parts import MonthFigures, WantedMonth, month_figures
-from levity_trio.store.reads.money.months import BillMonth, month, months
+from levity_trio.store.reads.money.months import (
+    BillMonth,
+    MonthFigures,
+    WantedMonth,
+    month,
+    month_figures,
+    months,
+)
 from levity_trio.store.reads.now import energy_now
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.money.wallets import NewTerms, set_terms

@@ -19,12 +19,16 @@ from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money import billing as stored
-from levity_trio.store.reads.money import drafts, months
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.billing import FirstBill, first_bill
-from levity_trio.store.reads.money.drafts import DraftStatement, MonthPreview
-from levity_trio.store.reads.money.missing import MissingPiece
-from levity_trio.store.reads.money.month_parts import WantedMonth
-from levity_trio.store.reads.money.months import BillMonth, HeldBackTransaction
+from levity_trio.store.reads.money.months import (
+    BillMonth,
+    DraftStatement,
+    HeldBackTransaction,
+    MissingPiece,
+    MonthPreview,
+    WantedMonth,
+)
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions.judging import MOST_AT_ONCE, judge_due
@@ -185,7 +189,7 @@ async def preview(request: TypedRequest[DraftQuery, None]) -> MonthPreview:
     now = request.api.now()
     account = query.account
     shown = await computed(
-        request, drafts.preview, month=month, account=account, terms=terms, now=now
+        request, months.preview, month=month, account=account, terms=terms, now=now
     )
     if query.sort is not None:
         key = _KEYS[query.sort.removeprefix("-")]
@@ -307,7 +311,7 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
     """
     month = month_of(request)
     terms, now = Terms(rule_of(request.api), 0), request.api.now()
-    pieces = await computed(request, drafts.missing_of, month=month, terms=terms, now=now)
+    pieces = await computed(request, months.missing_of, month=month, terms=terms, now=now)
     return whole(given_month(month, pieces))
 
 

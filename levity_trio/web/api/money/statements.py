@@ -23,7 +23,7 @@ from levity_trio.records import copied, record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, closed, statement, supplement
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.reads.money import drafts
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money import statements as stored
 from levity_trio.store.reads.money.statements import ClosedStatement, StatementFilters
 from levity_trio.store.reads.money.years import (
@@ -396,7 +396,7 @@ async def _drafted(
     terms = Terms(rule_of(request.api), query.carry_below)
     account = query.account
     statements = await computed(
-        request, drafts.drafted, month=month, account=account, terms=terms, number=number
+        request, months.drafted, month=month, account=account, terms=terms, number=number
     )
     if not statements and number is not None:
         raise not_found(Told("statement {1} in this preview", number))

@@ -16,7 +16,7 @@ from levity_trio.billing.months import Month
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.reads.money.month_parts import WantedMonth, month_figures
+from levity_trio.store.reads.money.months import WantedMonth, month_figures
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import places as stored
 from levity_trio.store.reads.people.accounts import forms_as_sent

@@ -16,8 +16,14 @@ from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import meters
 from levity_trio.store.reads.money.billing import biller, billing, first_bill
-from levity_trio.store.reads.money.missing import Lack, lacks_of_closed, lacks_of_sender
-from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
+from levity_trio.store.reads.money.months import (
+    BillMonth,
+    Lack,
+    MonthState,
+    held_back_of_month,
+    lacks_of_closed,
+    lacks_of_sender,
+)
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
 from levity_trio.store.reads.money.wallets import to_pay_out
 from levity_trio.store.reads.money.years import year_of_bills
