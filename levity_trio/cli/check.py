@@ -12,7 +12,7 @@ from levity_trio.cli.terminal import ProgressLine, cell, say, say_json
 from levity_trio.config.settings import DatabaseAddress
 
 if TYPE_CHECKING:
-    from levity_trio.store.keeping.statements import StatementEvidence
+    from levity_trio.store.keeping.checking import StatementEvidence
 
 
 @local_command(short_help="Check a backup and say what it holds.")

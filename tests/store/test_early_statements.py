@@ -10,7 +10,7 @@ import pytest
 from levity_trio.billing.assignments import SITE
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import (
     Assigning,
@@ -104,7 +104,7 @@ def test_it_says_until_when_and_goes_on_saying_it(biller: Biller) -> None:
     assert biller.statement(1).last_day == date(2026, 3, 15)
     books.connection.execute("UPDATE account SET until = NULL WHERE id = ?", (ANNA,))
     assert biller.statement(1).last_day == date(2026, 3, 15)
-    assert [*statements.sealed(view(books.connection))] == []
+    assert [*checking.sealed(view(books.connection))] == []
     month_is_over(books, 3)
     biller.close("2026-03")
     assert biller.statement(2).last_day == date(2026, 3, 31)

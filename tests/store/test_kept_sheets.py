@@ -20,7 +20,7 @@ from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, DocumentTempla
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.people import personal
 from levity_trio.store.writes.transactions import decisions
@@ -188,7 +188,7 @@ def test_a_sheet_comes_back_as_it_was(make: Any) -> None:
 
 
 def found(books: Books) -> list[str]:
-    return [*statements.sealed(view(books.connection))]
+    return [*checking.sealed(view(books.connection))]
 
 
 @pytest.mark.sqlite

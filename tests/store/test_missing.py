@@ -15,7 +15,7 @@ from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.keeping.statements import sealed
+from levity_trio.store.keeping.checking import sealed
 from levity_trio.store.reads.money.months import (
     MissingPiece,
     Weight,

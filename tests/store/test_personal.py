@@ -16,7 +16,7 @@ from levity_trio.billing.ledger import LedgerKind, WalletTerms
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import HouseholdReported
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes.money import wallets
@@ -360,10 +360,10 @@ def test_statements_prove_themselves_before_and_after(leaving: Leaving) -> None:
     assert leaving.forget(2026) > 0
     assert leaving.party() is None
     assert [
-        *statements.sealed(view(books.connection)),
-        *statements.sums(view(books.connection)),
+        *checking.sealed(view(books.connection)),
+        *checking.sums(view(books.connection)),
     ] == []
-    (evidence,) = statements.evidence(view(books.connection))
+    (evidence,) = checking.evidence(view(books.connection))
     assert (evidence.differing, evidence.keep_years) == ([], 0)
     assert evidence.names_removed_at is not None
     assert leaving.statement(1).to is None

@@ -21,7 +21,7 @@ from levity_trio.cli import main
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.json_file import json_bytes
 from levity_trio.store.billing import sealing
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.keeping.checking import check
 from tests.postgresql import running
 from tests.sizes import size
@@ -61,7 +61,7 @@ OF_SESSION: Final = {
 def differing(books: Books) -> dict[int, Any]:
     """Return what is found of each statement that does not rest on what it sealed."""
     with reading(books) as db:
-        found = [*statements.evidence(db)]
+        found = [*checking.evidence(db)]
     return {one.statement: one.differing for one in found if one.differing != []}
 
 
@@ -374,7 +374,7 @@ def test_a_figure_that_its_meter_did_not_sign_is_found(books: Books) -> None:
     signed = books.rows("SELECT tx_id FROM position WHERE length(signed) = 64 ORDER BY tx_id")
     assert signed == [(honest,), (raised,)]
     with reading(books) as db:
-        found = [*statements.contradicted(db)]
+        found = [*checking.contradicted(db)]
     assert [f"session {raised} " in one for one in found] == [True]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -43,8 +43,8 @@ def biller(books: Books) -> Biller:
 
 def found(books: Books) -> list[str]:
     db = view(books.connection)
-    changed = [f"evidence of {one.statement}" for one in statements.evidence(db) if one.differing]
-    return [*statements.sealed(db), *statements.sums(db), *changed]
+    changed = [f"evidence of {one.statement}" for one in checking.evidence(db) if one.differing]
+    return [*checking.sealed(db), *checking.sums(db), *changed]
 
 
 @pytest.mark.sqlite

@@ -22,7 +22,7 @@ from levity_trio.billing.statement import Position
 from levity_trio.prices import reading as documents
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.upkeep import sharing
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
@@ -768,5 +768,5 @@ def test_each_cent_of_a_year_is_that_of_the_program_beside(books: Books) -> None
     assert min(year.seen.values()) > size(100, 10), year.seen
     assert year.shared_sun() > size(500_000, 50_000)
     with reading(books) as db:
-        assert [*statements.sealed(db), *statements.sums(db)] == []
+        assert [*checking.sealed(db), *checking.sums(db)] == []
     print(f"{year.positions} positions, {year.corrections} corrections, {dict(year.seen)}")

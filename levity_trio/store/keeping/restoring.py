@@ -31,7 +31,16 @@ from levity_trio.store.engine.schema import (
     check_ownership,
     look,
 )
-from levity_trio.store.keeping.checking import ExaminedFile, check_schema, numbered
+from levity_trio.store.keeping.checking import (
+    ExaminedFile,
+    LastNumber,
+    Numbers,
+    check_schema,
+    last_number,
+    lost_statements,
+    numbered,
+    skip_statements,
+)
 from levity_trio.store.keeping.copies import (
     Content,
     Partial,
@@ -44,13 +53,6 @@ from levity_trio.store.keeping.copies import (
     open_copy,
     open_partial,
     used_by_nobody_else,
-)
-from levity_trio.store.keeping.numbers import (
-    LastNumber,
-    Numbers,
-    last_number,
-    lost_statements,
-    skip_statements,
 )
 from levity_trio.store.reads.site.database import newest
 from levity_trio.wire.times import stamp

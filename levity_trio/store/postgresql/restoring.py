@@ -15,9 +15,15 @@ from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.schema import model
-from levity_trio.store.keeping.checking import check_schema, numbered
+from levity_trio.store.keeping.checking import (
+    LastNumber,
+    Numbers,
+    check_schema,
+    lost_statements,
+    numbered,
+    skip_statements,
+)
 from levity_trio.store.keeping.copies import Content, content
-from levity_trio.store.keeping.numbers import LastNumber, Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, IdLeap, Restored
 from levity_trio.store.postgresql.checking import ExaminedDatabase
 from levity_trio.store.postgresql.connection import (

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.store.keeping import statements
+from levity_trio.store.keeping import checking
 from levity_trio.store.reads.money.years import WantedYear, booked_lines
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.words import bill_lines
@@ -115,7 +115,7 @@ async def test_owner_paper_check_year_and_bill_agree(yard: Yard, biller: Biller)
     (position,) = biller.statement(1).positions
     with reading(books) as db:
         number = position.transaction or 0
-        assert [*statements.sums(db)] == []
+        assert [*checking.sums(db)] == []
         wanted = WantedYear(2026, "energy", date(2026, 5, 1), BERLIN)
         asked = [line.gross for line in booked_lines(db, wanted)]
         words = [*bill_lines(bill_of(db, number, biller.terms.rule, books.now))]
@@ -164,6 +164,6 @@ def test_check_finds_a_line_that_is_not_the_sum_of_its_quarters(yard: Yard) -> N
     yard.books.connection.execute("DROP TRIGGER position_stays")
     yard.books.connection.execute("UPDATE position SET lines = ? WHERE lines = ?", (wrong, text))
     with reading(yard.books) as db:
-        assert [*statements.sums(db)] == [
+        assert [*checking.sums(db)] == [
             "statement 1: a line is not the sum of its quarters of an hour"
         ]
