@@ -399,3 +399,17 @@ digest covers that."""
 def in_groups(digest: str, of: int = 8) -> str:
     """Return a digest in groups of so many digits, which people can compare."""
     return " ".join(digest[begin : begin + of] for begin in range(0, len(digest), of))
+
+
+class PositionKind(StrEnum):
+    """The kind of a position, as it is stored."""
+
+    SESSION = "session"
+    """A charging session that is asked for, or that the wallet was charged for."""
+    FREE = "free"
+    HELD_BACK = "held back"
+    """A charging session that waits for a review."""
+    UNPRICED = "unpriced"
+    """No tariff is known for it. Its draft cannot be closed."""
+    BASE_FEE = "base fee"
+    CORRECTION = "correction"

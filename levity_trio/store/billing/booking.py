@@ -20,8 +20,7 @@ import orjson
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, GivenByHand, OwnerGround, SessionOwner
-from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.statement import Line
+from levity_trio.billing.statement import Line, PositionKind
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.drafting import announced
 from levity_trio.store.billing.months import bills_since

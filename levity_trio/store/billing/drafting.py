@@ -15,9 +15,8 @@ import orjson
 
 from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, units
 from levity_trio.billing.months import Month, beginning
-from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import base_fee, correction
-from levity_trio.billing.statement import Line, Owner, Position
+from levity_trio.billing.statement import Line, Owner, Position, PositionKind
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun

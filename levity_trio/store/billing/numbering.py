@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.money import CURRENCIES, told_amount
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.statement import YEAR
+from levity_trio.billing.statement import YEAR, PositionKind
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import (
     Draft,

@@ -15,9 +15,8 @@ from zoneinfo import ZoneInfo
 from levity_trio.access.tags import Policy
 from levity_trio.billing.money import PRICE_DECIMALS, decimal_of, told_amount
 from levity_trio.billing.ownership import BillBy, SessionOwner
-from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import NoPrice, SessionEvidence, price_session, quarter
-from levity_trio.billing.statement import Position
+from levity_trio.billing.statement import Position, PositionKind
 from levity_trio.billing.tariff import MovingPrice, NoVersion, Tariff, Versions, Window
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs

@@ -8,7 +8,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.assignments import Assignment
-from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import (
     CountedStay,
     Crossing,
@@ -18,7 +17,7 @@ from levity_trio.billing.pricing import (
     crossings,
     pieces,
 )
-from levity_trio.billing.statement import Position
+from levity_trio.billing.statement import Position, PositionKind
 from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
 from levity_trio.billing.windows import HoldingSpan
 from levity_trio.records import record

@@ -26,13 +26,13 @@ import orjson
 
 from levity_trio.billing.describing import in_short, tax_of_series
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import (
     NO_DIGEST,
     MeasuringMethod,
     Owner,
     Party,
     Position,
+    PositionKind,
     Statement,
 )
 from levity_trio.charging.lifecycle import Kind

@@ -18,8 +18,7 @@ from levity_trio.billing.car_sheet import (
 )
 from levity_trio.billing.money import CURRENCIES, tax_sums
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.statement import Line, LineKind, Owner
+from levity_trio.billing.statement import Line, LineKind, Owner, PositionKind
 from levity_trio.store.billing.drafting import (
     Drafter,
     Plan,

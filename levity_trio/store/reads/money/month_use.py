@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.billing.positions import PositionKind
+from levity_trio.billing.statement import PositionKind
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.engine.database import Database, Rows, marks, rows_of
 from levity_trio.store.lookups.places import NEWEST

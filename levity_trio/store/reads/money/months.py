@@ -11,8 +11,7 @@ from itertools import groupby, islice
 from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.months import Month, beginning
-from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.statement import Owner, Party
+from levity_trio.billing.statement import Owner, Party, PositionKind
 from levity_trio.billing.states import BillState
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.records import copied, in_order, record

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.settling import StatementState
-from levity_trio.billing.statement import Owner
+from levity_trio.billing.statement import Owner, PositionKind
 from levity_trio.records import copied, record
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision

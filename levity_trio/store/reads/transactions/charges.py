@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.ownership import BillBy
-from levity_trio.billing.positions import PositionKind
+from levity_trio.billing.statement import PositionKind
 from levity_trio.config import ServerConfig
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.engine.database import Database, marks, rows_of

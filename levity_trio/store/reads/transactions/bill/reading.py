@@ -16,12 +16,12 @@ import orjson
 from levity_trio.billing.describing import arithmetic
 from levity_trio.billing.money import CURRENCIES, tax_sums
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import Crossing, Stretch, summary
 from levity_trio.billing.statement import (
     Currency,
     Line,
     MeasuringMethod,
+    PositionKind,
     QuarterCost,
     Split,
     TaxSum,
