@@ -20,7 +20,7 @@ from levity_trio.charger.pending import CommandResult, WaitingCommand
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
-from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.transaction import SYSTEM
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import surviving

@@ -15,7 +15,7 @@ import pytest
 
 from levity_trio.charger.exchange import NotReadAgain
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
-from levity_trio.store.cases.settled import settled_by
+from levity_trio.store.cases.transaction import settled_by
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import DecisionRefused

@@ -48,10 +48,10 @@ from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
 from levity_trio.store.cases.neighbours import ChargerHistory
-from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import (
     LAST_ID,
     LAST_TIME,
+    SYSTEM,
     StoredTransaction,
     find_transaction,
     span,

@@ -79,24 +79,22 @@ from levity_trio.store.cases.neighbours import (
     neighbour,
     preceding,
 )
-from levity_trio.store.cases.settled import (
-    SYSTEM,
-    open_reviews,
-    overruled,
-    settled_by,
-    was_asked,
-)
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
     METER_VALUES,
     OF_TRANSACTION,
+    SYSTEM,
     TIMES,
     StoredTransaction,
     ended_at,
+    open_reviews,
+    overruled,
     parameters_of,
     register,
     samples,
     sent_times,
+    settled_by,
+    was_asked,
 )
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.lookups.connectors import connectors

@@ -48,13 +48,14 @@ from levity_trio.charging.sent.timeline import (
     message_time,
 )
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
-from levity_trio.store.cases.settled import SYSTEM, open_reviews
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
     NEXT_TO,
+    SYSTEM,
     Place,
     StoredTransaction,
     ended_at,
+    open_reviews,
     readings_of,
     register,
     samples,

@@ -9,7 +9,10 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias, TypedDict
 
+import orjson
+
 from levity_trio.charging import tolerances
+from levity_trio.charging.reviews import Doubt
 from levity_trio.charging.sent.evidence import (
     CONTEXT,
     CURRENT,
@@ -30,8 +33,8 @@ from levity_trio.charging.sent.evidence import (
     timestamp_of,
 )
 from levity_trio.charging.sent.readings import REGISTER, watts_of
-from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.database import Rows
+from levity_trio.told import Told, of_stored
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
 LAST_TIME: Final = "9999"
@@ -373,3 +376,57 @@ def sent_times(
     """Return the times of readings as the charger sent them."""
     sent: dict[int, str | None] = dict(rows(SENT, parameters))
     return [sent[row[ID]] for row in readings]
+
+
+CHARGER: Final = "charger"
+SYSTEM: Final = "system"
+NO_PERSONS: Final = (CHARGER, SYSTEM)
+"""In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
+_OPEN_REVIEWS: Final = (
+    "SELECT code, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+)
+_ASKED: Final = (
+    "SELECT told FROM review "
+    "WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)"
+)
+_DECIDED: Final = (
+    "SELECT who, kind, payload FROM tx_event "
+    "WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ? "
+    "ORDER BY id"
+)
+
+
+def by_whom(name: str) -> str:
+    """Return who did something, as a value of a text: the charger, the system, or a name."""
+    return Told(name) if name in NO_PERSONS else name
+
+
+def open_reviews(rows: Rows, transaction: int) -> list[tuple[str, str]]:
+    """Return the codes of the open reviews of a transaction, with their words as they are told
+    now."""
+    found = rows(_OPEN_REVIEWS, (transaction,))
+    return [(code, of_stored(told)) for code, told in found]
+
+
+def was_asked(rows: Rows, transaction: int, doubt: Doubt) -> bool:
+    """Whether an operator has been asked the same before: its review is open, or an operator
+    resolved it."""
+    asked = rows(_ASKED, (transaction, doubt.code, SYSTEM))
+    return any(of_stored(told) == doubt.words for (told,) in asked)
+
+
+def settled_by(rows: Rows, transaction: int) -> str | None:
+    """Return the name of the operator who last confirmed or corrected the figure of an ended
+    transaction."""
+    decided = rows(_DECIDED, (transaction, SYSTEM))
+    return str(decided[-1][0]) if decided else None
+
+
+def overruled(rows: Rows, transaction: int) -> set[int]:
+    """Return the figures in Wh that operators knew and replaced by their own."""
+    decided = rows(_DECIDED, (transaction, SYSTEM))
+    return {
+        orjson.loads(payload)["before"]["figure_wh"]
+        for _, kind, payload in decided
+        if kind == "correct"
+    }

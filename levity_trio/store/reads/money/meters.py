@@ -37,8 +37,7 @@ from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.records import record
 from levity_trio.store.cases.neighbours import is_other_meter
-from levity_trio.store.cases.settled import settled_by
-from levity_trio.store.cases.transaction import register
+from levity_trio.store.cases.transaction import register, settled_by
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (

@@ -26,11 +26,12 @@ from levity_trio.signed.checking import OTHER_FORMAT
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of, clock_words
 from levity_trio.store.cases.neighbours import BeforeAndAfter, ChargerHistory
-from levity_trio.store.cases.settled import SYSTEM, by_whom
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
+    SYSTEM,
     StoredTransaction,
     by_our_clock,
+    by_whom,
     find_transaction,
     span,
 )

@@ -27,8 +27,14 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, dating
 from levity_trio.store.cases.neighbours import ChargerHistory
-from levity_trio.store.cases.settled import open_reviews, overruled, settled_by
-from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
+from levity_trio.store.cases.transaction import (
+    COLUMNS,
+    LAST_TIME,
+    StoredTransaction,
+    open_reviews,
+    overruled,
+    settled_by,
+)
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.engine.schema import FOLDER, newest_version
 from levity_trio.store.reads.reader import look

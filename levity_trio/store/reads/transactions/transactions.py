@@ -10,9 +10,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from levity_trio.billing.states import BillState
 from levity_trio.charging.lifecycle import state_of
 from levity_trio.records import record
-from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.cases.transaction import find_transaction, span
+from levity_trio.store.cases.transaction import NO_PERSONS, find_transaction, span
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (

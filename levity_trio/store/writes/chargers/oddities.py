@@ -18,8 +18,7 @@ from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import MANY, SEVERAL
 from levity_trio.events import ChargerOdd
-from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import StoredTransaction, begun_before
+from levity_trio.store.cases.transaction import SYSTEM, StoredTransaction, begun_before
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.writes.origin import Origin

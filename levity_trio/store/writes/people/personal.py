@@ -17,7 +17,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from levity_trio.events import AccountChanged, VehicleChanged
-from levity_trio.store.cases.settled import NO_PERSONS, SYSTEM
+from levity_trio.store.cases.transaction import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.accounts import Belonging

@@ -20,8 +20,7 @@ from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.log.output import get_logger
 from levity_trio.store.cases.case import CHARGING, available_since
-from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import StoredTransaction, begun_after, by_our_clock
+from levity_trio.store.cases.transaction import SYSTEM, StoredTransaction, begun_after, by_our_clock
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import answered_at
 from levity_trio.store.reads.chargers.charger_facts import SERVER_ENDED

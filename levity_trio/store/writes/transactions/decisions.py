@@ -38,8 +38,15 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
 from levity_trio.store.cases.neighbours import ChargerHistory
-from levity_trio.store.cases.settled import NO_PERSONS, by_whom, open_reviews, settled_by
-from levity_trio.store.cases.transaction import StoredTransaction, by_our_clock, find_transaction
+from levity_trio.store.cases.transaction import (
+    NO_PERSONS,
+    StoredTransaction,
+    by_our_clock,
+    by_whom,
+    find_transaction,
+    open_reviews,
+    settled_by,
+)
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import Origin

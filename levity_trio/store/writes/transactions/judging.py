@@ -64,14 +64,16 @@ from levity_trio.store.cases.neighbours import (
     may_share,
     newest_beside,
 )
-from levity_trio.store.cases.settled import SYSTEM, open_reviews, was_asked
 from levity_trio.store.cases.transaction import (
     COLUMNS,
     LAST_TIME,
+    SYSTEM,
     StoredTransaction,
     begun_after,
     ended_at,
     find_transaction,
+    open_reviews,
+    was_asked,
 )
 from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connectors

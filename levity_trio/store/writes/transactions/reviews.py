@@ -9,7 +9,7 @@ import orjson
 
 from levity_trio.charging.lifecycle import Resolution
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
-from levity_trio.store.cases.settled import SYSTEM, open_reviews, settled_by
+from levity_trio.store.cases.transaction import SYSTEM, open_reviews, settled_by
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.told import Told, stored, stored_in
 

@@ -50,9 +50,9 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.events import StopConflicted
 from levity_trio.store.cases.case import available_after_readings, idle_since_boot
 from levity_trio.store.cases.neighbours import ChargerHistory
-from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import (
     COLUMNS,
+    SYSTEM,
     StoredTransaction,
     begun_before,
     readings_of,

@@ -29,8 +29,7 @@ from levity_trio.charging.sent.readings import (
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.records import record
-from levity_trio.store.cases.settled import SYSTEM, by_whom
-from levity_trio.store.cases.transaction import METER_VALUES, StoredTransaction
+from levity_trio.store.cases.transaction import METER_VALUES, SYSTEM, StoredTransaction, by_whom
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import (

@@ -39,7 +39,7 @@ from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reason
 from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.statements import line_of_position
-from levity_trio.store.cases.settled import NO_PERSONS
+from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.ownership import Owners
 from levity_trio.store.reads.transactions.bill.shape import (
