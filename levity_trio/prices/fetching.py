@@ -31,7 +31,7 @@ from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money import tariffs as reads
 from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.money.series import add_prices, keep_fetch
+from levity_trio.store.writes.money.tariffs import add_prices, keep_fetch
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Day, Moment, Told
 from levity_trio.wire.times import from_seconds, in_zone, stamp

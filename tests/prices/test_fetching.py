@@ -24,7 +24,7 @@ from levity_trio.prices.reading import PriceSource, PricesRefused
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.money import tariffs as reads
 from levity_trio.store.reads.money.tariffs import SeriesState
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.secrets import masked_url
 from tests.prices.sources import BERLIN, HOST, PriceServer, of_body, serving_prices

@@ -19,7 +19,7 @@ from levity_trio.store.reads.transactions import charges as reads
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.charges import ChargesFound, TransactionCharge
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller

@@ -13,7 +13,7 @@ import pytest
 from levity_trio.billing.statement import LineKind
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.months import Refused
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.writes.money.series import AddedPrices, SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import AddedPrices, SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
 from tests.store.bills import HOUR, Biller, charge, house_of_two

@@ -25,7 +25,7 @@ from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import checking
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.upkeep import sharing
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.times import from_seconds
 from tests.sizes import size

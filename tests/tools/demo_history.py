@@ -67,7 +67,7 @@ from levity_trio.simulator.scenario import Kind
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.times import stamp
 from tests.integration.serving import serving

@@ -15,7 +15,7 @@ from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes.load import leases
-from levity_trio.store.writes.money.series import SeriesData, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.drivers.car_sheets import CAR, OWN_CAR
 from levity_trio.web.api.engine.endpoints import Role

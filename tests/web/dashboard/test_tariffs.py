@@ -12,7 +12,7 @@ import pytest
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.examples import FLAT as FLAT_TOML
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money import tariffs as api

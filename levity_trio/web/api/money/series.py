@@ -31,7 +31,7 @@ from levity_trio.store.billing.quarters import CorrectedPrices
 from levity_trio.store.reads.money import tariffs as stored
 from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
