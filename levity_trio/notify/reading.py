@@ -36,7 +36,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.lookups.load_spans import answered_at
-from levity_trio.store.lookups.ownership import Owners, periods_of
+from levity_trio.store.lookups.places import Owners, periods_of
 from levity_trio.store.reads.chargers.chargers import faults, served, statuses
 from levity_trio.store.reads.load import load
 from levity_trio.store.reads.now import copies

@@ -28,7 +28,7 @@ from levity_trio.store.billing.pricing import Priced, Pricer, Rule, doubt
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.settling import note_settlement
 from levity_trio.store.engine.database import Rows, UnitOfWork, marks, parts
-from levity_trio.store.lookups.ownership import Owners
+from levity_trio.store.lookups.places import Owners
 from levity_trio.wire.times import in_zone
 
 AT_ONCE: Final = 3_000

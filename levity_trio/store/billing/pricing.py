@@ -33,7 +33,7 @@ from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.store.lookups.ownership import Owners
+from levity_trio.store.lookups.places import Owners
 from levity_trio.told import Day, Moment, Quantity, Told, Value, joined, of_stored, stored
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 

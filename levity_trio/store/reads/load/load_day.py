@@ -27,7 +27,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.quarters import PriceSeries, sun_measured
 from levity_trio.store.billing.tariffs import Tariffs
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
-from levity_trio.store.lookups.ownership import Owners
+from levity_trio.store.lookups.places import Owners
 from levity_trio.store.reads.load.load import (
     WEEK_QUARTERS,
     LoadDay,

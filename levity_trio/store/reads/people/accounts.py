@@ -13,7 +13,7 @@ from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, in_order, noun, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
-from levity_trio.store.lookups.ownership import Owners, periods_of
+from levity_trio.store.lookups.places import Owners, periods_of
 from levity_trio.store.reads.pages import (
     ListPage,
     Row,

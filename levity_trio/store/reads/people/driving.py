@@ -24,7 +24,7 @@ from levity_trio.records import Personal, copied, in_order, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.lookups import local_lists as stored
-from levity_trio.store.lookups.ownership import Owners, periods_of
+from levity_trio.store.lookups.places import Owners, periods_of
 from levity_trio.store.reads.chargers import charger_facts
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.chargers.chargers import SERVED, connectors_of

@@ -21,8 +21,7 @@ from levity_trio.billing.ownership import (
 from levity_trio.events import OwnershipChanged
 from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.lookups.ownership import periods_of
-from levity_trio.store.lookups.places import usage_limit
+from levity_trio.store.lookups.places import periods_of, usage_limit
 from levity_trio.store.lookups.wallets import name_of
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity

@@ -41,7 +41,7 @@ from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.lookups.ownership import Owners
+from levity_trio.store.lookups.places import Owners
 from levity_trio.store.reads.transactions.bill.shape import (
     Bill,
     BillAdjustment,
