@@ -1,5 +1,5 @@
-"""One charger's session and its row: a nursery with a reader, a worker, a sender of commands, and a watchdog
-that pings.
+"""One charger's session and its row: a nursery with a reader, a worker, a sender of commands, and a
+watchdog that pings.
 
     websocket → reader → inbox → worker → handler → writer, then the response
                       ↘ responses to our own CALLs

@@ -207,12 +207,12 @@ def sealed(db: Database) -> Iterator[str]:
     """Each statement is as it was when it was closed, and follows the one before."""
     before, expected = BEGINNING, 1
     lost = dict(db.execute("SELECT first, last FROM lost_statements").fetchall())
-    for statement, number, content, of_party, previous, digest, party, *figures in db.execute(
+    for statement, number, kept, of_party, previous, digest, party, *figures in db.execute(
         _STATEMENTS
     ):
         positions = db.execute(POSITIONS, (statement,)).fetchall()
-        is_content = content == content_of(figures, positions)
-        if not is_content or seal_of(number, content, of_party, previous) != digest:
+        is_content = kept == content_of(figures, positions)
+        if not is_content or seal_of(number, kept, of_party, previous) != digest:
             yield f"statement {number} was changed after it was closed"
         if party is not None:
             yield from _changed_texts(db, statement, number, of_party, party)

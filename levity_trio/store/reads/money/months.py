@@ -675,20 +675,18 @@ def preview(
     )
 
 
-def missing_of(
-    db: Database, month: Month, terms: Terms, now: datetime
-) -> list[MissingPiece] | None:
+def missing_of(db: Database, one: Month, terms: Terms, now: datetime) -> list[MissingPiece] | None:
     """Return what is missing before a month can be closed; None for one before billing began, or
     that has not begun.
 
     Sessions without a tariff and those of nobody are known of the month that is to be closed next.
     """
-    shown = month(db, WantedMonth(month, terms.rule, now))
+    shown = month(db, WantedMonth(one, terms.rule, now))
     if shown is None:
         return None
     rows = rows_of(db)
     try:
-        found = draft(rows, month, None, terms._replace(is_judging=True))
+        found = draft(rows, one, None, terms._replace(is_judging=True))
     except Refused:
         return missing(db, shown, None, None)
     return missing(db, shown, _sums(rows, found, shown.since), found)
