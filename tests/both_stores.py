@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import outcome
 
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import Parameters
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.postgresql.connection import PostgresqlResult
 from tests.postgresql import Pooled
 from tests.store.books import in_memory

@@ -19,8 +19,8 @@ from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import Bookkeeping, Parameters
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.postgresql.connection import PostgresqlResult
 from tests.both_stores import compared
 from tests.postgresql import common_folder

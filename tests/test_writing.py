@@ -23,7 +23,7 @@ from levity_trio.simulator.park import registry as park
 from levity_trio.store.beside import backup_note
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.beside.file_folder import FileFolder
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 

@@ -5,6 +5,9 @@ block their queue, and others discard it together with its kilowatt-hours. One t
 or handled is set aside raw and answered with a CALLRESULT. It is read again from its frame, once an
 operator knows its transaction. Fields that could not be read are replaced by those that the
 operator gives.
+
+The readings of a large message, read part by part: the whole would take a hundred times its
+size.
 """
 
 from __future__ import annotations

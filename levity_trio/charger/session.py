@@ -16,6 +16,9 @@ the worker ends after it has handled what was received. When we end the session 
 silence, the server's shutdown), the scope around the nursery is cancelled; the goodbye is said
 behind that scope, where waiting works again. An error in one task cancels the others, and is logged
 at the boundary of the connection, which ends without a goodbye.
+
+The row of one session in the database: inserted with the first valid CALL in either direction,
+and ended once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,18 @@
-"""The declaration of an operation, and what follows from it for one payload."""
+"""The declaration of an operation, and what follows from it for one payload.
+
+Fields of OCPP payloads and the kinds of their values: each checks JSON, reads text of a shell,
+describes itself.
+
+They refuse what the schemas of OCPP forbid, and nothing else: a limit that only the text of the
+specification states is a warning. Integers are bounded to ±2^53, the range in which all JSON
+parsers agree (wire/schemas.py).
+
+What came of an operation: "Accepted" is only a charger's intention.
+
+Each declaration has an OutcomeRule: a function that looks for the facts that fulfil or contradict
+it, the kinds of facts that this function reads, and until when. The rules are pure functions of
+stored facts, so a restarted server follows on.
+"""
 
 from __future__ import annotations
 

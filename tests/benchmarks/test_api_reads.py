@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.tools.benchmarks.api_reads import lines
 from tests.tools.benchmarks.filled import CHARGERS, READINGS, amount_in, fill
 

@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.integration.websocket import TEXT, client_frame, take_frame
 from tests.tools.benchmarks import durable_echo, judging
 from tests.tools.benchmarks.plan import Results, Row

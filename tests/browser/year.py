@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.wire.times import stamp
 from tests.browser.site import Site
 from tests.integration.serving import ROOT, environment

@@ -10,7 +10,7 @@ import pytest
 from levity_trio.cli import main
 from levity_trio.clock import SimulatedTime
 from levity_trio.events import ChargerHidden, ChargerShown
-from levity_trio.store.engine.connection import locked, open_database, open_reader
+from levity_trio.store.engine.file_store import locked, open_database, open_reader
 from levity_trio.store.reads.now.present import present, waiting
 from levity_trio.store.reads.site.database import StartState, beginning
 from levity_trio.store.writes.load import leases

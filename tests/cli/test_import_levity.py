@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.store.engine.connection import open_reader
+from levity_trio.store.engine.file_store import open_reader
 from levity_trio.store.reads.site.totals import totals
 from tests.integration.serving import PROGRAM, environment
 from tests.sizes import size

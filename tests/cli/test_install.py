@@ -21,7 +21,7 @@ from levity_trio.config import ConfigError
 from levity_trio.deploy.plan import Answers
 from levity_trio.deploy.program import OPT, try_on
 from levity_trio.deploy.steps import SYSTEMD, Machine
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.load import leases
 from tests.store.books import Books, Station

@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.cli import main, terminal
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.locked import locked
 from tests.store.files import contents
 from tests.store.keeping import change, charge, run

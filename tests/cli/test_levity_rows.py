@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import commit
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.reads.levity.history import TABLES, LevityHistory
 from levity_trio.store.writes.site import imports
 from tests.sizes import size

@@ -16,7 +16,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, SPEED, TIME_ZONE
 from levity_trio.demo.run import HISTORY, unpack
 from levity_trio.store.billing.rows import lines_of
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.reads.reader import look

@@ -19,7 +19,7 @@ from levity_trio.deploy.installation import BACKUPS, Installation, read_elsewher
 from levity_trio.deploy.plan import Certificates, Found, steps_of
 from levity_trio.deploy.program import CURRENT, OPT, VERSIONS
 from levity_trio.deploy.steps import Machine, Step, missing
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.store.books import Books, Station
 
 from .test_plan import PINNED, WHEEL

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from levity_trio.cli import main
-from levity_trio.store.engine import connection as store_connection
+from levity_trio.store.engine import file_store as store_connection
 
 
 class Careless(store_connection.FileConnection):
@@ -23,7 +23,7 @@ def careless_connect(*arguments: Any, **named: Any) -> Any:
 
 
 class CarelessSqlite:
-    """The module sqlite3 as store/engine/connection.py sees it."""
+    """The module sqlite3 as store/engine/file_store.py sees it."""
 
     connect = staticmethod(careless_connect)
 

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.wire.times import stamp
 from tests.integration.serving import query
 

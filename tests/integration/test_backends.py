@@ -22,7 +22,7 @@ import pytest
 
 from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.wire.times import stamp
 from tests.integration import backend_hasty
 from tests.integration.backend_given import give_backend, wait_until_told

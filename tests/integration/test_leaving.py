@@ -22,7 +22,7 @@ import pytest
 from levity_trio.billing.examples import FLAT
 from levity_trio.billing.statement import Party
 from levity_trio.client import Api
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.documents import statements as forms
 from tests.integration.browsing import PASSWORD, Browser
 from tests.integration.charger import Charger, now

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from tests.integration.foreign import api_of, foreign_charger, operate

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import UnitOfWork, commit
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.transactions.signing import check_again
 from levity_trio.wire.times import stamp
 from tests.integration.charger import Charger, Closed

@@ -29,7 +29,7 @@ from levity_trio.client import Refusal
 from levity_trio.clock import SimulatedTime
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, read_ledger
 from levity_trio.simulator.quirks import QUIRKS, profiles
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.wire.times import stamp
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, query, serving

@@ -24,8 +24,8 @@ from levity_trio.billing.tariff_file import parse
 from levity_trio.cli import main
 from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
-from levity_trio.store.engine.connection import FileConnection, open_database
 from levity_trio.store.engine.database import commit
+from levity_trio.store.engine.file_store import FileConnection, open_database
 from levity_trio.store.writes.money import closing as closing_writes
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.people.ownership import Said

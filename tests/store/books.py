@@ -22,8 +22,8 @@ from levity_trio.charging.sent.readings import understand
 from levity_trio.events import Fact
 from levity_trio.store.billing.booking import Book, book_all
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork, commit
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.chargers import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin, Start, Started, Stop
 from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, state_of
 from levity_trio.charging.sent.readings import Moment
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing

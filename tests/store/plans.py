@@ -121,7 +121,7 @@ PAGE = re.compile(r"SELECT (id|1) FROM \w+( ORDER BY id DESC)? LIMIT \?\)?$")
 PASSED_ON = (
     "sqlite_utils",
     "levity_trio.store.engine.database",
-    "levity_trio.store.engine.connection",
+    "levity_trio.store.engine.file_store",
     "tests.replayed",
     "tests.store.reading",
 )

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
-from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database, DatabaseConnection
+from levity_trio.store.engine.file_store import FileDatabase
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
 from levity_trio.store.reads.reader import Reader
 from tests.replayed import ReplayedConnection

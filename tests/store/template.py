@@ -16,7 +16,7 @@ from threading import get_ident
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine.connection import FileConnection, connect, open_database
+from levity_trio.store.engine.file_store import FileConnection, connect, open_database
 from levity_trio.store.engine.schema import keep_simulated_time, migrate
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a file in it has a new name, for a moment

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import connect, open_database
+from levity_trio.store.engine.file_store import connect, open_database
 from levity_trio.store.engine.schema import Version, newest_version
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import CHECKS, CheckReport, check

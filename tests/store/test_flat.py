@@ -17,7 +17,7 @@ from levity_trio.charging.sent.readings import understand
 from levity_trio.store.cases.case import span_of
 from levity_trio.store.cases.neighbours import ChargerHistory, boundaries, earlier
 from levity_trio.store.cases.transaction import LAST_TIME, find_transaction
-from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.reads.chargers.plug_ins import PlugIn, plug_ins
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.transactions.readings import MOVE, MOVE_OR_STAY
 from levity_trio.wire.times import minutes_before
 from tests.sizes import size

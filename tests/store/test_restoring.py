@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import InUse, connect, lock_held, open_database
+from levity_trio.store.engine.file_store import InUse, connect, lock_held, open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.keeping import checking
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions import decisions

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.ownership import OwnerGround
 from levity_trio.store.billing.pricing import Pricer
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import rows_of
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.keeping import upgrading
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import look_at, main, try_on, undo

@@ -64,8 +64,8 @@ from levity_trio.simulator.feeder import VOLTS, Feeder
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.scenario import Kind
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said

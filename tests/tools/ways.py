@@ -43,9 +43,8 @@ from levity_trio.charging.refute.table import Refutation
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.billing.booking import Book
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.writer import open_writer
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.writes.chargers import sessions

@@ -3,6 +3,12 @@
 The fields are those of Home Assistant 2024.11, the first version that has it. The device of the
 site is that through which the others are reached, so it is sent first. A component that is no
 longer wanted is sent with its platform only, which removes it.
+
+What MQTT shows of chargers, their connectors and the site: one table, from which topics,
+payloads, Home Assistant's discovery and the reference are made.
+
+Payloads are those that Home Assistant reads: numbers in plain decimals, ON and OFF, and `None` for
+what is not known.
 """
 
 from __future__ import annotations

@@ -4,6 +4,18 @@ effects for the shell.
 The other modules of this package are functions of the state, in layers: a function calls only those
 of lower layers. An action of a higher layer goes on the agenda or into `when_idle`. The shell
 carries out the effects, which need I/O.
+
+One connector: its cable, tag and transaction, and the status derived from them (§4.9).
+
+Code never sets a status. It is derived from cable, tag, transaction, fault, availability and
+reservation, and each change is checked against the table of transitions.
+
+The outgoing queues of one charger, which sends one CALL at a time (OCPP-J 1.6 §4.1.1).
+
+Transaction messages are kept in order, over outages and power cuts, until they are acknowledged.
+One that the central system refuses or does not answer is retried by TransactionMessageAttempts and
+TransactionMessageRetryInterval and then discarded (§3.7.1), which costs a bill. All other requests
+are sent once, and dropped with the connection.
 """
 
 from __future__ import annotations

@@ -1,5 +1,11 @@
 """The row of a transaction, as stored or as about to be stored, and the readings that belong to
-it."""
+it.
+
+Who settled the figure of a transaction, so that later facts no longer change it:
+what a person decided, or a household has on paper, does not change by itself.
+
+Only reads, so the writer and read-only connections share it.
+"""
 
 from __future__ import annotations
 

@@ -13,10 +13,9 @@ from typing import Any, Final, Protocol
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.store.engine import connection
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine import file_store
 from levity_trio.store.engine.database import Database, Store
-from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.file_store import FileStore, open_database
 from levity_trio.store.engine.schema import ANOTHER_FILE, FOLDER, check_ownership
 
 _MISSING: Final = (
@@ -75,7 +74,7 @@ def open_reader(address: DatabaseAddress) -> Database:
     if isinstance(address, PostgresqlAddress):
         database: Database = of_postgresql("connection").open_reader(address)
         return database
-    return connection.open_reader(address)
+    return file_store.open_reader(address)
 
 
 def open_known(address: DatabaseAddress, folder: Path = FOLDER) -> Database:
@@ -89,7 +88,7 @@ def open_known(address: DatabaseAddress, folder: Path = FOLDER) -> Database:
             f"there is no database {address}; choose the database of the server with --db"
         )
     check_ownership(address, ANOTHER_FILE, folder)
-    return connection.open_reader(address)
+    return file_store.open_reader(address)
 
 
 def is_new(address: DatabaseAddress) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.beside.backup_note import LastBackup, note
-from levity_trio.store.engine.connection import FileDatabase, open_reader
+from levity_trio.store.engine.file_store import FileDatabase, open_reader
 from levity_trio.store.engine.schema import check_ownership
 from levity_trio.store.keeping.copies import (
     Content,

@@ -2,6 +2,9 @@
 plausible.
 
 CHECKS lists what is checked. Statements are the same for both stores; `Examined` has what is not.
+
+The numbers of statements after a restore: those of the lost time are on paper, and are never
+given out again.
 """
 
 from __future__ import annotations
@@ -36,9 +39,9 @@ from levity_trio.store.billing.statements import (
     party_digest,
     seal_of,
 )
-from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database, DatabaseConnection, rows_of
 from levity_trio.store.engine.faults import advice
+from levity_trio.store.engine.file_store import FileDatabase
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import FOLDER, model, newest_version, tokens
 from levity_trio.store.keeping.copies import Content, content, open_copy

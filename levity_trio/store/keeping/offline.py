@@ -11,9 +11,9 @@ from typing import Any, cast
 from levity_trio.clock import Clock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.database import Database, Store
 from levity_trio.store.engine.faults import DatabaseFault
+from levity_trio.store.engine.file_store import InUse
 from levity_trio.store.engine.opening import is_new, open_store
 from levity_trio.store.reads.levity.rows import ImportedRows, total
 from levity_trio.store.reads.reader import look

@@ -20,8 +20,8 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.beside import secret_key
 from levity_trio.store.beside.secret_key import SecretKey, read_key
-from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.database import rows_of
+from levity_trio.store.engine.file_store import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import (
     ANOTHER_FILE,

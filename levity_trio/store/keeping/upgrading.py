@@ -28,13 +28,13 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.store.billing.booking import BookDifference, Price, booked_otherwise, rule_of_book
 from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
-from levity_trio.store.engine.connection import (
+from levity_trio.store.engine.database import parts, rows_of
+from levity_trio.store.engine.file_store import (
     FileConnection,
     FileDatabase,
     lock_held,
     open_database,
 )
-from levity_trio.store.engine.database import parts, rows_of
 from levity_trio.store.engine.opening import open_known
 from levity_trio.store.engine.schema import FOLDER, Version, look, new_version
 from levity_trio.store.keeping.checking import check

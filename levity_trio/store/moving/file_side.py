@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import (
+from levity_trio.store.engine.file_store import (
     FileConnection,
     InUse,
     checkpoint,

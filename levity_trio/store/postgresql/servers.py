@@ -26,7 +26,7 @@ import orjson
 import trio
 from psycopg import OperationalError, pq
 
-from levity_trio.store.engine.connection import InUse
+from levity_trio.store.engine.file_store import InUse
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 
 LEASE_SECONDS: Final = 15.0

@@ -22,7 +22,6 @@ from typing import Any, Final
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.database import (
     INSERT_COMMAND,
     INSERT_EVENT,
@@ -34,6 +33,7 @@ from levity_trio.store.engine.database import (
     commit,
 )
 from levity_trio.store.engine.faults import is_not_allowed
+from levity_trio.store.engine.file_store import InUse
 from levity_trio.store.engine.schema import FOLDER
 from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import LOCKED, Bound, PostgresqlConnection, connect

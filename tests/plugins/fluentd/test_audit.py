@@ -18,9 +18,9 @@ from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
 from levity_trio.plugins.base import Api, Chargers, Load, Plugin, Site
 from levity_trio.plugins.fluentd import open_fluentd_audit
 from levity_trio.plugins.fluentd.audit import open_audit
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
 from tests.charger.parts import InlineWriter, wall_clock

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import (
+from levity_trio.store.engine.file_store import (
     JOURNAL_BYTES,
     InUse,
     lock_held,

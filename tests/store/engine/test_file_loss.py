@@ -13,10 +13,9 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
 from tests.store.template import new_database
 

@@ -11,9 +11,8 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.frame_log import (
     WAITING_CHARACTERS,
     WAITING_FRAMES,

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.engine.schema import (
     APPLICATION_ID,
     CANDIDATE,
@@ -166,7 +166,7 @@ KILLED: Final = """
 import os, signal, sys
 from pathlib import Path
 from levity_trio.store.engine import schema
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 
 def creation(folder, every=schema.creation):
     for number, statement in enumerate(every(folder)):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.store.engine.connection import FileDatabase, open_database
+from levity_trio.store.engine.file_store import FileDatabase, open_database
 from levity_trio.store.engine.schema import (
     APPLICATION_ID,
     NewerSchema,
@@ -281,7 +281,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from levity_trio.store.engine import schema
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 
 def statements_of(file, every=schema.statements_of):
     yield from every(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.engine.schema import APPLICATION_ID, NotOurs, migrate
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.database import beginning

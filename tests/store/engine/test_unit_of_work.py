@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork, Write, commit
 from levity_trio.store.engine.faults import DatabaseFault, is_the_databases
+from levity_trio.store.engine.file_store import FileConnection
 from tests.store.batches import fact, fail, keep, repeat_a_key
 from tests.store.template import new_database
 

@@ -15,10 +15,9 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.events import CertificateRequested, Event
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.frame_log import FrameLogStatistics
 from levity_trio.store.engine.writer import Writer, WriterLimits, WriterStatistics, open_writer
 from tests.store.template import new_database

@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.connection import InUse, open_database
+from levity_trio.store.engine.file_store import InUse, open_database
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.schema import NotOurs
 from levity_trio.store.moving.file_side import FileTarget

@@ -12,7 +12,7 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.connection import InUse
+from levity_trio.store.engine.file_store import InUse
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import MARGIN_IDS, Restored, go_on

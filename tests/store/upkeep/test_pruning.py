@@ -17,9 +17,8 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.store.beside.file_folder import ENOUGH_BYTES
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep import pruning

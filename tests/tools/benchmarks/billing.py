@@ -28,8 +28,8 @@ from levity_trio.notify.statements import sheet_text
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Order, closable
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import commit, rows_of
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.money import closing as closings
 from tests.store.reading import view
 

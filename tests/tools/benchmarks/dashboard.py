@@ -36,7 +36,7 @@ import trio
 from levity_trio.billing.months import Month
 from levity_trio.client import Api, Sought
 from levity_trio.server import KEPT_READERS
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.reads.reader import Reader
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import DashboardPage

@@ -19,8 +19,8 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.charging.reviews import AS_REPORTED
 from levity_trio.store.billing.booking import Book
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.connection import FileConnection, open_database
 from levity_trio.store.engine.database import commit
+from levity_trio.store.engine.file_store import FileConnection, open_database
 from levity_trio.told import Told, stored, stored_in
 
 from . import filled_statements

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.billing.months import Month, beginning
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 
 from .filled import SERIES, TIME, events
 

@@ -23,8 +23,8 @@ from typing import IO
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import UnitOfWork, commit
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.chargers import credentials
 from tests.integration.charger import Charger
 from tests.integration.keys import Authority

@@ -24,7 +24,7 @@ from levity_trio.charging.energy import judge
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, readings_of
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.store.books import Books, Station
 
 from .report import table

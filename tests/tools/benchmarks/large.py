@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from tests.integration.charger import Charger
 from tests.integration.websocket import TEXT, client_frame
 from tests.store.books import Books, Station

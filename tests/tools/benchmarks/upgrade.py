@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import try_on, undo
 from levity_trio.store.moving.move import MovePlan, move

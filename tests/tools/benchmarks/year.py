@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, TypeVarTuple
 
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Origin

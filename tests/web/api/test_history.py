@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.store.reads.transactions import costs
+from levity_trio.store.reads.transactions import history as stored
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.people import accounts
@@ -295,7 +295,7 @@ async def test_costs_are_those_of_the_bill_and_say_what_is_not_billed_yet(charge
 async def test_while_many_prices_are_due_there_are_no_amounts(
     charged: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(costs, "MOST_PRICED", 2)
+    monkeypatch.setattr(stored, "MOST_PRICED", 2)
     Biller(House(charged.books), date(2026, 3, 4))
     told = await _history(charged, costs="true")
     assert (told["left"], told["currency"], told["series"][0]["total"]["amount"]) == (3, None, None)

@@ -21,7 +21,7 @@ from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import ServedChargers, attention
 from levity_trio.store.reads.people.places import load_places
-from levity_trio.store.reads.transactions import charges, costs
+from levity_trio.store.reads.transactions import charges, history
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.limits import TheMonth
@@ -263,7 +263,7 @@ async def test_what_a_month_has_come_to_is_said_before_a_limit(
         assert (before["month"], before["wh"], before["amount"]) == ("2026-02", 0, None)
     shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
     assert "March 2026 so far: 6.0 kWh, 1.80 EUR; February 2026: 0.0 kWh." in shown.words
-    monkeypatch.setattr(costs, "MOST_PRICED", 1)
+    monkeypatch.setattr(history, "MOST_PRICED", 1)
     this, _ = (await flats.call(USE, id="1"))["data"]
     assert (this["wh"], this["amount"], this["currency"]) == (6000, None, None), (
         "a part is not the whole"

@@ -10,7 +10,7 @@ import trio
 
 from levity_trio.access import user_passwords
 from levity_trio.documents import printing
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from tests.browser.past import write_past

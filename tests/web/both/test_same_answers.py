@@ -23,7 +23,7 @@ from levity_trio.access import user_passwords
 from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.documents import printing
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.web.api.engine import endpoints
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.listeners import ENDPOINTS

@@ -20,7 +20,7 @@ import trio
 from levity_trio.access import user_passwords
 from levity_trio.documents import printing
 from levity_trio.documents.template import ENGLISH_TEXT
-from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.people import tags
 from levity_trio.web.api.engine import endpoints
 from levity_trio.web.api.engine.endpoints import Endpoint, Role

@@ -1,4 +1,10 @@
-"""The months of billing: how far each is, what it has, and what of it is held back."""
+"""The months of billing: how far each is, what it has, and what of it is held back.
+
+What a month has: one energy and one sum, and the states for the bill that they consist of.
+
+A session counts as a whole in the month in which it ended, and one that is open in the present
+month. What shows a month asks here, or says beside its figure what it leaves out.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +33,7 @@ from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.money.billing import DraftSums
 from levity_trio.store.reads.money.statements import OPEN_MONTH, StatementSums
 from levity_trio.store.reads.pages import Shape
-from levity_trio.store.reads.transactions.costs import BASE_FEE, CostSum, cost_sums
+from levity_trio.store.reads.transactions.history import BASE_FEE, CostSum, cost_sums
 from levity_trio.store.reads.transactions.power import flowed_before
 from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters, open_among
 from levity_trio.told import Told

@@ -32,7 +32,7 @@ from levity_trio.store.reads.pages import (
     key_of,
     no_cursor,
 )
-from levity_trio.store.reads.transactions.costs import CostSum, cost_sums
+from levity_trio.store.reads.transactions.history import CostSum, cost_sums
 from levity_trio.store.reads.transactions.transactions import (
     SHAPE,
     Transaction,

@@ -3,6 +3,9 @@ what speaks against.
 
 Everything is read from one snapshot. The candidates are those of today's rules and facts; the
 stored figure may be older.
+
+What happened around a transaction, in order of receipt: its events, statuses, boots, links,
+commands, reviews, and when load management gave its car too little.
 """
 
 from __future__ import annotations

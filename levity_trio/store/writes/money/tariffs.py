@@ -5,6 +5,12 @@ Nothing that would change a closed month is entered. `first_open` is the first d
 month that is not closed, None if no day is closed; compute it within the same write.
 
 A change may reach back to statements that were closed early. They are corrected, but not unsaid.
+
+Price series, and the prices that come for them in batches.
+
+A bill may rest on a stored price, so none is rewritten. A source that tells another price than it
+did before is not believed: what is stored stays. A person corrects it with a reason, in a new
+batch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """What the API consists of: one declaration for each endpoint, from which its route and OpenAPI are
 derived; the bodies that endpoints take; and what they work with: the parts of the server, and the
-places of requests."""
+places of requests.
+
+What clients send: how a query or a body is read, what is wrong with it, and its JSON schema.
+"""
 
 from __future__ import annotations
 

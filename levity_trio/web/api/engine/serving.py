@@ -2,6 +2,14 @@
 way.
 
 Host → CORS → token → place → role → record → query and body → endpoint → response
+
+Who sends a request, and whether its Host is ours.
+
+A token is needed unless listener, peer and Host are loopback, there never was a token nor a user,
+and no proxy has forwarded the request; then, and on the local socket, whoever asks is an admin. A
+Host that is not ours is refused on every path, so that no web page can reach the API under a name
+that it controls (DNS rebinding). A browser also sends what pages of other sites ask of this
+machine; that is not from the admin who sits at it.
 """
 
 from __future__ import annotations

@@ -311,7 +311,7 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
     """
     month = month_of(request)
     terms, now = Terms(rule_of(request.api), 0), request.api.now()
-    pieces = await computed(request, months.missing_of, month=month, terms=terms, now=now)
+    pieces = await computed(request, months.missing_of, one=month, terms=terms, now=now)
     return whole(given_month(month, pieces))
 
 

@@ -19,13 +19,13 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.load.load_day import SunDay, sun_day
-from levity_trio.store.reads.transactions.costs import with_costs
 from levity_trio.store.reads.transactions.history import (
     Grouping,
     History,
     Period,
     WantedSeries,
     series,
+    with_costs,
 )
 from levity_trio.store.reads.transactions.household_quarters import (
     HouseholdQuarter,

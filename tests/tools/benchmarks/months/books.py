@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeVarTuple
 
-from levity_trio.store.engine.connection import CACHED_STATEMENTS, FileConnection
 from levity_trio.store.engine.database import UnitOfWork, Write, WriteResult, commit
+from levity_trio.store.engine.file_store import CACHED_STATEMENTS, FileConnection
 from levity_trio.store.engine.frame_log import FrameRow
 from tests.charger.parts import InlineWriter
 from tests.store.template import migrated

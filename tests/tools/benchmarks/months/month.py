@@ -18,7 +18,7 @@ from levity_trio.simulator.plan import fleet, plan
 from levity_trio.simulator.report import Account, report
 from levity_trio.simulator.scenario import Kind, Scenario, load
 from levity_trio.simulator.verification import Verdict, verify
-from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.reads.transactions.recheck import (
     DifferenceCause,
     RecheckDifference,

@@ -22,8 +22,8 @@ from levity_trio.events import ChargerBooted, Event
 from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.plugins.base import Api, Load, Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
-from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import UnitOfWork
+from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.charges import rule_of
