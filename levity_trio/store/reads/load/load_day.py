@@ -1,6 +1,10 @@
 """What load management did, for people: a day with who waited, who was bound by what and for how
 long, and what each car got; the past of a site, as `what if` charges it again; a day of the house's
-own sun; and how cars may wait for a lower price, as their drivers want."""
+own sun; and how cars may wait for a lower price, as their drivers want.
+
+A local day of the house's own sun, for people: what the meters of the grid's point and of the
+panels measured, and how much of it went into cars.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,10 @@ it changes nothing, and has the same answer.
 
 Files of accounts, tags, spaces and vehicles are imported in one write, or not at all. A line says
 what holds; one that holds already changes nothing, so a file can be imported again.
+
+Imports of accounts, tags, spaces and vehicles: all lines of a file in one write, or none.
+
+A line says what holds; one that holds already changes nothing, so a file can be imported again.
 """
 
 from __future__ import annotations

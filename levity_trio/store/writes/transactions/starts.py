@@ -7,6 +7,9 @@ the charger moved to this server while it charged, or the start was lost. Energy
 stop's transactionData, or by unassigned readings that lead to this stop, on exactly one connector.
 Readings with the stop's transactionId belong to the same transaction, those with another to
 another.
+
+Transaction messages that are invalid or could not be handled: stored raw, and answered as if
+they were valid.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Accounts, what belongs to them, vehicles, and the owners of transactions; and files of these, as
 CSV: imported whole or not at all, and exported. All of it is about people, so viewers see none of
-it."""
+it.
+
+The owners of transactions: those of an account, those of nobody, and what an operator gives to
+an account by hand.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,12 @@ the newest `event` that the caller saw.
 Reviews of one charger with one cause are decided together. The request says of each transaction
 what was shown: its newest event and the figure that it would get. One that has changed since is
 left out, and the answer says so.
+
+Reviews of one charger with one cause, decided together, and whether a person is asked about the
+next ones.
+
+The request of a decision says of each transaction what was shown: its newest event and the figure
+that it would get. One that has changed since is left out, and the answer says so.
 """
 
 from __future__ import annotations
