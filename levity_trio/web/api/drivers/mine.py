@@ -26,16 +26,14 @@ from levity_trio.notify.statements import as_paper
 from levity_trio.records import Personal, copied, record
 from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     FeeLine,
-    MonthOfHousehold,
-    Owing,
     StatementFilters,
     closed_statements,
     fees_of,
     has_quarters,
-    owing,
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import driving as stored
