@@ -21,7 +21,7 @@ from levity_trio.store.cases.transaction import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.accounts import Belonging
-from levity_trio.store.writes.money import bank_files
+from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.people import (
     accounts,
     own_names,
@@ -125,7 +125,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     _forget_texts(db, account, told)
     own_names.forget(db, account)
     recipients.forget(db, account, recipients.By(told.at, told.by))
-    bank_files.forget(db, account)
+    wallets.forget(db, account)
     db.execute(
         (
             "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, "

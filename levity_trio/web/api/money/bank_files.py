@@ -31,8 +31,8 @@ from levity_trio.records import Personal, copied, record, whole_text
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money import bank_files as stored
-from levity_trio.store.writes.money import bank_files as writes
-from levity_trio.store.writes.money.bank_files import NOBODY, DecidedLine, TakenLines
+from levity_trio.store.writes.money import wallets as writes
+from levity_trio.store.writes.money.wallets import NOBODY, DecidedLine, TakenLines
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
