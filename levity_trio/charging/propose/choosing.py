@@ -18,8 +18,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidates import candidates, swapped, wrong_factors, wrong_units
 from levity_trio.charging.refute.bounds import Bounds, Finding
 from levity_trio.charging.refute.ending import most_possible
-from levity_trio.charging.refute.impossible import abrupt_steps
-from levity_trio.charging.refute.measured import unusual
+from levity_trio.charging.refute.measured import abrupt_steps, unusual
 from levity_trio.charging.refute.scales import continues_both, is_scale_known
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.refute.table import (

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding, in_seconds
-from levity_trio.charging.refute.impossible import is_of_one_clock
+from levity_trio.charging.refute.measured import is_of_one_clock
 from levity_trio.charging.reviews import AS_REPORTED, Code, in_wh, minutes
 from levity_trio.charging.sent.evidence import Case, Neighbour, Power
 from levity_trio.charging.sent.figures import SEGMENTS, Chain, Figure

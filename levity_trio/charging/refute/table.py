@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute import ending, impossible, measured, neighbours, scales, stale
+from levity_trio.charging.refute import ending, measured, neighbours, scales, stale
 from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.figure import impossible_step, reported
 from levity_trio.charging.refute.neighbours import overlaps
@@ -170,7 +170,7 @@ REFUTATIONS: Final = (
         Group.IMPOSSIBLE,
         Weight.QUESTIONS,
         Code.POWER_DISAGREES,
-        _in_time(impossible.faster_at_an_end),
+        _in_time(measured.faster_at_an_end),
         question=(
             "Did it rise faster than steady power allows, just after the start or just before the "
             "stop?"
@@ -182,7 +182,7 @@ REFUTATIONS: Final = (
         Group.IMPOSSIBLE,
         Weight.QUESTIONS,
         Code.POWER_DISAGREES,
-        _in_time(impossible.far_faster_at_an_end),
+        _in_time(measured.far_faster_at_an_end),
         question=(
             "Did it rise far faster just after the start, or just before the stop, than otherwise?"
         ),
@@ -192,7 +192,7 @@ REFUTATIONS: Final = (
         Group.IMPOSSIBLE,
         Weight.QUESTIONS,
         Code.TOO_FAST,
-        _in_time(impossible.faster_than_usual),
+        _in_time(measured.faster_than_usual),
         question="Did it rise faster than this charger, or any AC charger, is known to deliver?",
         words=Told("faster than this charger, or any AC charger, is known to deliver"),
     ),
