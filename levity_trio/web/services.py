@@ -30,8 +30,7 @@ from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import FileListeners, listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.in_process import ApiOfPlugins, ApiOpening
-from levity_trio.web.logins.browsers import Logins
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Logins, Tokens
 from levity_trio.web.webhooks.delivery import DeliveryParts, Webhooks, open_webhooks
 from levity_trio.wire.times import stamp
 

@@ -15,10 +15,9 @@ from levity_trio.store.reads.people import users as reads
 from levity_trio.store.reads.people.users import UserRow
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import Manager, NewInvitation, NewToken
-from levity_trio.web.logins.browsers import LoggedIn, Logins, Visit
+from levity_trio.web.logins.browsers import LoggedIn, Logins, Tokens, Visit, make, written
 from levity_trio.web.logins.invitations import LASTS, Kind, make_secret, stored_link
 from levity_trio.web.logins.invitations import written as written_code
-from levity_trio.web.logins.tokens import Tokens, make, written
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books

@@ -16,7 +16,7 @@ from structlog.typing import EventDict
 from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.web.http.problems import application
 from levity_trio.web.in_process import ApiOfPlugins
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Tokens
 
 TOKEN = StoredToken(1, "house", "viewer", "", "", 0, None)
 

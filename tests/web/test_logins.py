@@ -18,8 +18,14 @@ from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.accounts import add as add_account
 from levity_trio.store.writes.people.logins import KEPT
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.logins.browsers import Login, Visit, form_value, is_form_value, new_cookie
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import (
+    Login,
+    Tokens,
+    Visit,
+    form_value,
+    is_form_value,
+    new_cookie,
+)
 from tests.charger.parts import InlineWriter
 from tests.web.entering import HOME, PASSWORD, House
 

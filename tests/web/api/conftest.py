@@ -29,8 +29,7 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.in_process import NOTHING, Question, Reply, hand_on
-from levity_trio.web.logins.browsers import Logins
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Logins, Tokens
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.web.api.driving import LateApplication, Yard

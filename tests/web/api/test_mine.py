@@ -22,8 +22,7 @@ from levity_trio.web.api.engine.serving import caller_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.web.in_process import Question, ask
-from levity_trio.web.logins.browsers import Logins, Visit
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Logins, Tokens, Visit
 from tests.documents import statements as forms
 from tests.store.books import Station
 from tests.store.owning import LONG_AGO, SPACE

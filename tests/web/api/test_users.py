@@ -24,8 +24,7 @@ from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.users import LOGINS, USER, USERS
 from levity_trio.web.api.site import events
 from levity_trio.web.feed import EventFrame
-from levity_trio.web.logins.browsers import Login, Logins, Visit
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Login, Logins, Tokens, Visit
 from tests.documents.reading import pdf_text, squashed
 from tests.web.api.conftest import Site
 

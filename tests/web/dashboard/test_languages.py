@@ -27,8 +27,7 @@ from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.accounts import Language
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
-from levity_trio.web.logins.browsers import Logins, Visit
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Logins, Tokens, Visit
 from tests.tools.catalogue import invent
 from tests.web.api.conftest import Site
 

@@ -25,8 +25,7 @@ from levity_trio.web.api.engine.serving import Door
 from levity_trio.web.api.listeners import DRIVERS_AT_WORK, ENDPOINTS
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
-from levity_trio.web.logins.browsers import Logins, Visit, form_value
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Logins, Tokens, Visit, form_value
 from tests.web.api.conftest import Site
 
 PASSWORD = "correct horse"  # noqa: S105

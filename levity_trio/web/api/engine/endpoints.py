@@ -80,8 +80,7 @@ from levity_trio.web.api.engine.problems import (
 from levity_trio.web.feed import Feed
 from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.http.turns import TurnQueue
-from levity_trio.web.logins.browsers import Logins
-from levity_trio.web.logins.tokens import Tokens
+from levity_trio.web.logins.browsers import Logins, Tokens
 from levity_trio.web.webhooks.delivery import Webhooks
 from levity_trio.wire.frames import MAX_DEPTH
 from levity_trio.wire.times import in_zone, stamp

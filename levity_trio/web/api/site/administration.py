@@ -23,7 +23,7 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import Limit
 from levity_trio.web.api.engine.problems import not_found, refusal
-from levity_trio.web.logins.tokens import make, written
+from levity_trio.web.logins.browsers import make, written
 
 ENDPOINTS: Final = Endpoints("access")
 
