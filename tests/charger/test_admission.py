@@ -8,8 +8,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from levity_trio.charger.admission import HANDSHAKES, LEAST_STRANGERS, STRANGERS_SHARE
 from levity_trio.charger.central import Central
+from levity_trio.charger.connection import HANDSHAKES, LEAST_STRANGERS, STRANGERS_SHARE
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, RawPeer, at, open_charger, open_raw, upgrade
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from levity_trio import server
-from levity_trio.charger.admission import HANDSHAKES
+from levity_trio.charger.connection import HANDSHAKES
 from levity_trio.config import DRIVERS_CONNECTIONS, ServerConfig
 
 MOST_MODULES = 800

@@ -9,8 +9,8 @@ from typing import Final, TypeVar, TypeVarTuple, cast
 
 import trio
 
-from levity_trio.charger.admission import admit
 from levity_trio.charger.central import Central
+from levity_trio.charger.connection import admit
 from levity_trio.charger.facade import Chargers
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Peer, Session
