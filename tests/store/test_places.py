@@ -14,7 +14,7 @@ from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import LimitChanged, StartRefused, TagChanged
 from levity_trio.store.lookups.places import UsageLimit, refusal
 from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
-from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.reads.people.driving import load_places
 from levity_trio.store.writes.people import authorization, limits, tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.tags import TagData

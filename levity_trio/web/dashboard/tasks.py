@@ -15,7 +15,7 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.chargers.replacement import replacement
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
-from levity_trio.store.reads.people import places
+from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.accounts import vehicles_of_nobody
 from levity_trio.store.reads.people.household_tasks import Departure, UnknownCard
 from levity_trio.store.reads.transactions.bill.shape import Bill
@@ -146,7 +146,7 @@ async def _giving(view: PageView, entered: Values) -> Values:
 
 def _offered(look: Look, view: PageView) -> Values:
     spaces: list[OfferedSpace] = []
-    owned = look(places.spaces, view.api.server.stamp(), None)
+    owned = look(driving.spaces, view.api.server.stamp(), None)
     page = WantedPage(limit=MOST_ROWS)
     for charger in look(chargers.chargers, None, None, page, is_hidden=False).data:
         numbers = [one.connector for one in charger.connectors if one.connector]
@@ -230,7 +230,7 @@ async def _replacing(view: PageView, _entered: Values) -> Values:
         moving = look(replacement, charger, server.stamp())
         if moving is None:
             raise not_found(Told("charger {1}", charger))
-        taken = {space.charger for space in look(places.spaces, server.stamp(), None)}
+        taken = {space.charger for space in look(driving.spaces, server.stamp(), None)}
         known = look(chargers.names)
         free = {one: name for one, name in known.items() if one not in {*taken, charger}}
         return {"moving": moving, "free": free}

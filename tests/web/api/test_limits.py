@@ -20,7 +20,7 @@ from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import ServedChargers, attention
-from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.reads.people.driving import load_places
 from levity_trio.store.reads.transactions import charges, history
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people import tags

@@ -20,7 +20,7 @@ from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import WalletCovered
 from levity_trio.locale import speaking
 from levity_trio.store.reads.money.wallets import owned_tags
-from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.reads.people.driving import load_places
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import reports
 from levity_trio.web.api.engine.endpoints import Role

@@ -41,10 +41,10 @@ from levity_trio.store.reads.people.driving import (
     DriversSession,
     DriversTransaction,
     OwnTag,
+    limits_of,
     vehicles_of,
 )
 from levity_trio.store.reads.people.driving import tags_of as own_tags
-from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import own_names

@@ -18,9 +18,9 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.money.months import WantedMonth, month_figures
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.people import places as stored
+from levity_trio.store.reads.people import driving as stored
 from levity_trio.store.reads.people.accounts import forms_as_sent
-from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
+from levity_trio.store.reads.people.driving import AtSpace, Limits, RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people.accounts import RefusalCode

@@ -18,8 +18,8 @@ from levity_trio.store.reads.chargers.charger_facts import Command, Fault, links
 from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.reads.people import places
-from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
+from levity_trio.store.reads.people import driving
+from levity_trio.store.reads.people.driving import RefusedCard, SpaceRow
 from levity_trio.store.reads.site.logged import LogEntry
 from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.meter_keys import lacks_key, meter_keys
@@ -146,7 +146,7 @@ def _settings(look: Look, view: PageView) -> Values:
     # What its own list of cards does not know yet matters where a space is for one household.
     spaces: list[tuple[SpaceRow, Sequence[RefusedCard]]] = []
     if view.may("GET", SPACES):
-        of_charger = look(places.spaces, now=server.stamp(), charger=charger.id)
+        of_charger = look(driving.spaces, now=server.stamp(), charger=charger.id)
         spaces = [(space, refused_at(look, view, space)) for space in of_charger]
     behind = sum(status.behind for status in lists if (status.version or 0) > 0)
     return {

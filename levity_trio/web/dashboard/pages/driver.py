@@ -37,11 +37,11 @@ from levity_trio.store.reads.people.driving import (
     PlacesOfCharger,
     PlaceState,
     Some,
+    SpaceRow,
     tags_of,
 )
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
-from levity_trio.store.reads.people.places import SpaceRow
-from levity_trio.store.reads.people.places import spaces as spaces_of_household
+from levity_trio.store.reads.people.driving import spaces as spaces_of_household
 from levity_trio.store.reads.transactions.bill.reading import OwnChange
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.told import Told

@@ -16,8 +16,8 @@ from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import driving, messages, personal, users
 from levity_trio.store.reads.people.accounts import Account, to_bill_last, transactions_of
+from levity_trio.store.reads.people.driving import RefusedCard, limits_of
 from levity_trio.store.reads.people.household_tasks import tasks_of
-from levity_trio.store.reads.people.places import RefusedCard, limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.engine.endpoints import Role, local_today

@@ -16,7 +16,7 @@ from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.load.leases import TRIED, newest_trial
 from levity_trio.store.reads.load.load import LoadDayLine, LoadNow, load_now
 from levity_trio.store.reads.load.load_day import LoadDayOfCars
-from levity_trio.store.reads.people import places
+from levity_trio.store.reads.people import driving
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
@@ -222,7 +222,7 @@ def _known(look: Look, view: PageView) -> Values:
     server = view.api.server
     known = look(read_site, server.stamp())
     at_home: dict[tuple[str | None, int | None], str] = {}
-    for space in look(places.spaces, server.stamp(), None):
+    for space in look(driving.spaces, server.stamp(), None):
         at_home[space.charger, space.connector] = space.account_name
 
     def household(charger: str, connector: int) -> str:

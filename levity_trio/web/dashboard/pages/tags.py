@@ -14,8 +14,7 @@ from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.people.accounts import AccountFilters, UnlistedTag, unlisted_tags
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
-from levity_trio.store.reads.people.driving import waiting_reports
-from levity_trio.store.reads.people.places import limits_of
+from levity_trio.store.reads.people.driving import limits_of, waiting_reports
 from levity_trio.store.reads.people.tags import asked_tags
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
