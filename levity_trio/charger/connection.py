@@ -7,6 +7,19 @@ only.
 
 Both ports recognise a TLS handshake by its first byte: a charger that was told to use TLS may dial
 the old port.
+
+Admission of connections: the limits, and the order in which two clients with one identity are
+served.
+
+A charger with transactions is known and is always admitted; when strangers fill the server, one of
+them is closed. Refusing a known charger loses its data; a stranger may be anybody. Incomplete
+handshakes have a limit of their own besides --max-connections; beyond it the oldest is dropped for
+the newest.
+
+Some handshakes wait: for this machine's clock to be set, or while another client of the same
+identity is served. The limits are checked again after the wait.
+
+The mode of registration lets in chargers, too; nobody is locked out by a switch of it.
 """
 
 from __future__ import annotations

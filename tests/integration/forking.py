@@ -44,7 +44,7 @@ IMPORTED = (
         "web.services",
         "web.dashboard.mount",
         "web.dashboard.site",
-        "store.postgresql.schema",
+        "store.postgresql.checking",
     ),
     *(
         "plugins.auto_remote_start",

@@ -1,5 +1,9 @@
 """What something else measured of the same energy: power, or energy in intervals. That
-registers of one counter agree shows that no message is missing, not that the counter is right."""
+registers of one counter agree shows that no message is missing, not that the counter is right.
+
+Registers that rose faster than can be: than the charger, its power or the rest of the
+transaction allows.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@ on writing.
 
 Reading every row, and counting the rows by each index, is what an ordinary user can do. The inside
 of indexes is checked by an extension, which needs a superuser. `unchecked` says so.
+
+Ownership, creation and migration of a database on PostgreSQL, from the same files of schema/ as
+a SQLite file: from its pages if it is new, by its steps if it is of an earlier version.
 """
 
 from __future__ import annotations
@@ -520,12 +523,12 @@ def _rows(asked: list[Row] | str) -> list[Row]:
     return [] if isinstance(asked, str) else asked
 
 
-_PRIMARY, _UNIQUE, _FOREIGN = "p", "u", "f"
+_PRIMARY, _UNIQUE, _REFERENCE = "p", "u", "f"
 _SUBQUERY: Final = re.compile(r"\bsubquery_\d+\b")
 
 
 def _key(kind: str, table: str, names: str, other: str | None) -> str:
-    if kind == _FOREIGN:
+    if kind == _REFERENCE:
         return f"foreign key of {table} ({names}) to {other}"
     return f"{'primary' if kind == _PRIMARY else 'unique'} key of {table} ({names})"
 
@@ -585,7 +588,7 @@ def _table_of_model(model: sqlite3.Connection, table: str) -> Iterator[tuple[str
     for name, other in model.execute(
         'SELECT "from", "table" FROM pragma_foreign_key_list(?)', (table,)
     ):
-        yield _key(_FOREIGN, table, name, other), 1
+        yield _key(_REFERENCE, table, name, other), 1
 
 
 @contextmanager

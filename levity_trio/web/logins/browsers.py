@@ -6,6 +6,9 @@ nobody can plant an id beforehand. Wrong passwords make (address, name) wait. A 
 in before is known by the id that it still has: it waits for its own mistakes only, and has its own
 place in the queue (turns.py), so that a flood of wrong passwords never keeps a user out who is
 known.
+
+The tokens in memory: which one a request presents. Nobody guesses 192 random bits, so a wrong
+one waits for nothing, and no number of wrong ones delays a right one.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@ commands, its sessions, open ones live and ended ones as a bill takes them; what
 and what was answered.
 
 What belongs to a household is decided as for its bills (billing/ownership.py).
+
+The owners of places, and where cards may charge: for memory, for the pages, and for those who
+were refused.
 """
 
 from __future__ import annotations

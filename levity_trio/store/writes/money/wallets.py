@@ -5,6 +5,9 @@ Whether a prepaid account is spent is judged in the write that changes what it h
 
 A transaction that was priced and has changed since is left alone: its change has a newer revision,
 so it comes again.
+
+Lines of a bank's file become entries of the ledger, or are no payment of a household: each once,
+in whichever file it comes again.
 """
 
 from __future__ import annotations
