@@ -51,16 +51,7 @@ from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBod
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
-from levity_trio.web.api.money import (
-    bank_files,
-    biller,
-    billing,
-    meters,
-    series,
-    statements,
-    tariffs,
-    wallets,
-)
+from levity_trio.web.api.money import biller, billing, meters, series, statements, tariffs, wallets
 from levity_trio.web.api.people import (
     accounts,
     households,
@@ -127,7 +118,7 @@ ROOMS: Final = (
         series,
     ),
     wallets,
-    bank_files,
+    wallets,
     feeder,
     *(users, driving, mine, reports, messages, own_settings),
 )

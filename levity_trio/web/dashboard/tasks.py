@@ -25,7 +25,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role, asked, local_today, rule_of
 from levity_trio.web.api.engine.lists import local_moment
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.money.bank_files import BANK_FILES, BANK_LINES
+from levity_trio.web.api.money.wallets import BANK_FILES, BANK_LINES
 from levity_trio.web.api.people.accounts import read_account
 from levity_trio.web.api.people.households import (
     UnknownCardsQuery,
