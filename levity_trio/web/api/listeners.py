@@ -52,15 +52,7 @@ from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import biller, billing, meters, series, statements, tariffs, wallets
-from levity_trio.web.api.people import (
-    accounts,
-    households,
-    limits,
-    personal,
-    replacing,
-    tags,
-    users,
-)
+from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import (
     administration,
     backends,
@@ -107,7 +99,7 @@ ROOMS: Final = (
         accounts,
         limits,
         households,
-        personal,
+        households,
         replacing,
         tariffs,
         billing,
