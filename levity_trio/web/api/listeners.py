@@ -34,12 +34,10 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
 from levity_trio.web.api.chargers import (
-    addresses,
     certificates,
     chargers,
     configuration,
     files,
-    meter_keys,
     offline,
     operations,
     security,
@@ -94,7 +92,7 @@ ROOMS: Final = (
     *(now, history, load, search, system),
     *(administration, tags, stations, chargers, security, transactions, review),
     *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
-    *(certificates, offline, imports, addresses, meter_keys),
+    *(certificates, offline, imports, chargers, meter_keys),
     *(
         accounts,
         limits,

@@ -10,7 +10,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from levity_trio.web.api.chargers.addresses import PLACE
+from levity_trio.web.api.chargers.chargers import PLACE
 from tests.browser.chromium import PATIENCE_MS, seen, send
 from tests.browser.site import Site, bare_site, wait_until
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from levity_trio.web.api.chargers import addresses
+from levity_trio.web.api.chargers import chargers
 from tests.web.api.conftest import Site
 
-ADDRESSES, *_ = addresses.ENDPOINTS
+ADDRESSES, *_ = chargers.ENDPOINTS
 
 
 async def test_the_address_of_the_only_port(site: Site) -> None:

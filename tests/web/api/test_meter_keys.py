@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from levity_trio.signed.keys import parse_key
 from levity_trio.store.reads.transactions.meter_keys import lacks_key
 from levity_trio.store.writes.chargers import configuration
-from levity_trio.web.api.chargers import meter_keys
+from levity_trio.web.api.chargers import chargers
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.transactions import transactions
@@ -24,7 +24,7 @@ from tests.store.signing_meters import SigningMeter, charge, look
 from tests.web.api.conftest import Site
 from tests.web.api.driving import Yard
 
-LIST, ADD, END = meter_keys.ENDPOINTS
+LIST, ADD, END = chargers.ENDPOINTS
 EXPLAIN, FILE = (
     next(one for one in transactions.ENDPOINTS if one.path.endswith(end))
     for end in ("/explain", "/signed")

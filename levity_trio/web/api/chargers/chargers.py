@@ -4,23 +4,36 @@ charging profiles and local lists."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
+from itertools import chain
 from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
+from starlette.responses import Response
 
 from levity_trio.billing.months import Month
 from levity_trio.charger.facade import RegistrationResult
-from levity_trio.records import whole_text
+from levity_trio.config import ServerConfig
+from levity_trio.documents.paper import CodeSheet, DocumentForm, Label
+from levity_trio.listening.addresses import is_loopback, reachable
+from levity_trio.locale import _, language
+from levity_trio.records import Personal, whole_text
+from levity_trio.signed.keys import LONGEST, NoMeterKey, parse_key
 from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.chargers import charger_facts as facts
 from levity_trio.store.reads.chargers import chargers as stored
 from levity_trio.store.reads.chargers import plans, security
-from levity_trio.store.reads.chargers.chargers import Charger, Connector
+from levity_trio.store.reads.chargers.chargers import (
+    Charger,
+    Connector,
+    KnownCharger,
+    connectors_of,
+    served,
+)
 from levity_trio.store.reads.chargers.plans import (
     ChargingProfile,
     ConnectorLimit,
@@ -30,9 +43,13 @@ from levity_trio.store.reads.chargers.plans import (
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.transactions import meter_keys as keys_of_meters
+from levity_trio.store.reads.transactions.meter_keys import KnownMeterKey
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
 from levity_trio.store.reads.transactions.use import ChargerUse, use_of
 from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
+from levity_trio.store.writes.chargers import meter_keys as writes
+from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownIdentity, hide, hide_each
 from levity_trio.store.writes.chargers.registration import DecidedBy, Otherwise
 from levity_trio.store.writes.chargers.stations import (
@@ -50,6 +67,7 @@ from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
     IDENTITIES,
+    NOT_BLANK,
     ApiParts,
     ClientInput,
     Endpoints,
@@ -74,7 +92,9 @@ from levity_trio.web.api.engine.lists import (
     wanted,
     whole,
 )
+from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local, own_address
 from levity_trio.wire.handshake import MAX_IDENTITY, identity
 from levity_trio.wire.times import in_zone, stamp
 
@@ -639,3 +659,170 @@ async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
 async def list_local_lists(request: TypedRequest[PagedWhose, None]) -> ListPage[LocalList]:
     charger, rows = await whose(request), wanted(request.query)
     return await page(request, plans.local_lists, charger=charger, wanted=rows)
+
+
+class ChargerAddress(msgspec.Struct):
+    """Where chargers connect. Most append their identity to `url` by themselves; others are given
+    both.
+
+    `is_local` is whether only programs of this machine reach it.
+    """
+
+    url: str
+    is_tls: bool
+    is_local: bool
+
+
+class Addresses(msgspec.Struct):
+    """Where chargers connect, TLS first."""
+
+    chargers: list[ChargerAddress]
+
+
+@ENDPOINTS.get("/api/admin/addresses", Role.OPERATOR)
+async def get_addresses(request: Request) -> Addresses:
+    """Show the addresses to enter in chargers."""
+    return Addresses(chargers=addresses_of(request.api.config))
+
+
+def addresses_of(config: ServerConfig) -> list[ChargerAddress]:
+    """Return where chargers connect, TLS first."""
+    ports = {"ws": config.port}
+    if config.tls_port is not None:
+        ports = {"wss": config.tls_port, **ports}
+    is_here = is_loopback(config.host)
+    addresses: list[ChargerAddress] = []
+    for scheme, port in ports.items():
+        url = f"{scheme}://{reachable(config.host, port)}/ws/"
+        addresses.append(ChargerAddress(url=url, is_tls=scheme == "wss", is_local=is_here))
+    return addresses
+
+
+# The codes at chargers: a sheet to be printed, whose labels lead drivers to the page of each place
+
+
+PLACE: Final = "/d/at"
+"""The page of a place, below the address of the drivers' pages."""
+_BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
+"""Reads whose name stands on the labels, where somebody said it: drivers know him from their
+statements."""
+
+
+class CodesQuery(ClientInput):
+    format: Literal["html", "pdf"] = "html"
+    charger: str | None = None
+    """The only one whose labels are wanted."""
+
+
+@ENDPOINTS.get(
+    "/api/admin/codes",
+    Role.OPERATOR,
+    "not_made",
+    "busy",
+    media_type=MEDIA_TYPES[DocumentForm.HTML],
+    other_media_types=(MEDIA_TYPES[DocumentForm.PDF],),
+)
+async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
+    """Download the sheet of codes for chargers, as HTML or PDF: one label for each connector."""
+    api, config = request.api, request.api.config
+    address = drivers_address(config)
+    if address is None:
+        words = Told(
+            "no page for drivers is served, to which codes could lead; start the server with the "
+            "dashboard"
+        )
+        raise Problem(HTTPStatus.CONFLICT, "not_made", words)
+    if is_local(address, config.drivers_url, config.public_url):
+        words = Told(
+            "the codes would lead to {1}, which only programs on this machine reach; {2}",
+            *(address, SAY_WHERE),
+        )
+        raise Problem(HTTPStatus.CONFLICT, "not_made", words)
+
+    def read_labels(db: Database) -> Mapping[str, Sequence[Label]]:
+        biller = db.execute(_BILLER).fetchone()
+        connectors = connectors_of(db, None)
+        labels: dict[str, Sequence[Label]] = {}
+        for charger in served(db):
+            if request.query.charger in (None, charger.id):
+                site = biller[0] if biller else charger.station_name or config.server_name
+                numbers = [connector.connector for connector in connectors.get(charger.id, ())]
+                labels[charger.id] = _labels(charger, numbers, site, address)
+        return labels
+
+    async def read() -> CodeSheet:
+        by_charger = await api.reader.run(read_labels)
+        counts = {charger: len(labels) for charger, labels in by_charger.items()}
+        # When the address of this machine changes, it is known which labels are wrong.
+        await api.writer.run(note_labels, own_address(address), counts)
+        return CodeSheet(tuple(chain.from_iterable(by_charger.values())), language())
+
+    return document(api, read, DocumentForm(request.query.format), "codes")
+
+
+def _labels(
+    charger: KnownCharger, connectors: list[int], site: str, address: str
+) -> Sequence[Label]:
+    """Return the labels of a charger. Where it has one connector, its own code is enough."""
+    url = f"{address}{PLACE}/{quote(charger.id, safe='')}"
+    name = charger.name or charger.id
+    if len(connectors) <= 1:
+        return [Label(site=site, charger=name, connector="", url=url)]
+    labels: list[Label] = []
+    for number in connectors:
+        words = _("Connector %(number)s", number=number)
+        labels.append(Label(site=site, charger=name, connector=words, url=f"{url}/{number}"))
+    return labels
+
+
+KEYS: Final = f"{CHARGER}/meter-keys"
+PRIVATE: Final = "PRIVATE KEY"
+OF_CONNECTOR: Final = "Left out or 0: the meter of each connector has it."
+OF_KEY: Final = "What the label of the meter shows: its QR code, PEM, base64 or hex of DER."
+
+
+class MeterKeyBody(ClientInput):
+    """The public key of a meter, as its label or a file gives it."""
+
+    key: Annotated[
+        Personal[str],
+        Meta(
+            min_length=1,
+            max_length=LONGEST,
+            pattern=r"\S",
+            extra=NOT_BLANK,
+            description=OF_KEY,
+        ),
+    ]
+    connector: Annotated[int, Meta(ge=0, le=HIGHEST_CONNECTOR, description=OF_CONNECTOR)] = 0
+
+
+@ENDPOINTS.get(KEYS, Role.VIEWER, "not_found")
+async def list_meter_keys(request: Request) -> ListPage[KnownMeterKey]:
+    """List the public keys of the meters of a charger, and those that it tells itself."""
+    charger = await known_charger(request)
+    return whole(await request.read(keys_of_meters.meter_keys, charger=charger))
+
+
+@ENDPOINTS.post(KEYS, Role.OPERATOR, "not_found", "invalid", status=CREATED)
+async def add_meter_key(request: TypedRequest[None, MeterKeyBody]) -> KnownMeterKey:
+    """Enter the public key of a meter: its sessions are checked again with it."""
+    charger, body = await known_charger(request), request.body
+    if PRIVATE in body.key:
+        words = Told("this is a private key, which only its meter may have: give the public one")
+        raise invalid("key", words)
+    try:
+        key = parse_key(body.key)
+    except NoMeterKey as problem:
+        raise invalid("key", str(problem)) from None
+    number = await request.write(writes.add, charger, body.connector, key)
+    known = await request.read(keys_of_meters.meter_keys, charger=charger)
+    return next(one for one in known if one.id == number)
+
+
+@ENDPOINTS.delete(f"{KEYS}/{{key}}", Role.OPERATOR, "not_found", "invalid")
+async def end_meter_key(request: Request) -> None:
+    """Remove the public key of a meter: sessions that begin later are not checked with it."""
+    charger, number = await known_charger(request), request.number("key")
+    if not await request.write(writes.end, charger, number):
+        raise not_found(Told("key {1} of the meters of {2}", number, charger))

@@ -25,8 +25,7 @@ from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.meter_keys import lacks_key, meter_keys
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
-from levity_trio.web.api.chargers.addresses import addresses_of
-from levity_trio.web.api.chargers.chargers import UseQuery, read_uptimes, read_use
+from levity_trio.web.api.chargers.chargers import UseQuery, addresses_of, read_uptimes, read_use
 from levity_trio.web.api.engine.endpoints import Role, asked
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.limits import SPACES

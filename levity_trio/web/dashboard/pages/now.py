@@ -26,7 +26,7 @@ from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.transactions.billed import numbers_of
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.web.api.chargers.addresses import addresses_of
+from levity_trio.web.api.chargers.chargers import addresses_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.history import HistoryQuery, read_history, read_power
 from levity_trio.web.api.site.now import read_now
