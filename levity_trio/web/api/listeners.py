@@ -49,7 +49,7 @@ from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBod
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
-from levity_trio.web.api.money import biller, billing, meters, series, statements, tariffs, wallets
+from levity_trio.web.api.money import biller, billing, meters, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import (
     administration,
@@ -105,7 +105,7 @@ ROOMS: Final = (
         statements,
         car_sheets,
         meters,
-        series,
+        tariffs,
     ),
     wallets,
     wallets,

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.money import series
+from levity_trio.web.api.money import tariffs
 from tests.prices.sources import PriceServer, serving_prices
 from tests.web.api.conftest import Site
 
-LIST, CREATE, SHOW, CHANGE, PRICES, ENTER, IMPORT, TRY, FETCH = series.ENDPOINTS
+LIST, CREATE, SHOW, CHANGE, PRICES, ENTER, IMPORT, TRY, FETCH = tariffs.ENDPOINTS
 TODAY = date(2026, 3, 1)
 DAY_AHEAD = {"name": "Day-ahead", "currency": "EUR"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.web.api.money import series as api
+from levity_trio.web.api.money import tariffs as api
 from levity_trio.web.dashboard.pages import tariffs
 from tests.integration.browsing import Page as Shown
 from tests.web.api.conftest import Site
