@@ -445,7 +445,7 @@ WRITES_ELSEWHERE = {
     "documents.fonts": "in a temporary folder",
     "locale.hook": "in a temporary folder, from which a wheel is built",
     "store.reads.levity.old_file": "in a temporary folder",
-    "web.api.people.personal": "a member of an archive in memory",
+    "web.api.people.households": "a member of an archive in memory",
 }
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 

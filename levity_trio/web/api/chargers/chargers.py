@@ -1,6 +1,12 @@
 """Chargers: known ones, with their connectors; newcomers, and what a person decides about them;
 added ahead, renamed, retired, forgotten. What each told, and what it accepted: reservations,
-charging profiles and local lists."""
+charging profiles and local lists.
+
+The addresses where chargers and drivers reach us: the addresses to enter in chargers, and the
+codes to stick on them.
+
+The public keys of the meters of chargers, with which what these signed is checked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tariffs: versions, each as it was given, and for whom they hold."""
+"""Tariffs: versions, each as it was given, and for whom they hold.
+
+Price series: where their prices come from, what they are, and how they are corrected.
+"""
 
 from __future__ import annotations
 

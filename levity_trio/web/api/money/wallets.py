@@ -1,5 +1,10 @@
 """Wallets: what accounts have and owe, what is entered by hand, and whether they pay before they
-charge."""
+charge.
+
+Files of banks: what they say is proposed for households, and entered when an operator says so.
+
+A file is read and forgotten: what is kept of a line is its digest, and with a payment its text.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,9 @@
 """Tasks of whole households: a list of them is entered, one moves in or out; each can be undone
-until it is billed."""
+until it is billed.
+
+What is personal of an account: all of it in one ZIP file, as somebody may ask who moves out, and
+its deletion.
+"""
 
 from __future__ import annotations
 
