@@ -21,9 +21,9 @@ from typing import Any, Final, Self
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.database import Parameters
-from levity_trio.store.postgresql.checking import migrate
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlResult, connect
 from levity_trio.store.postgresql.dialect import migration
+from levity_trio.store.postgresql.schema import migrate
 from tests import spent
 
 FOLDERS: Final = "/usr/lib/postgresql/*/bin"

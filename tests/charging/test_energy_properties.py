@@ -93,7 +93,7 @@ def _is_faster_at_an_end(paces: Sequence[float]) -> bool:
     """Whether a car charges more than twice as fast next to its start or stop as ever between,
     where some steps show how it charges. That is in doubt: without power, a wrong start or stop
     looks the same
-    (impossible.py)."""
+    (measured.py)."""
     between = [pace for pace in paces[1:-1] if pace >= CHARGING_W]
     return len(between) >= SHOWING_STEPS and max(paces[0], paces[-1]) > 2 * max(between)
 

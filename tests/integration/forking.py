@@ -44,7 +44,7 @@ IMPORTED = (
         "web.services",
         "web.dashboard.mount",
         "web.dashboard.site",
-        "store.postgresql.checking",
+        "store.postgresql.schema",
     ),
     *(
         "plugins.auto_remote_start",

@@ -10,9 +10,9 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.moving.file_side import check_version, not_empty
 from levity_trio.store.moving.proof import from_postgresql
 from levity_trio.store.moving.tables import MovedTable, is_filled, tables
-from levity_trio.store.postgresql.checking import check_ownership, check_server, migrate
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.dialect import COUNTED
+from levity_trio.store.postgresql.schema import check_ownership, check_server, migrate
 from levity_trio.store.postgresql.servers import keep_alone
 
 _UNLIMITED: Final = {

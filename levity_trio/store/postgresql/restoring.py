@@ -25,12 +25,13 @@ from levity_trio.store.keeping.checking import (
 )
 from levity_trio.store.keeping.copies import Content, content
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, IdLeap, Restored
-from levity_trio.store.postgresql.checking import ExaminedDatabase, check_known
+from levity_trio.store.postgresql.checking import ExaminedDatabase
 from levity_trio.store.postgresql.connection import (
     PostgresqlConnection,
     PostgresqlDatabase,
     connect,
 )
+from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.postgresql.store import OWNER_ADVICE
 from levity_trio.wire.times import stamp

@@ -36,8 +36,8 @@ from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.file_store import InUse
 from levity_trio.store.engine.schema import FOLDER
 from levity_trio.store.postgresql import servers
-from levity_trio.store.postgresql.checking import check_clock_speed, check_server, migrate
 from levity_trio.store.postgresql.connection import LOCKED, Bound, PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.postgresql.servers import CHANNEL, LEASE_SECONDS
 
 PAUSE_SECONDS: Final = 0.2

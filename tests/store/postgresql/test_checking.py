@@ -14,8 +14,8 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.schema import Version, newest_version
 from levity_trio.store.keeping.checking import CHECKS, Check, CheckReport, CheckSubject, check
-from levity_trio.store.postgresql.checking import migrate
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server
 from tests.store.keeping import CHARGED_WH, charge
 from tests.store.later import NEWEST, NOT, STILL, later

@@ -24,13 +24,13 @@ from levity_trio.store.engine.schema import (
 )
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.upgrading import look_at
-from levity_trio.store.postgresql.checking import migrate
 from levity_trio.store.postgresql.connection import (
     PostgresqlConnection,
     PostgresqlDatabase,
     connect,
     open_reader,
 )
+from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads.reader import look
 from tests.postgresql import MODEL, USER, Server
@@ -121,7 +121,7 @@ def test_a_creation_whose_backend_is_ended(
                 )
             yield statement
 
-    monkeypatch.setattr("levity_trio.store.postgresql.checking.creation", cut)
+    monkeypatch.setattr("levity_trio.store.postgresql.schema.creation", cut)
     assert "cannot use the database" in refused(address)
     assert query(address, "SELECT to_regnamespace('levity')") == [(None,)]
     monkeypatch.undo()

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from levity_trio.store.engine.schema import FOLDER, migrations
-from levity_trio.store.postgresql.checking import migrate, tokens_of_body
+from levity_trio.store.postgresql.checking import tokens_of_body
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server, shared
 from tests.store.engine.test_pages import BOTH
 from tests.store.later import NEWEST, NOT, STILL, later

@@ -23,13 +23,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.database import Database
-from levity_trio.store.postgresql.checking import migrate
 from levity_trio.store.postgresql.connection import (
     PostgresqlConnection,
     PostgresqlDatabase,
     connect,
     open_reader,
 )
+from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.reads.transactions import curve
 from levity_trio.store.reads.transactions.open import open_transactions
 from levity_trio.wire.times import stamp

@@ -21,8 +21,8 @@ from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import try_on, undo
 from levity_trio.store.moving.move import MovePlan, move
-from levity_trio.store.postgresql.checking import migrate
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server, program, running
 from tests.store.later import NOT, STILL, later
 
