@@ -49,7 +49,7 @@ from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBod
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
-from levity_trio.web.api.money import biller, billing, meters, statements, tariffs, wallets
+from levity_trio.web.api.money import billing, meters, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import (
     administration,
@@ -93,7 +93,7 @@ ROOMS: Final = (
     *(administration, tags, stations, chargers, security, transactions, review),
     *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
     *(certificates, offline, imports),
-    *(accounts, limits, households, replacing, tariffs, billing, biller, statements),
+    *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),
 )

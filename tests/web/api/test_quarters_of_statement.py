@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.locale import speaking
 from levity_trio.store.keeping import checking
-from levity_trio.store.reads.money.years import WantedYear, booked_lines
+from levity_trio.store.reads.money.statements import WantedYear, booked_lines
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.words import bill_lines
 from tests.documents.reading import html_texts

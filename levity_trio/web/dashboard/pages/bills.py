@@ -24,9 +24,8 @@ from levity_trio.store.reads.money.months import (
     lacks_of_closed,
     lacks_of_sender,
 )
-from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
+from levity_trio.store.reads.money.statements import ClosedStatement, closed_among, year_of_bills
 from levity_trio.store.reads.money.wallets import to_pay_out
-from levity_trio.store.reads.money.years import year_of_bills
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.endpoints import Role, asked, local_today, whole_number
