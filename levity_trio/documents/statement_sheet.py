@@ -183,7 +183,7 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
     month = template.day(statement.month, "month")
     days = template.say("days_of_month", first=1, last=statement.last_day.day, month=month)
     yield template.say("period"), days
-    if statement.due_on is not None:
+    if statement.due_on is not None and statement.to_pay_in_all:
         yield template.say("due"), template.day(statement.due_on)
 
 
@@ -297,7 +297,8 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
         if before.credit:
             words = template.say("in_favour" if before.credit > 0 else "other_debts")
             rows.append((words, -before.credit))
-        rows.append((template.say("to_pay_in_all"), statement.to_pay_in_all))
+        label = "to_pay_in_all" if statement.standing >= 0 else "left_over"
+        rows.append((template.say(label), statement.standing))
         yield amounts(template.say("account_sums"), rows, currency, template)
 
 
@@ -633,6 +634,8 @@ class Positions:
         template = self._template
         what = template.say(_KINDS[line.kind])
         window = _window(line)
+        if window == LineKind.BLOCKING:  # the limit of that fee
+            window = template.say(_KINDS[LineKind.BLOCKING])
         if window:
             what = window if line.kind is LineKind.ENERGY else f"{what} · {window}"
         if self._has_tariffs:
