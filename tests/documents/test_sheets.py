@@ -430,8 +430,8 @@ def test_what_was_paid_too_much_adds_up_and_asks_for_nothing() -> None:
     assert isinstance(sums, LabelledValues)
     assert [(label, value.replace("\xa0", " ")) for label, value in sums.pairs] == [
         ("This statement", "3.97 EUR"),
-        ("In your favour", "-10.00 EUR"),
-        ("Left in your favour", "-6.03 EUR"),
+        ("In your favour", "−10.00 EUR"),
+        ("Left in your favour", "−6.03 EUR"),
     ]
     assert not any("2026" in value for label, value in sheet.facts if "paid" in label)
 
