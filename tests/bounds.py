@@ -22,9 +22,9 @@ class Bound(NamedTuple):
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
         1_011_490,
-        "One sum owed, one figure a month, files of banks and prices that are not guessed, numbers by"
-        " the year, supplements: 7,700 more. Rooms of one thing became modules: 5,900 of imports"
-        " went for it.",
+        "One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"
+        " by the year, supplements. Rooms of one thing became modules: 8,700 of imports went for"
+        " it.",
     ),
     "templates": Bound(
         207_840, "What is owed, the shares of a month, and what papers lack are said."
