@@ -370,8 +370,10 @@ class Drafter:
         carried: dict[str, int] = (
             dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
         )
-        if not items and not any(carried.values()):
-            return []
+        if not billed and not any(carried.values()):
+            # What its last bill held back is no reason for another one.
+            if not items or (is_last and self._rows(_HAS_LAST, (account,))):
+                return []
         kinds = sorted(billed) or [self._any_kind()]
         by_kind = {
             kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds
@@ -685,6 +687,7 @@ def _row(item: _Item) -> PositionRow:
     )
 
 
+_HAS_LAST: Final = "SELECT 1 FROM closing WHERE account_id = ? LIMIT 1"
 _EARLY: Final = (
     "SELECT statement.account_id, statement.month, tx_id "
     "FROM statement CROSS "
