@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.money import units
+from levity_trio.billing.money import tax_sums, units
 from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
     NO_DIGEST,
@@ -69,6 +69,9 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks: list[Table | LabelledValues] = [positions.table()]
     if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
+    if (paid := _paid_in_advance(statement)) and not statement.is_untaxed:
+        table = tax_table(paid, statement.currency, template)
+        blocks.append(structs.replace(table, title=template.say("tax_of_prepaid")))
     # Without this, the total stands at the head and beneath the lines already.
     if statement.carried_in or statement.set_off:
         blocks.append(_sums(statement, template))
@@ -193,6 +196,12 @@ def to_pay(statement: Statement) -> int:
     if statement.is_asked:
         return statement.to_pay_in_all
     return statement.to_pay_in_all or statement.total
+
+
+def _paid_in_advance(statement: Statement) -> tuple[TaxSum, ...]:
+    """Return what the household's credit paid, by rate."""
+    paid = [line for one in statement.positions if one.is_prepaid for line in one.lines]
+    return tax_sums(paid, are_gross=statement.prices_are_gross)
 
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:

@@ -441,3 +441,14 @@ def test_the_limit_of_a_fee_is_named_in_the_papers_language() -> None:
     made = forms.statement([forms.position(3, forms.line(LineKind.BLOCKING, 162, "0.05"), limit)])
     texts = " ".join(statement_sheet(made, of_program("de")).texts())
     assert "Bis zum Höchstpreis · Blockiergebühr" in texts
+
+
+def test_what_a_credit_paid_is_shown_with_its_tax() -> None:
+    made = forms.correction()
+    table = table_of(statement_sheet(made, ENGLISH), "Paid from your credit, with its tax")
+    assert [row.cells for row in table.rows] == [("19 %", "1.47", "0.28", "1.75")]
+    (prepaid,) = [one for one in made.positions if one.is_prepaid]
+    assert prepaid.amount == 175
+    without = replace(made, positions=tuple(one for one in made.positions if not one.is_prepaid))
+    titles = [one.title for one in statement_sheet(without, ENGLISH).blocks]
+    assert "Paid from your credit, with its tax" not in titles

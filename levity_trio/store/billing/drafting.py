@@ -370,10 +370,10 @@ class Drafter:
         carried: dict[str, int] = (
             dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
         )
-        if not billed and not any(carried.values()):
-            # What its last bill held back is no reason for another one.
-            if not items or (is_last and self._rows(_HAS_LAST, (account,))):
-                return []
+        # What its last bill held back is no reason for another one.
+        is_said = not items or (is_last and self._rows(_HAS_LAST, (account,)))
+        if is_said and not billed and not any(carried.values()):
+            return []
         kinds = sorted(billed) or [self._any_kind()]
         by_kind = {
             kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds
