@@ -21,7 +21,7 @@ class Bound(NamedTuple):
 
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
-        1_011_613,
+        1_011_628,
         "One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"
         " by the year, supplements. Rooms of one thing became modules: 8,700 of imports went for"
         " it.",

@@ -69,9 +69,11 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks: list[Table | LabelledValues] = [positions.table()]
     if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
-    if (paid := _paid_in_advance(statement)) and not statement.is_untaxed:
+    paid = _paid_in_advance(statement)
+    if paid and not statement.is_untaxed:
         table = tax_table(paid, statement.currency, template)
-        blocks.append(structs.replace(table, title=template.say("tax_of_prepaid")))
+        title = template.say("tax_of_prepaid")
+        blocks.append(structs.replace(table, title=title))
     # Without this, the total stands at the head and beneath the lines already.
     if statement.carried_in or statement.set_off:
         blocks.append(_sums(statement, template))
@@ -200,8 +202,10 @@ def to_pay(statement: Statement) -> int:
 
 def _paid_in_advance(statement: Statement) -> tuple[TaxSum, ...]:
     """Return what the household's credit paid, by rate."""
-    paid = [line for one in statement.positions if one.is_prepaid for line in one.lines]
-    return tax_sums(paid, are_gross=statement.prices_are_gross)
+    positions = [one for one in statement.positions if one.is_prepaid]
+    lines = [line for one in positions for line in one.lines]
+    are_gross = statement.prices_are_gross
+    return tax_sums(lines, are_gross=are_gross)
 
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:
@@ -644,7 +648,8 @@ class Positions:
         what = template.say(_KINDS[line.kind])
         window = _window(line)
         if window == LineKind.BLOCKING:  # the limit of that fee
-            window = template.say(_KINDS[LineKind.BLOCKING])
+            of_fee = _KINDS[LineKind.BLOCKING]
+            window = template.say(of_fee)
         if window:
             what = window if line.kind is LineKind.ENERGY else f"{what} · {window}"
         if self._has_tariffs:
