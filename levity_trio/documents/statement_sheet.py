@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.money import tax_sums, units
+from levity_trio.billing.money import taxes_of, units
 from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
     NO_DIGEST,
@@ -69,7 +69,8 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks: list[Table | LabelledValues] = [positions.table()]
     if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
-    paid = _paid_in_advance(statement)
+    are_gross = statement.prices_are_gross
+    paid = taxes_of(statement.positions, is_prepaid=True, are_gross=are_gross)
     if paid and not statement.is_untaxed:
         table = tax_table(paid, statement.currency, template)
         title = template.say("tax_of_prepaid")
@@ -198,14 +199,6 @@ def to_pay(statement: Statement) -> int:
     if statement.is_asked:
         return statement.to_pay_in_all
     return statement.to_pay_in_all or statement.total
-
-
-def _paid_in_advance(statement: Statement) -> tuple[TaxSum, ...]:
-    """Return what the household's credit paid, by rate."""
-    positions = [one for one in statement.positions if one.is_prepaid]
-    lines = [line for one in positions for line in one.lines]
-    are_gross = statement.prices_are_gross
-    return tax_sums(lines, are_gross=are_gross)
 
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:
