@@ -14,9 +14,11 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from levity_trio.nouns import TaxKind
 from levity_trio.records import record
+from levity_trio.wire.times import in_zone
 
 
 class LineKind(StrEnum):
@@ -241,8 +243,11 @@ class OpenBefore:
 
 @record
 class MoneyEntry:
-    """A payment or another entry by hand since the statement before, positive in the household's
-    favour."""
+    """A payment or another entry since the statement before, positive in the household's favour.
+
+    What its credit paid is one of the kind `charge` for all that was taken until that day, and one
+    of the kind `statement` for what this statement takes.
+    """
 
     day: date
     kind: str
@@ -255,10 +260,10 @@ class MoneyEntry:
 class AccountBefore:
     """How the account of a household stood before a statement.
 
-    `credit` is what was left over after all earlier statements; negative: what was owed beside
-    them. `newest` is the id of its newest entry in the ledger. `set_off` is what this statement
-    gives back and sets off against earlier ones; `open` is without it, and what it carries in has
-    it.
+    `credit` is what is left over after all earlier statements, and after what this one takes of it;
+    negative: what is owed beside them. `newest` is the id of its newest entry in the ledger.
+    `set_off` is what this statement gives back and sets off against earlier ones; `open` is without
+    it, and what it carries in has it.
     """
 
     open: tuple[OpenBefore, ...]
@@ -304,17 +309,32 @@ class Statement:
     evidence: str | None = None
     """A digest over what is stored of its sessions."""
     left_on: date | None = None
-    """The last day of a household that moved out in the month."""
+    """The last day of a household that moved out: this is its last bill."""
     before: AccountBefore | None = None
     """This is None where another statement of the closing says it."""
     tariffs: tuple[tuple[str, date, str], ...] = ()
     """Name, first day, and prices in words of the tariffs by which it was computed."""
 
     @property
-    def last_day(self) -> date:
-        """The last day that it is about; the first one is that of the month."""
+    def period(self) -> tuple[date, date]:
+        """The first and the last day that it is about: of its month, or of that in which the
+        household moved out, unless a session that it bills began or ended outside of them. What it
+        corrects has the period of the statement that billed it."""
         after = (self.month + timedelta(days=31)).replace(day=1)
-        return self.left_on or after - timedelta(days=1)
+        last = min(self.left_on or after, after - timedelta(days=1))
+        zone, days = ZoneInfo(self.zone), [last.replace(day=1), last]
+        for one in self.positions:
+            times = () if one.corrects else (one.started_at, one.ended_at)
+            days += [in_zone(at, zone).date() for at in times if at]
+        return min(days), max(days)
+
+    @property
+    def first_day(self) -> date:
+        return self.period[0]
+
+    @property
+    def last_day(self) -> date:
+        return self.period[1]
 
     @property
     def set_off(self) -> tuple[OpenBefore, ...]:

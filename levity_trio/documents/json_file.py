@@ -111,6 +111,7 @@ class StatementDocument(msgspec.Struct, frozen=True):
     printed_number: str | None
     account: int
     month: date
+    first_day: date
     last_day: date
     zone: str
     currency: Currency

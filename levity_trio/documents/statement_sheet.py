@@ -83,19 +83,18 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks += _account(statement, template)
 
     reference = ""
-    if statement.to_pay_in_all:
+    # Nobody pays by a draft.
+    if statement.number and statement.to_pay_in_all:
         reference = payment_reference(statement, template)
         blocks.append(_payment(statement, template, reference))
 
     month = template.day(statement.month, "month")
-    title = template.say("title", month=month)
+    title = template.say("last_title" if statement.left_on else "title", month=month)
     household = template.household(statement)
     facts = tuple(_head(statement, template))
     # The figure shows the size of a credit, and the remark that it is one.
     label = template.say("total" if asked == statement.total else "to_pay_in_all")
-    size = abs(asked)
-    figure = template.money(size, statement.currency)
-    remark = _what_to_do(statement, asked, template)
+    figure = template.money(abs(asked), statement.currency)
     small = tuple(_small_print(statement, template))
     fields = _of_letter(owner, household, template)
     fields["mark"] = mark
@@ -103,12 +102,11 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     fields["facts"] = facts
     fields["label"] = label
     fields["figure"] = figure
-    fields["remark"] = remark
+    fields["remark"] = _what_to_do(statement, asked, template)
     fields["blocks"] = tuple(blocks)
     fields["small"] = small
     fields["made_on"] = closed_at(statement)
-    # Nobody pays by a draft.
-    fields["reference"] = reference if statement.number else ""
+    fields["reference"] = reference
     return Sheet(**fields)
 
 
@@ -186,10 +184,14 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
     yield template.column("number"), tidy(statement.printed_number or "–")
     closed_on = statement.closed_on
     yield template.column("date"), template.day(closed_on) if closed_on else "–"
-    month = template.day(statement.month, "month")
-    days = template.say("days_of_month", first=1, last=statement.last_day.day, month=month)
+    first, last = statement.period
+    month = template.day(last, "month")
+    days = template.say("cover_range", first=template.day(first), last=template.day(last))
+    if f"{first:%Y-%m}" == f"{last:%Y-%m}":
+        days = template.say("days_of_month", first=first.day, last=last.day, month=month)
     yield template.say("period"), days
-    if statement.due_on is not None and statement.to_pay_in_all:
+    # What is open from before has days of its own.
+    if statement.due_on is not None and 0 < statement.to_pay_in_all <= statement.total:
         yield template.say("due"), template.day(statement.due_on)
 
 
@@ -236,12 +238,15 @@ def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) ->
     if asked == 0:
         return template.say("nothing")
     if not statement.is_asked and asked != statement.total:
-        return template.say("cover_open_before")
+        return template.say("only_before")
     if statement.is_carried:
         return template.say("carried_on")
-    if statement.due_on is None:
-        return template.say("to_pay_within", days=statement.owner.payment_days)
-    return template.say("to_pay_by", date=template.day(statement.due_on))
+    remark = template.say("to_pay_within", days=statement.owner.payment_days)
+    if statement.due_on is not None:
+        remark = template.say("to_pay_by", date=template.day(statement.due_on))
+    if asked > statement.total:
+        remark = f"{remark}; {template.say('due_before')}"
+    return remark
 
 
 def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
@@ -251,7 +256,7 @@ def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
     carried_in = statement.total - gross - sum(one.amount for one in statement.set_off)
     if carried_in:
         rows.append((template.say("carried_in"), carried_in))
-    rows += [*_set_off(statement, template)]
+    rows += _set_off(statement, template)
     rows.append((template.say("total"), statement.total))
     return amounts(template.say("sums"), rows, statement.currency, template)
 
@@ -278,21 +283,21 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
     if before is None:
         return
 
-    if before.moved or before.set_off:
-        owed = sum(one.amount for one in before.open) - before.credit
-        owed_then = owed + sum(one.amount for one in before.moved)
-        owed_then += sum(one.amount for one in before.set_off)
-        moved = [(template.say("owed_then"), owed_then)]
-        for entry in before.moved:
-            kind = entry.kind.replace("-", "_")
-            words = template.say(f"moved_{kind}", date=template.day(entry.day))
-            moved.append((words, -entry.amount))
-        moved += [(words, -amount) for words, amount in _set_off(statement, template)]
-        moved.append((template.say("owed_now"), owed))
+    total = 0 if statement.is_carried else statement.total
+    moved: list[tuple[str, int]] = []
+    for entry in before.moved:
+        kind = entry.kind.replace("-", "_")
+        words = template.say(f"moved_{kind}", date=template.day(entry.day))
+        moved.append((words, -entry.amount))
+    moved += [(words, -amount) for words, amount in _set_off(statement, template)]
+    if moved:
+        owed = statement.standing - total
+        owed_then = owed - sum(minor for _, minor in moved)
+        moved.insert(0, (template.say("owed_then" if owed_then >= 0 else "left_then"), owed_then))
+        moved.append((template.say("owed_now" if owed >= 0 else "in_favour"), owed))
         yield amounts(template.say("moved"), moved, currency, template)
 
     if before.open or before.credit:
-        total = 0 if statement.is_carried else statement.total
         rows = [(template.say("this_statement"), total)]
         for one in before.open:
             month = template.day(one.month, "month")

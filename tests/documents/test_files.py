@@ -129,7 +129,7 @@ def test_a_reason_that_is_told_as_data_is_english_in_json_and_for_people_in_csv(
 def test_the_names_of_json_are_stable() -> None:
     document = msgspec.json.decode(json_bytes(forms.correction()))
     assert set(document) == {
-        "number", "printed_number", "account", "month", "last_day", "zone", "currency",
+        "number", "printed_number", "account", "month", "first_day", "last_day", "zone", "currency",
         "prices_are_gross", "is_untaxed", "to", "owner", "positions", "taxes", "carried_in",
         "total", "is_carried", "energy_wh", "held_back", "closed_on", "due_on", "digest",
         "previous_digest", "before", "to_pay_in_all", "evidence",

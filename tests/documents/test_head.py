@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.fonts import open_fonts
 from levity_trio.documents.html import html
+from levity_trio.documents.json_file import document_of
 from levity_trio.documents.letter_pdf import letter_pdf
 from levity_trio.documents.paper import name_of
 from levity_trio.documents.pdf import pdf
@@ -165,10 +166,50 @@ def test_the_head_has_number_date_period_and_the_day_to_pay_by() -> None:
 
 
 def test_who_moved_out_is_billed_until_that_day_and_nobody_pays_what_is_carried() -> None:
-    made = replace(forms.one_line(), left_on=date(2026, 10, 12), is_carried=True)
-    facts = dict(statement_sheet(made, of_program("de")).facts)
+    made = forms.statement([forms.position(5, forms.line(quantity=4_000))], is_carried=True)
+    sheet = statement_sheet(replace(made, left_on=date(2026, 10, 12)), of_program("de"))
+    facts = dict(sheet.facts)
     assert facts["Leistungszeitraum"] == "1.–12. Oktober 2026"
     assert len(facts) == 3
+
+
+@pytest.mark.parametrize(
+    ("language", "left_on", "title"),
+    [
+        ("en", None, "Statement for October 2026"),
+        ("en", date(2026, 10, 12), "Last statement, for October 2026"),
+        # After a correction, months later, another one is the last.
+        ("de", date(2026, 7, 12), "Schlussabrechnung für Oktober 2026"),
+    ],
+)
+def test_a_last_bill_says_that_it_is_one(language: str, left_on: date | None, title: str) -> None:
+    made = replace(forms.one_line(), left_on=left_on)
+    assert statement_sheet(made, of_program(language)).title == title
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "left_on", "period"),
+    [
+        ("2026-10-03T10:00Z", "2026-10-31T22:59Z", None, "1–31 October 2026"),
+        ("2026-10-30T21:00Z", "2026-10-31T23:01Z", None, "1 October 2026 to 1 November 2026"),
+        ("2026-09-30T21:59Z", "2026-09-30T23:00Z", None, "30 September 2026 to 31 October 2026"),
+        ("2026-10-12T21:00Z", "2026-10-12T22:01Z", date(2026, 10, 12), "1–13 October 2026"),
+        ("2026-07-03T21:00Z", "2026-07-03T22:00Z", date(2026, 7, 12), "1–12 July 2026"),
+    ],
+)
+def test_the_period_of_supply_has_the_sessions_that_cross_its_edge(
+    first: str, last: str, left_on: date | None, period: str
+) -> None:
+    started_at, ended_at = map(datetime.fromisoformat, (first, last))
+    session = forms.position(3, forms.line(quantity=4_000))
+    crossing = replace(session, started_at=started_at, ended_at=ended_at)
+    # What is corrected was billed for a period of its own.
+    earlier = replace(session, id=5, started_at=started_at.replace(month=5), corrects=1)
+    made = forms.statement([crossing, forms.base_fee(4), earlier])
+    made = replace(made, left_on=left_on)
+    assert dict(statement_sheet(made, ENGLISH).facts)["Period of supply"] == period
+    file = document_of(made)
+    assert (file.first_day, file.last_day) == made.period
 
 
 def test_a_draft_says_what_the_letter_says_without_number_and_days() -> None:
@@ -179,8 +220,10 @@ def test_a_draft_says_what_the_letter_says_without_number_and_days() -> None:
     only_early = [text for text in early if text not in letter]
     assert only_early == [
         *("Draft, not a bill", "–", "–", "To pay within 14 days after closing"),
-        *("Statement –, Anna Schäfer", "Not closed yet. Times are those of Europe/Berlin."),
+        "Not closed yet. Times are those of Europe/Berlin.",
     ]
+    assert "How to pay" in letter
+    assert "How to pay" not in early
     sheets = [covering_sheet([one], ENGLISH) for one in (closed, draft)]
     assert sheets[0].figure == sheets[1].figure != "0.00 EUR"
 

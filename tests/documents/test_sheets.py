@@ -143,8 +143,7 @@ def test_a_draft_is_marked_on_every_page_and_asks_for_nothing() -> None:
         if attributes.get("class") == "mark"
     ]
     assert mark["data-mark"] == "Draft, not a bill"  # CSS prints it on each page
-    assert facts_of(sheet, "How to pay")["Reference"] == "Statement –, Anna Schäfer"
-    assert not any(getattr(block, "code", "") for block in sheet.blocks)
+    assert not facts_of(sheet, "How to pay")
     assert (sheet.remark, sheet.reference) == ("To pay within 14 days after closing", "")
 
 
@@ -405,21 +404,88 @@ def test_a_line_that_readings_divide_says_the_register_at_each_seam() -> None:
 
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_line_with_a_payment_and_an_open_sum_stands_on_one_page(language: str) -> None:
-    earlier = OpenBefore(
-        number=6,
-        month=date(2026, 9, 1),
-        due_on=date(2026, 10, 20),
-        amount=4120,
-        printed_number="2026-6",
-    )
     paid = MoneyEntry(day=date(2026, 10, 15), kind="payment", amount=1500, statement="2026-2")
-    before = AccountBefore(open=(earlier,), moved=(paid,), credit=0, newest=3)
+    before = open_since_september(paid)
     made = replace(forms.one_line(), before=before, evidence=forms.DIGEST)
     template = of_program(language)
     with speaking(language):
         pages = printed(statement_sheet(made, template)).split("\f")[:-1]
     assert len(pages) == 1
     assert forms.DIGEST[:8] in pages[0]
+
+
+def open_since_september(*moved: MoneyEntry) -> AccountBefore:
+    """A statement of September of which 41.20 is open."""
+    one = OpenBefore(
+        number=6,
+        month=date(2026, 9, 1),
+        due_on=date(2026, 10, 20),
+        amount=4120,
+        printed_number="2026-6",
+    )
+    return AccountBefore(open=(one,), moved=moved, credit=0, newest=3)
+
+
+def sums_of(sheet: Sheet, title: str) -> list[tuple[str, str]]:
+    """Return the rows of a table of sums, of which the last adds up the others."""
+    pairs = [
+        (label, value.removesuffix("\N{NO-BREAK SPACE}EUR"))
+        for label, value in facts_of(sheet, title).items()
+    ]
+    *parts, whole = (Decimal(value.replace("−", "-")) for _, value in pairs)
+    assert sum(parts) == whole
+    return pairs
+
+
+def test_a_demand_for_two_statements_says_by_when_each_is_due() -> None:
+    made = replace(forms.one_line(), before=open_since_september())
+    draft = replace(made, number=None, closed_on=None)
+    for one, remark in (
+        (made, "Please pay by 17 November 2026"),
+        (draft, "To pay within 14 days after closing"),
+    ):
+        sheet = sheet_of(one)
+        assert sheet.figure == "45.17\N{NO-BREAK SPACE}EUR"
+        assert sheet.remark == f"{remark}; what is open from before is due as listed below"
+        # A single day beside this figure would be wrong for a part of it.
+        assert "To be paid by" not in dict(sheet.facts)
+        assert sums_of(sheet, "With what is open from before")[1] == (
+            "Still open: statement 2026-6 of September 2026, due on 20 October 2026",
+            "41.20",
+        )
+
+
+def test_where_only_earlier_statements_are_open_they_say_when_they_are_due() -> None:
+    prepaid = replace(forms.position(3, forms.line(quantity=5_000)), is_prepaid=True)
+    made = replace(forms.statement([prepaid]), before=open_since_september())
+    assert (sheet_of(made).label, sheet_of(made).remark) == ("To pay in all", "Due as listed below")
+
+
+PAPERS_OF_CREDITS = [
+    (5000, "−50.00", "In your favour after the last statement", "In your favour", "−18.25"),
+    (2500, "−25.00", "In your favour after the last statement", "Still open", "6.75"),
+    (-100, "1.00", "To be paid after the last statement", "Still open", "32.75"),
+]
+
+
+@pytest.mark.parametrize(("credit", "then", "label", "left_label", "left"), PAPERS_OF_CREDITS)
+def test_a_paper_lists_what_a_credit_paid_until_then_and_what_it_pays_now(
+    credit: int, then: str, label: str, left_label: str, left: str
+) -> None:
+    charged = MoneyEntry(day=date(2026, 10, 30), kind="charge", amount=-1175, statement=None)
+    taken = MoneyEntry(day=date(2026, 10, 31), kind="statement", amount=-2000, statement=None)
+    before = AccountBefore(open=(), moved=(charged, taken), credit=credit - 3175, newest=3)
+    prepaid = replace(forms.position(3, forms.line(quantity=5_000)), is_prepaid=True)
+    made = replace(forms.statement([prepaid]), before=before)
+    sheet = sheet_of(made)
+    assert sums_of(sheet, "Since the last statement") == [
+        (label, then),
+        ("Paid from your credit until 30 October 2026", "11.75"),
+        ("Paid from your credit by this statement", "20.00"),
+        (left_label, left),
+    ]
+    assert sums_of(sheet, "With what is open from before")[0] == ("This statement", "0.00")
+    assert sums_of(sheet, "With what is open from before")[-1][1] == left
 
 
 def test_what_was_paid_too_much_adds_up_and_asks_for_nothing() -> None:

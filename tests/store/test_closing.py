@@ -536,8 +536,8 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(
     biller.books.connection.execute(
         "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, "
         "entered_by) "
-        "VALUES (?, 'charge', -120, 'EUR', ?, '', '', 'system')",
-        (ANNA, charged),
+        "VALUES (?, 'charge', -120, 'EUR', ?, '', ?, 'system')",
+        (ANNA, charged, biller.books.at),
     )
     month_is_over(biller.books, 3)
     sums = biller.preview("2026-03").sums
@@ -629,7 +629,10 @@ def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station
     month_is_over(biller.books, 3)
     biller.close("2026-03")
     assert biller.statement(1).total == 0
-    assert biller.balance(ANNA) == -120
+    assert biller.statement(1).standing == -biller.balance(ANNA) == 120
+    before = biller.statement(1).before
+    assert before is not None
+    assert [(one.kind, one.amount) for one in before.moved] == [("statement", -120)]
     assert biller.books.value("SELECT spent_since IS NOT NULL FROM wallet")
 
 

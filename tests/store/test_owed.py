@@ -21,6 +21,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.json_file import document_of
+from levity_trio.documents.sheet import LabelledValues, Sheet
 from levity_trio.documents.statement_sheet import payment_code, statement_sheet, to_pay
 from levity_trio.documents.template import of_program
 from levity_trio.notify.overdue import NotReminded, ReminderOrder, overdue
@@ -40,7 +41,15 @@ from levity_trio.store.reads.money.statements import (
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.money.wallets import LedgerEntry, NewTerms, enter, set_terms
+from levity_trio.store.reads.transactions import charges
+from levity_trio.store.reads.transactions.charges import TransactionCharge
+from levity_trio.store.writes.money.wallets import (
+    LedgerEntry,
+    NewTerms,
+    enter,
+    set_terms,
+    settle,
+)
 from levity_trio.store.writes.people import accounts, recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.web.api.engine.endpoints import Role
@@ -100,6 +109,9 @@ class Household:
             self.biller.assign(self.biller.add(toml), date(2026, 3, 1), ANNA)
         self.sessions: list[int] = []
         self.has_left = self.is_prepaid = False
+        if self.random.random() < 0.3:
+            self._change_terms()
+            self._enter(LedgerKind.TOP_UP, 3000)
         self.told: list[str] = []
         self.states: dict[int, ClosedStatement] = {}
         self.judged = 0
@@ -112,11 +124,21 @@ class Household:
             self.told.append(step)
             getattr(self, f"_{step.replace(' ', '_')}")()
             self.books.wait(1)
+            self._charge_wallets()
             self.compare(step)
 
     def _charge(self) -> None:
         if not self.has_left:
             self.sessions.append(charge(self.station, self.random.randint(1, 40) * 500))
+
+    def _charge_wallets(self) -> None:
+        """Charge what has changed, as the server does all the time."""
+        used: list[TransactionCharge] = []
+        with reading(self.books) as db:
+            if charges.are_kept(db):
+                changed = charges.changed(db, 0, MOST_ROWS).transactions
+                used = charges.used(db, changed, self.biller.terms.rule)
+        self.books.run(settle, used, self.books.at)
 
     def _days(self) -> None:
         self.books.wait(self.random.randint(1, 12) * 24 * 60)
@@ -179,11 +201,14 @@ class Household:
         self.books.run(enter, entry)
 
     def _terms(self) -> None:
-        if self.random.random() < 0.1:
-            self.is_prepaid = not self.is_prepaid
-            terms = WalletTerms.PREPAID if self.is_prepaid else WalletTerms.POSTPAID
-            new = NewTerms(terms, 0, "why", self.books.at, "cleo")
-            self.books.run(set_terms, ANNA, new)
+        if self.random.random() < 0.3:
+            self._change_terms()
+
+    def _change_terms(self) -> None:
+        self.is_prepaid = not self.is_prepaid
+        terms = WalletTerms.PREPAID if self.is_prepaid else WalletTerms.POSTPAID
+        new = NewTerms(terms, 0, "why", self.books.at, "cleo")
+        self.books.run(set_terms, ANNA, new)
 
     def _move(self) -> None:
         """Move out, or, after a correction, make another last bill."""
@@ -214,13 +239,18 @@ class Household:
         too_much = 0
         for amount in self.announced().values():
             too_much += max(0, -amount)
-        small = self.books.value(
-            "SELECT coalesce(sum(total), 0) FROM statement "
-            "WHERE account_id = ? AND is_carried = 1 AND closing_id = (SELECT max(closing_id) "
-            "FROM statement WHERE account_id = 1)",
-            ANNA,
+        return max(0, -self.biller.balance(ANNA) - too_much - max(0, self.carried()))
+
+    def carried(self) -> int:
+        """What the newest paper leaves to the next one."""
+        return int(
+            self.books.value(
+                "SELECT coalesce(sum(total), 0) FROM statement "
+                "WHERE account_id = ? AND is_carried = 1 AND closing_id = (SELECT max(closing_id) "
+                "FROM statement WHERE account_id = 1)",
+                ANNA,
+            )
         )
-        return max(0, -self.biller.balance(ANNA) - too_much - max(0, int(small)))
 
     def announced(self) -> dict[int, int]:
         """What the next statement will correct, by the numbers of the statements before."""
@@ -372,21 +402,39 @@ class Household:
         (in_file,) = [row["open"] for row in rows if row["row"] == "to pay in all"]
         code = payment_code(paper, sheet.reference)
         in_code = code.split("EUR")[1].split("\n")[0] if code else "0"
-        if self.is_prepaid:
-            # A paper lists what a wallet pays, and the wallet may lack it.
-            expected = paper.to_pay_in_all
         assert paper.to_pay_in_all == expected, told
         assert document_of(paper).to_pay_in_all == expected, told
         assert round(float(in_file) * 100) == expected, told
         assert round(float(in_code) * 100) == expected, told
         assert max(0, to_pay(paper)) == expected or not paper.is_asked, told
+        # What it says is left in favour of the household is there once it is closed.
+        assert paper.standing == -self.biller.balance(ANNA) - self.carried(), told
+        self._add_up(sheet, rows)
+
         before = paper.before
-        if last is None or before is None or "terms" in self.told:
+        if last is None or before is None:
             return
-        open_before = sum(one.amount for one in (*before.open, *before.set_off))
-        open_before += sum(one.amount for one in before.moved)
-        if not any(entry.kind == "refund" for entry in before.moved):
-            assert max(0, open_before - before.credit) == last.to_pay_in_all, told
+        owed_then = sum(one.amount for one in (*before.open, *before.set_off))
+        owed_then += sum(one.amount for one in before.moved) - before.credit
+        assert owed_then == last.standing, told
+
+    def _add_up(self, sheet: Sheet, rows: list[dict[str, str]]) -> None:
+        """Check that the last amount of each table of sums is the sum of the others."""
+        told = " → ".join(self.told)
+        for block in sheet.blocks:
+            if isinstance(block, LabelledValues) and block.is_number:
+                *parts, whole = (in_cents(amount) for _, amount in block.pairs)
+                assert sum(parts) == whole, (told, block.pairs)
+        asked = [row for row in rows if row["row"] in ("open", "credit")]
+        asked += [row for row in rows if row["row"] == "total" and row["is_carried"] == "0"]
+        owed = sum(in_cents(row["open"] or row["total"]) for row in asked)
+        (whole_row,) = [row for row in rows if row["row"] == "to pay in all"]
+        assert max(0, owed) == in_cents(whole_row["open"]), told
+
+
+def in_cents(amount: str) -> int:
+    number = amount.removesuffix("\N{NO-BREAK SPACE}EUR").replace(",", "")
+    return round(float(number.replace("\N{MINUS SIGN}", "-")) * 100)
 
 
 def said(words: str, text: str) -> int:

@@ -16,7 +16,7 @@ import orjson
 from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, taxes_of, units
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.pricing import base_fee, correction
-from levity_trio.billing.statement import Line, Owner, Position, PositionKind
+from levity_trio.billing.statement import Line, MoneyEntry, Owner, Position, PositionKind
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
@@ -39,7 +39,11 @@ _BILLED: Final = (
     "AND kind IN ('session', 'free', 'base fee', 'correction') "
     "ORDER BY position.id"
 )
-_CHARGED: Final = "SELECT tx_id FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id"
+_CHARGED: Final = (
+    "SELECT tx_id, -sum(amount) FROM ledger "
+    "WHERE kind IN ('charge', 'correction') AND account_id = ? AND tx_id {} GROUP BY tx_id"
+)
+"""What was charged, less what was given back while the session was another account's."""
 _ACCOUNT: Final = "SELECT name, since, until FROM account WHERE id = ?"
 _IS_CHANGED: Final = (
     "SELECT updated_at >= coalesce((SELECT max(closed_at) FROM closing "
@@ -146,9 +150,11 @@ class Plan:
 
 
 class Drafted(NamedTuple):
-    """A statement as rows, and the name of its household."""
+    """A statement as rows, and the name of its household. `amount` is what the ledger gets for
+    it."""
 
     name: str
+    amount: int
     figures: Figures
     positions: Sequence[PositionRow]
 
@@ -303,7 +309,8 @@ def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
     return {account: accounts[account] for account in chosen}
 
 
-_METERED: Final = (PositionKind.SESSION, PositionKind.FREE, PositionKind.HELD_BACK)
+_PRICED: Final = (PositionKind.SESSION, PositionKind.FREE)
+_METERED: Final = (*_PRICED, PositionKind.HELD_BACK)
 """They have registers."""
 
 
@@ -315,14 +322,15 @@ class _Kind(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """A position with what is stored beside it. `of` is None if it may stand on any statement of
-    its account."""
+    """A position with what is stored beside it, and what a wallet was charged for its transaction.
+    `of` is None if it may stand on any statement of its account."""
 
     kind: PositionKind
     position: Position
     of: _Kind | None
     vehicle: int | None = None
     month: Month | None = None
+    paid: int = 0
 
 
 class _Billed(NamedTuple):
@@ -359,11 +367,11 @@ class Drafter:
         The last one of an account that ends carries nothing on, and asks for what was carried
         though nothing else is to be billed."""
         items = [*self._sessions(account, transactions), *self._base_fees(account)]
-        corrections = _corrected(items)
-        of_wallet = 0
         if is_prepaid(self._rows, account):
             items = list(map(_prepaid, items))
-            of_wallet = -sum(min(0, amount) for amount in corrections.values())
+        corrections = _corrected(items)
+        of_prepaid = _corrected(item for item in items if item.position.is_prepaid)
+        of_wallet = -sum(min(0, amount) for amount in of_prepaid.values())
         billed = {item.of for item in items if item.of is not None}
         ((name, _, until),) = self._rows(_ACCOUNT, (account,))
         is_last = until is not None and until <= self._plan.until
@@ -374,40 +382,42 @@ class Drafter:
         # What its last bill held back is no reason for another one.
         if has_nothing_new and (not items or (is_last and self._rows(_HAS_LAST, (account,)))):
             return []
-        kinds = sorted(billed) or [self._any_kind()]
-        by_kind = {
-            kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds
-        }
+        kinds = sorted(billed) or [_Kind(currency_of(self._rows), "gross")]
         below = 0 if is_last else self._plan.terms.carry_below
         before = account_before(self._rows, account, self._plan.rule.zone, corrections)
         if not (billed or is_last):
             before = replace(before, set_off=())
-        # What it gives back pays earlier statements, so this one asks for as much more.
+        # What it gives back pays earlier statements, so this one asks for as much more. What it
+        # gives back to the wallet is asked for nowhere.
         set_off = sum(one.amount for one in before.set_off)
         currency = kinds[0].currency
         carried[currency] = carried.get(currency, 0) + max(0, set_off - of_wallet)
-        made = [
-            self._figures(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below)
-            for kind in kinds
-        ]
-        made[0] = made[0]._replace(before=before_text(before))
-        if is_last:
-            # No statement follows that a credit could be carried to: it is paid out.
-            made = [one._replace(is_carried=0) for one in made]
-        return [
-            Drafted(name, one, [*map(_row, by_kind[kind])])
-            for kind, one in zip(kinds, made, strict=True)
-        ]
-
-    def _any_kind(self) -> _Kind:
-        return _Kind(currency_of(self._rows), "gross")
+        made: list[Drafted] = []
+        taken = min(set_off, of_wallet)
+        for kind in kinds:
+            of_kind = [item for item in items if (item.of or kinds[0]) == kind]
+            one = self._figures(account, kind, of_kind, carried.pop(kind.currency, 0), below)
+            if is_last:
+                # No statement follows that a credit could be carried to: it is paid out.
+                one = one._replace(is_carried=0)
+            # What it bills, does not ask for and was not charged for yet is taken from the credit.
+            paid = sum(item.paid for item in of_kind if item.kind in _PRICED)
+            taken += one.charged - one.total + one.carried_in - paid
+            made.append(Drafted(name, paid - one.charged, one, [*map(_row, of_kind)]))
+        if taken:
+            day = self._plan.month.next.first_day - _DAY
+            entry = MoneyEntry(day=day, kind="statement", amount=-taken, statement=None)
+            before = replace(before, moved=(*before.moved, entry), credit=before.credit - taken)
+        figures = made[0].figures._replace(before=before_text(before))
+        made[0] = made[0]._replace(figures=figures)
+        return made
 
     def cost(self, account: int, transactions: Sequence[int]) -> Cost:
         """Return what a month costs an account, whatever was billed of it."""
         priced = [
             one for one in self._pricer.price(transactions).values() if one.account == account
         ]
-        counted = [one for one in priced if one.kind in (PositionKind.SESSION, PositionKind.FREE)]
+        counted = [one for one in priced if one.kind in _PRICED]
         lines: dict[_Kind, list[Line]] = defaultdict(list)
         base, tariff = self._base_lines(account, self._plan.month)
         if tariff is not None:
@@ -439,7 +449,7 @@ class Drafter:
         for part in parts(transactions):
             among = f"IN ({marks(part)})"
             billed = self._billed(account, "tx_id", among, part)
-            charged = {number for (number,) in self._rows(f"{_CHARGED} {among}", (account, *part))}
+            charged: dict[int, int] = dict(self._rows(_CHARGED.format(among), (account, *part)))
             registers = registers_of(self._rows, part)
             for number, priced in sorted(self._pricer.price(part).items(), key=_by_end):
                 known = priced
@@ -447,7 +457,10 @@ class Drafter:
                     metered = replace(priced.position, **registers[number]._asdict())
                     known = priced._replace(position=metered)
                 for item in self._session(account, known, billed.get(number)):
-                    yield _prepaid(item) if number in charged else item
+                    if number in charged:
+                        yield _prepaid(item)._replace(paid=charged[number])
+                    else:
+                        yield item
 
     def _session(self, account: int, priced: Priced, billed: _Billed | None) -> Iterator[_Item]:
         """Yield what a statement says of a transaction, or nothing if all is said."""
@@ -463,7 +476,7 @@ class Drafter:
                 )
         elif billed is None:
             yield _new(priced)
-        elif priced.kind in (PositionKind.SESSION, PositionKind.FREE):
+        elif priced.kind in _PRICED:
             yield from _correction(billed, priced.position, _difference(billed, priced))
 
     # Base fees
@@ -603,8 +616,7 @@ def _corrected(items: Iterable[_Item]) -> Mapping[int, int]:
     sums = Counter[int]()
     for item in items:
         position = item.position
-        is_asked = item.kind is PositionKind.CORRECTION and not position.is_prepaid
-        if is_asked and item.of is not None:
+        if item.kind is PositionKind.CORRECTION and item.of is not None:
             taxes = tax_sums(position.lines, are_gross=item.of.prices == "gross")
             sums[int(str(position.corrected_statement))] += sum(tax.gross for tax in taxes)
     return sums

@@ -40,15 +40,10 @@ from levity_trio.store.billing.statements import (
     party_digest,
     seal_of,
 )
-from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.store.engine.database import Rows
 from levity_trio.store.lookups.wallets import name_of
 from levity_trio.told import Told, with_told
 
-_PAID_BY_WALLET: Final = (
-    "SELECT coalesce(sum(amount), 0) FROM ledger "
-    "WHERE kind IN ('charge', 'correction') AND account_id = ? AND tx_id IN ({})"
-)
-"""What was charged, less what was given back while the session was another account's."""
 NEWEST_WITH: Final = (
     "SELECT number, printed_number FROM statement WHERE printed_number > ?1 "
     "AND printed_number < ?1 || ':' AND rtrim(printed_number, '0123456789') = ?1 UNION ALL "
@@ -78,12 +73,10 @@ class Order(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """A statement with its number, names, sheet and seal. `amount` is what the ledger gets for
-    it."""
+    """A statement with its number, names, sheet and seal."""
 
     rows: Drafted
     content: str
-    amount: int
     number: int
     printed_number: str
     language: str | None
@@ -151,7 +144,7 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
         for one in billed
     ]
     statements, previous = list[Numbered](), begins.newest_digest
-    said = not_closed(rows, (one[1:] for one in billed))
+    said = not_closed(rows, (one[2:] for one in billed))
     day = local_day(order.at, terms.rule.zone)
     prefix, before = _series(rows, biller.owner.number_prefix or "", day, begins.next_number)
     for number, (one, printed) in enumerate(zip(billed, said, strict=True), begins.next_number):
@@ -200,7 +193,6 @@ def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered
     return Numbered(
         rows=one,
         content=content,
-        amount=-one.figures.charged - _paid_by_wallet(rows, one),
         number=number,
         printed_number=said.statement.printed_number or "",
         language=language,
@@ -210,17 +202,3 @@ def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered
         previous_digest=previous,
         digest=seal_of(number, content, of_names, previous),
     )
-
-
-def _paid_by_wallet(rows: Rows, one: Drafted) -> int:
-    paid = 0
-    for part in parts(
-        [
-            each.tx_id
-            for each in one.positions
-            if each.kind in (PositionKind.SESSION, PositionKind.FREE)
-        ]
-    ):
-        ((amount,),) = rows(_PAID_BY_WALLET.format(marks(part)), (one.figures.account_id, *part))
-        paid += amount
-    return paid

@@ -70,11 +70,13 @@ _NEWEST: Final = (
     "AND before IS NOT NULL ORDER BY number DESC LIMIT 1"
 )
 _SINCE: Final = (
-    "SELECT paid_on, entered_at, kind, amount, "
-    "(SELECT printed_number FROM statement WHERE statement.id = statement_id) "
-    "FROM ledger WHERE account_id = ? AND id > ? "
-    "AND kind NOT IN ('statement', 'charge') AND tx_id IS NULL ORDER BY id"
+    "SELECT max(paid_on), max(entered_at), min(kind), sum(amount), max(printed_number) "
+    "FROM ledger LEFT JOIN statement ON statement.id = statement_id "
+    "WHERE ledger.account_id = ? AND ledger.id > ? AND kind <> 'statement' "
+    "GROUP BY CASE WHEN tx_id IS NULL THEN ledger.id END HAVING sum(amount) <> 0 "
+    "ORDER BY max(ledger.id)"
 )
+"""What was charged for sessions, less what was given back of it, is one row."""
 _NEWEST_ENTRY: Final = "SELECT coalesce(max(id), 0) FROM ledger WHERE account_id = ?"
 
 
@@ -163,7 +165,7 @@ def account_before(
     rows: Rows, account: int, zone: ZoneInfo, corrections: Mapping[int, int]
 ) -> AccountBefore:
     """Return how a household stands before its next statement, which has these corrections: what it
-    sets off, what is open, and what was entered by hand since the one before."""
+    sets off, what is open, and what was entered since the one before."""
     statements, balance, money, called = _account(rows, account)
     settlement = settle(
         [one._replace(correction=corrections.get(called[one.id].number, 0)) for one in statements],

@@ -267,7 +267,7 @@ def names_now(
     its language."""
     ((name, address, contact, language, until),) = rows(_ACCOUNT, (figures.account_id,))
     left_on = _local_day(until, figures.zone, timedelta(microseconds=1))
-    if left_on is not None and f"{left_on:%Y-%m}" != figures.month:
+    if left_on is not None and f"{left_on:%Y-%m}" > figures.month:
         left_on = None
     places = {(one.cp_id, connector) for one in positions for connector in (one.conn_id, 0)}
     chargers = {one.cp_id for one in positions if one.cp_id is not None}

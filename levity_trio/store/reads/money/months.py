@@ -705,7 +705,7 @@ def drafted(
     Raises Refused."""
     rows = rows_of(db)
     found = draft(rows, month, account, terms._replace(is_judging=True))
-    return [*not_closed(rows, (one[1:] for key, one in _numbered(found) if number in (None, key)))]
+    return [*not_closed(rows, (one[2:] for key, one in _numbered(found) if number in (None, key)))]
 
 
 def _numbered(found: Draft) -> Iterator[tuple[int, Drafted]]:

@@ -186,14 +186,14 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
     db.execute(add, (number, one.party, one.sheet))
     before = one.rows.figures.before
     parts = () if before is None else before_of(before).set_off
-    if one.amount or parts:
+    if one.rows.amount or parts:
         words = f"statement {one.printed_number}"
         entry = enter_statement(
             db,
             LedgerEntry(
                 account,
                 LedgerKind.STATEMENT,
-                one.amount,
+                one.rows.amount,
                 one.rows.figures.currency,
                 words,
                 order.at,
