@@ -153,7 +153,7 @@ def test_a_session_that_charged_in_one_of_several_windows_says_so() -> None:
     divided = replace(night, split=Split.REGISTER, begin_wh=1_000, end_wh=5_000)
     (row,) = table_of(sheet_of(forms.statement([divided])), "Charging and fees").rows
     (note,) = row.notes
-    assert note.endswith("5.000 kWh; all of it at one price")
+    assert note.endswith("5.000 kWh; all kWh at one price")
 
 
 def test_whom_to_ask_is_named_by_the_contact_or_by_the_name() -> None:
