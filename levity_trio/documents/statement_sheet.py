@@ -602,7 +602,9 @@ class Positions:
         if position.reason:
             reason = tidy(said(position.reason, Reader(self._zone)))
             yield template.say("reason", reason=reason)
-        energy_wh = position.energy_wh if position.corrects is None else None
+        energy_wh = None
+        if position.corrects is None:
+            energy_wh = position.energy_wh
         registers = (position.begin_wh, position.end_wh, position.measured)
         measured = [template.metered(*registers, energy_wh, position.signed)]
         if not self._only_meter:
@@ -666,7 +668,9 @@ class Positions:
 
 def _asked_for(position: Position) -> int:
     """Return what a position asks for: what was charged to the wallet is only listed."""
-    return 0 if position.is_prepaid else position.amount
+    if position.is_prepaid:
+        return 0
+    return position.amount
 
 
 def meter_number(position: Position, template: DocumentTemplate) -> str:
@@ -680,4 +684,6 @@ def meter_number(position: Position, template: DocumentTemplate) -> str:
 
 def _window(line: Line) -> str:
     """Return what the price of a line is called; empty if it has no name."""
-    return tidy(window_name(line.window)) if line.window else ""
+    if not line.window:
+        return ""
+    return tidy(window_name(line.window))

@@ -260,7 +260,10 @@ class DocumentTemplate:
         """Return a local time, to the second, with its day and its zone where those are others than
         at a start."""
         begin, local = in_zone(start or at, zone), in_zone(at, zone)
-        text = self._clock(local, "%M:%S" if local.second else "%M")
+        minute = "%M"
+        if local.second:
+            minute = "%M:%S"
+        text = self._clock(local, minute)
         if local.utcoffset() != begin.utcoffset():
             text = f"{text} {local.tzname()}"
         if local.date() == begin.date():

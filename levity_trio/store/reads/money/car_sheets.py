@@ -57,8 +57,12 @@ _CLOSED: Final = (
     f"{', '.join(f'position.{name}' for name in OF_POSITION)} "
     "FROM position JOIN statement ON statement.id = statement_id "
     "WHERE statement.account_id = ? AND statement.month = ? AND number IS NOT NULL "
-    "ORDER BY position.id"
+    "AND (kind NOT IN ('held back', 'unpriced') OR NOT EXISTS (SELECT 1 FROM position AS later "
+    "JOIN statement AS other ON other.id = later.statement_id WHERE other.number IS NOT NULL "
+    "AND other.account_id = statement.account_id AND other.month = statement.month "
+    "AND later.tx_id = position.tx_id AND later.id > position.id)) ORDER BY position.id"
 )
+"""Without what a last bill held back and another one of that month has again."""
 _ENDED: Final = (
     "SELECT tx_id FROM booked WHERE account_id = ? AND month = ? AND is_imported = 0 "
     "AND is_open = 0 ORDER BY started_at"
@@ -114,16 +118,11 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     found = rows(_CLOSED, (of.account, str(of.month)))
     every = [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
     is_closed = bool(rows(_IS_CLOSED, (str(of.month),)))
-    if not is_closed:
-        every += _next(rows, of, rule)
+    coming = [] if is_closed else _next(rows, of, rule)
+    if coming:  # also has what a last bill held back
+        every = [one for one in every if one.position.kind not in UNASKED]
+    every += coming
     of_car = [one for one in every if one.position.vehicle_id == of.vehicle]
-    # Of what a last bill held back, the newest counts.
-    newest = {one.position.tx_id: one for one in of_car}
-    of_car = [
-        one
-        for one in of_car
-        if one.position.kind not in UNASKED or newest[one.position.tx_id] is one
-    ]
     price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
     needs_tariff = price is not None and price.way is PriceWay.BILL
     shown = [_shown(rows, one.position, needs_tariff=needs_tariff) for one in of_car]

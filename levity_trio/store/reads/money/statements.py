@@ -462,7 +462,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)
     kept = {number: row for number, *row in rows(_TAXED, numbers)}
     groups: dict[int, dict[tuple[str, Told], list[Line]]] = defaultdict(lambda: defaultdict(list))
-    energy_wh = Counter[tuple[object, ...]]()
+    energy_wh = Counter[object]()
     for number, kind, month, *billed, text in rows(_LINES, numbers):
         words = Told("Charging {1}", month)
         if kind == "correction":
