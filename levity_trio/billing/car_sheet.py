@@ -69,11 +69,13 @@ class CarSheet:
     """What a household tells its employer about a car in a month. The positions of `statement` are
     the sessions that count, without lines; those in doubt are held back, and its total is the
     amount. A draft may still change. `cost` is None until somebody has said by what it is counted.
-    `meters` are places whose meter is MID or calibrated."""
+    `meters` are places whose meter is MID or calibrated. `language` is that of the household, or
+    else of the house."""
 
     statement: Statement
     car: str
     plate: str | None
+    language: str | None
     price: CarPrice | None
     cost: CarCost | None
     is_draft: bool

@@ -145,12 +145,12 @@ def tax_of_series(tariff: Tariff, series: str, *, are_gross: bool) -> Told:
     factor and the markup of a tariff."""
     rate = Figure(float(tariff.tax_rate(LineKind.ENERGY)))
     if tariff.are_gross and not are_gross:
-        return Told("{1} is without tax: {2} % is added before factor and markup", series, rate)
+        return Told("{1} is without tax: {2} % is added before factor and markup.", series, rate)
     if are_gross and not tariff.are_gross:
-        return Told("{1} has tax in it: {2} % is taken out before factor and markup", series, rate)
+        return Told("{1} has tax in it: {2} % is taken out before factor and markup.", series, rate)
     if are_gross:
-        return Told("{1} has tax in it", series)
-    return Told("{1} is without tax", series)
+        return Told("{1} has tax in it.", series)
+    return Told("{1} is without tax.", series)
 
 
 def is_by_clock(tariff: Tariff) -> bool:

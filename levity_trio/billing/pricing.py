@@ -27,7 +27,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -86,15 +86,18 @@ class CountedStay(NamedTuple):
     free: list[Stretch]
 
     @property
+    def charged(self) -> list[Stretch]:
+        """What counts: the stretches between those that do not."""
+        never = _union([*self.excused, *self.held, *self.free], self.since, self.until)
+        ends = [self.since, *chain.from_iterable(never), self.until]
+        between = zip(ends[::2], ends[1::2], strict=True)
+        return [(begin, end) for begin, end in between if begin < end]
+
+    @property
     def minutes(self) -> int:
         """The minutes that count. They are summed to the second; then a begun minute is a whole
         one."""
-        if self.until <= self.since:
-            return 0
-        never = _union([*self.excused, *self.held, *self.free], self.since, self.until)
-        counted = self.until - self.since
-        for begin, end in never:
-            counted -= end - begin
+        counted = sum((end - begin for begin, end in self.charged), timedelta())
         # A begun minute is a whole one: floor division of the negative rounds up.
         return -(-counted // _MINUTE)
 
@@ -116,11 +119,6 @@ def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> CountedStay:
     held = _union(((begin, end + grace) for begin, end in stay.held), since, until)
     excused = _union(stay.excused, since, until)
     return CountedStay(since, until, excused, held, free)
-
-
-def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
-    """Return the minutes that count."""
-    return counted(stay, terms, zone).minutes
 
 
 def _union(stretches: Iterable[Stretch], since: datetime, until: datetime) -> list[Stretch]:
@@ -540,10 +538,11 @@ def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> list[Line]:
     terms = version.blocking
     if terms is None:
         return []
-    minutes = begun_minutes(stay, terms, zone)
-    if not minutes:
+    of_stay = counted(stay, terms, zone)
+    if not of_stay.minutes:
         return []
-    fee = _line(version, LineKind.BLOCKING, terms.price, minutes)
+    fee = _line(version, LineKind.BLOCKING, terms.price, of_stay.minutes)
+    fee = replace(fee, times=tuple(chain.from_iterable(of_stay.charged)))
     limit = _limit(version, LineKind.MAXIMUM, terms.maximum, fee.amount, limited=LineKind.BLOCKING)
     return [fee, *limit]
 

@@ -66,6 +66,8 @@ class MeasuringMethod(StrEnum):
     """Other sessions have the rest of the difference."""
     SET = "set"
     """A person set it."""
+    ENTERED = "entered"
+    """It is the difference of registers that a person set."""
 
 
 @record
@@ -126,6 +128,9 @@ class Line:
     tax_rate: Decimal
     """In percent."""
     quarters: tuple[QuarterCost, ...] = ()
+    times: tuple[datetime, ...] = ()
+    """When the minutes of a fee for blocking begin and end, by turns; of a correction, those of the
+    new figure."""
 
     @property
     def is_mean(self) -> bool:
@@ -387,6 +392,12 @@ class Statement:
             yield from (text for text in told if text)
             for line in position.lines:
                 yield from (text for text in (line.tariff, line.window) if text)
+
+    @property
+    def lines(self) -> Iterator[Line]:
+        """The lines of all its positions."""
+        for position in self.positions:
+            yield from position.lines
 
     @property
     def energy_wh(self) -> int:

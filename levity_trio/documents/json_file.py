@@ -41,7 +41,8 @@ class OwnerDocument(msgspec.Struct, frozen=True):
 
 class LineDocument(msgspec.Struct, frozen=True):
     """One amount. With `is_mean`, the price is a mean: what each quarter of an hour costs was
-    summed and rounded once, and `quarters.csv` has each; else the amount is quantity × price."""
+    summed and rounded once, and `quarters.csv` has each; else the amount is quantity × price.
+    `times` are when the minutes of a fee for blocking begin and end, by turns."""
 
     kind: LineKind
     tariff: str
@@ -53,6 +54,7 @@ class LineDocument(msgspec.Struct, frozen=True):
     amount: int
     tax_rate: Decimal
     is_mean: bool = False
+    times: tuple[datetime, ...] = ()
 
 
 class PositionDocument(msgspec.Struct, frozen=True):

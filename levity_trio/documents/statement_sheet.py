@@ -15,6 +15,7 @@ from levity_trio.billing.money import taxes_of, units
 from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
     NO_DIGEST,
+    SUN,
     Currency,
     Line,
     LineKind,
@@ -382,21 +383,19 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
     yield from _declared(statement, template)
     yield from _of_tax(statement, template)
-    for position in statement.positions:
-        if any(line.is_mean for line in position.lines):
-            yield template.say("by_quarter")
-            break
+    lines = [*statement.lines]
+    if any(line.is_mean for line in lines):
+        yield template.say("by_quarter")
     prices = {(name, day): words for name, day, words in statement.tariffs}
     for tariff, version in _tariffs(statement):
         yield template.say("tariff", tariff=tidy(tariff), date=template.day(version))
         words = prices.get((tariff, version))
         if words:
-            yield f"{tidy(said(words))}."
-    lines: list[Line] = []
-    for position in statement.positions:
-        lines += position.lines
+            yield tidy(said(words))
     if any(line.window or line.quarters for line in lines):
         yield template.say("clocks")
+    if any(line.window == SUN for line in lines):
+        yield template.say("sun")
 
     if statement.number is None or statement.closed_on is None:
         yield template.say("open", zone=statement.zone)
@@ -452,10 +451,7 @@ def _of_tax(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
 
 def _tariffs(statement: Statement) -> list[tuple[str, date]]:
     """Return the tariffs by which a statement was computed: name and the day of the version."""
-    tariffs: set[tuple[str, date]] = set()
-    for position in statement.positions:
-        tariffs.update((line.tariff, line.version) for line in position.lines)
-    return sorted(tariffs)
+    return sorted({(line.tariff, line.version) for line in statement.lines})
 
 
 class Positions:
@@ -467,14 +463,11 @@ class Positions:
         self._template = template
         self._only_card = statement.only_card
         self._zone = ZoneInfo(statement.zone)
-        lines: list[Line] = []
-        for position in statement.positions:
-            lines.extend(position.lines)
         meters = {meter_number(one, template) for one in statement.positions if one.measured}
         self._only_meter = meters.pop() if len(meters) == 1 else None
         self._has_tariffs = len(_tariffs(statement)) > 1
-        self._has_rates = len({line.tax_rate for line in lines}) > 1
-        exact = (line.price for line in lines if not line.is_mean)
+        self._has_rates = len({line.tax_rate for line in statement.lines}) > 1
+        exact = (line.price for line in statement.lines if not line.is_mean)
         self._places = price_decimals(exact, statement.currency)
 
     def table(self) -> Table:
@@ -580,17 +573,19 @@ class Positions:
             price = f"{window} {price}"
 
         notes = [*self._notes(position)]
-        how = [] if is_plain else [self._computed(line) for line in lines]
+        start = position.started_at
+        how = [] if is_plain else [self._computed(line, start) for line in lines]
         of_energy = [line for line in lines if line.kind is LineKind.ENERGY]
         quarters = summary(lines)
-        by_quarter = template.by_quarter(quarters, position.started_at, self._zone, position.split)
+        by_quarter = template.by_quarter(quarters, start, self._zone, position.split)
         if by_quarter:
             how.append(by_quarter)
         elif position.split in SPLITS and quarters is None:
             # A session through several windows may have charged in one of them only.
             if len(of_energy) == 1:
                 how.append(template.say("windows_one"))
-            how.append(self._divided(position, SPLITS[position.split]))
+            else:
+                how.append(self._divided(position, SPLITS[position.split]))
         if how and is_plain and notes:
             notes[-1] = "; ".join((notes[-1], *how))
         elif how:
@@ -612,7 +607,9 @@ class Positions:
         if position.reason:
             reason = tidy(said(position.reason, Reader(self._zone)))
             yield template.say("reason", reason=reason)
-        energy_wh = position.energy_wh if position.corrects is None else None
+        energy_wh = None
+        if position.corrects is None:
+            energy_wh = position.energy_wh
         registers = (position.begin_wh, position.end_wh, position.measured)
         measured = [template.metered(*registers, energy_wh, position.signed)]
         if not self._only_meter:
@@ -640,8 +637,9 @@ class Positions:
             return template.mean_price(line.price)
         return template.price(line.price, self._places)
 
-    def _computed(self, line: Line) -> str:
-        """Return how the amount of a line was computed."""
+    def _computed(self, line: Line, start: datetime | None) -> str:
+        """Return how the amount of a line was computed. Times say their day where it is not that of
+        the start."""
         template = self._template
         what = template.say(_KINDS[line.kind])
         window = _window(line)
@@ -663,6 +661,10 @@ class Positions:
             quantity = template.say("kwh", number=template.kilowatt_hours(line.quantity))
         elif line.kind is LineKind.BLOCKING:
             quantity = template.say("minutes", number=line.quantity)
+            ends = [template.moment(at, start, self._zone) for at in line.times]
+            stretches = map(" – ".join, zip(ends[::2], ends[1::2], strict=True))
+            if ends:
+                quantity = f"{quantity} ({', '.join(stretches)})"
         else:
             quantity = template.say("days", number=line.quantity, days=line.of_days)
         word, price = "mean" if line.is_mean else "product", self._price(line)
@@ -671,7 +673,9 @@ class Positions:
 
 def _asked_for(position: Position) -> int:
     """Return what a position asks for: what was charged to the wallet is only listed."""
-    return 0 if position.is_prepaid else position.amount
+    if position.is_prepaid:
+        return 0
+    return position.amount
 
 
 def meter_number(position: Position, template: DocumentTemplate) -> str:
@@ -685,4 +689,6 @@ def meter_number(position: Position, template: DocumentTemplate) -> str:
 
 def _window(line: Line) -> str:
     """Return what the price of a line is called; empty if it has no name."""
-    return tidy(window_name(line.window)) if line.window else ""
+    if not line.window:
+        return ""
+    return tidy(window_name(line.window))

@@ -221,9 +221,9 @@ class DocumentTemplate:
             last = f"{self.day(until.date(), 'short')} {last}"
         return f"{first} – {last}"
 
-    def _clock(self, when: datetime) -> str:
+    def _clock(self, when: datetime, minute: str = "%M") -> str:
         pattern: str = self.values["dates"]["time"]
-        return pattern.format(hour=f"{when.hour:02}", minute=f"{when.minute:02}")
+        return pattern.format(hour=f"{when:%H}", minute=f"{when:{minute}}")
 
     def by_quarter(
         self,
@@ -257,9 +257,13 @@ class DocumentTemplate:
         return "; ".join(parts)
 
     def moment(self, at: datetime, start: datetime | None, zone: ZoneInfo) -> str:
-        """Return a local time, with its day and its zone where those are others than at a start."""
+        """Return a local time, to the second, with its day and its zone where those are others than
+        at a start."""
         begin, local = in_zone(start or at, zone), in_zone(at, zone)
-        text = self._clock(local)
+        minute = "%M"
+        if local.second:
+            minute = "%M:%S"
+        text = self._clock(local, minute)
         if local.utcoffset() != begin.utcoffset():
             text = f"{text} {local.tzname()}"
         if local.date() == begin.date():

@@ -129,10 +129,10 @@ def test_no_name_and_no_price_says_anything_else(name: str, price: str) -> None:
 @pytest.mark.parametrize(
     ("are_gross", "has_tax", "words"),
     [
-        (True, False, "Day-ahead is without tax: 19 % is added before factor and markup"),
-        (True, True, "Day-ahead has tax in it"),
-        (False, False, "Day-ahead is without tax"),
-        (False, True, "Day-ahead has tax in it: 19 % is taken out before factor and markup"),
+        (True, False, "Day-ahead is without tax: 19 % is added before factor and markup."),
+        (True, True, "Day-ahead has tax in it."),
+        (False, False, "Day-ahead is without tax."),
+        (False, True, "Day-ahead has tax in it: 19 % is taken out before factor and markup."),
     ],
 )
 def test_a_reader_can_compute_a_quarter(are_gross: bool, has_tax: bool, words: str) -> None:

@@ -19,7 +19,7 @@ from levity_trio.billing.pricing import (
     Stretch,
     amount,
     base_fee,
-    begun_minutes,
+    counted,
     price_by,
     price_session,
     quarter,
@@ -27,7 +27,7 @@ from levity_trio.billing.pricing import (
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Blocking, MovingPrice, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
-from levity_trio.store.billing.rows import split_of, split_text
+from levity_trio.store.billing.rows import lines_of, lines_text, split_of, split_text
 from tests.billing.cases import BERLIN, SECOND, START, moments, session, tariff
 
 MINUTE = timedelta(minutes=1)
@@ -279,7 +279,7 @@ TERMS = Blocking(price=Decimal("0.10"), grace_minutes=30)
 
 
 def minutes_of(stay: Stay, terms: Blocking = TERMS) -> int:
-    return begun_minutes(stay, terms, BERLIN)
+    return counted(stay, terms, BERLIN).minutes
 
 
 def stay(minutes: float, available: float | None = None, **spans: Sequence[Stretch]) -> Stay:
@@ -408,11 +408,15 @@ def test_free_hours_are_local() -> None:
         price=TERMS.price, grace_minutes=30, free=Recurrence((Times(22 * 60, 7 * 60),))
     )
     assert minutes_of(stay(24 * 60), terms) == 24 * 60 - 30 - 9 * 60
+    charged = counted(stay(24 * 60), terms, BERLIN).charged
+    assert charged == stretches((30, 10 * 60), (19 * 60, 24 * 60))
 
 
 def test_the_fee_for_blocking_and_its_maximum() -> None:
     terms = tariff(blocking=Blocking(price=Decimal("0.10"), grace_minutes=30, maximum=Decimal(5)))
     found = priced(session(), terms, evidence=SessionEvidence(stay=stay(90)))
+    assert found.lines[1].times == stretches((30, 90))[0]
+    assert lines_of(lines_text(found.lines)) == found.lines
     assert told(found)[1:] == [
         ("blocking fee", None, 60, 600),
         ("maximum", "blocking fee", 1, -100),

@@ -148,5 +148,6 @@ def test_the_names_of_json_are_stable() -> None:
             "amount": -105,
             "tax_rate": "19",
             "is_mean": False,
+            "times": [],
         }
     ]

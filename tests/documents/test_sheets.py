@@ -152,7 +152,7 @@ def test_a_session_that_charged_in_one_of_several_windows_says_so() -> None:
     divided = replace(night, split=Split.REGISTER, begin_wh=1_000, end_wh=5_000)
     (row,) = table_of(sheet_of(forms.statement([divided])), "Charging and fees").rows
     (note,) = row.notes
-    assert note.endswith("5.000 kWh; all of it at one price; divided by the meter's readings")
+    assert note.endswith("5.000 kWh; all kWh at one price")
 
 
 def test_whom_to_ask_is_named_by_the_contact_or_by_the_name() -> None:
@@ -507,6 +507,30 @@ def test_the_limit_of_a_fee_is_named_in_the_papers_language() -> None:
     made = forms.statement([forms.position(3, forms.line(LineKind.BLOCKING, 162, "0.05"), limit)])
     texts = " ".join(statement_sheet(made, of_program("de")).texts())
     assert "Bis zum Höchstpreis · Blockiergebühr" in texts
+
+
+def test_a_fee_for_blocking_can_be_computed_from_the_paper() -> None:
+    """It counts to the second, not in free hours, and goes on over midnight."""
+    ends = ("01T18:51:30", "01T20:00:00", "02T05:00:00", "02T05:00:45")
+    times = tuple(datetime.fromisoformat(f"2026-10-{at}+00:00") for at in ends)
+    fee = replace(forms.line(LineKind.BLOCKING, 70, "0.05"), times=times)
+    made = forms.statement([forms.position(1, fee)])
+    words = " ".join(statement_sheet(made, ENGLISH).texts())
+    stretches = "20:51:30 – 22:00, 2 Oct 07:00 – 2 Oct 07:00:45"
+    assert f"Blocking fee: 70 min ({stretches}) × 0.05 = 3.50" in words
+    seconds = sum((end - begin).total_seconds() for begin, end in (times[:2], times[2:]))
+    assert -(-seconds // 60) == 70
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Own sun: "), ("de", "Eigener Sonnen")])
+def test_a_paper_with_own_sun_says_how_it_is_measured(language: str, words: str) -> None:
+    start = datetime(2026, 10, 1, 16, 15, tzinfo=UTC)
+    sun, grid = (forms.moving(start, (5_000, "0.20"), window=name) for name in ("sun", "grid"))
+    for lines, times in (((sun, grid), 1), ((grid,), 0)):
+        made = forms.statement([forms.position(1, *lines)])
+        with speaking(language):
+            sheet = statement_sheet(made, of_program(language))
+        assert sum(one.startswith(words) for one in sheet.small) == times
 
 
 def test_what_a_credit_paid_is_shown_with_its_tax() -> None:

@@ -229,6 +229,47 @@ def test_a_correction_stands_on_the_sheet_of_its_month(books: Books) -> None:
     assert garage.amount("2026-04") == -50
 
 
+def test_after_a_last_bill_it_is_a_draft_until_the_month_is_closed_for_all(books: Books) -> None:
+    garage = Garage(books)
+    charge(garage.station, 4000, "Work")
+    waiting = garage.station.start(5000, 1, "Work")
+    books.wait(15)
+    garage.station.tell(meter_value(garage.station.clock(), 90_000), transaction=waiting)
+    garage.station.stop(waiting, 90_100)
+    books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    books.settle()
+    books.connection.execute(
+        "UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,)
+    )
+    garage.biller.close("2026-03", ANNA)
+    sheet = garage.told()
+    assert (sheet.is_draft, sheet.statement.energy_wh) == (True, 4000)
+    assert [one.transaction for one in sheet.statement.held_back] == [waiting]
+
+    correct(books, waiting, 2000)
+    charge(garage.station, 1000, "Work")
+    sheet = garage.told()
+    assert (sheet.is_draft, sheet.statement.energy_wh) == (True, 7000)
+    assert not sheet.statement.held_back
+    month_is_over(books, 3)
+    garage.biller.close("2026-03")
+    closed = garage.told()
+    assert (closed.is_draft, closed.statement.energy_wh) == (False, 7000)
+    assert not closed.statement.held_back
+
+
+def test_it_speaks_the_language_of_its_household_or_else_of_the_house(books: Books) -> None:
+    garage = Garage(books)
+    assert garage.told().language is None
+    books.connection.execute(
+        "INSERT INTO biller (name, payment_days, language, set_at, set_by) "
+        "VALUES ('Owner', 14, 'de', '', 'cleo')"
+    )
+    assert garage.told().language == "de"
+    books.connection.execute("UPDATE account SET language = 'en'")
+    assert garage.told().language == "en"
+
+
 def test_without_a_price_it_says_the_energy_and_another_household_has_no_sheet(
     books: Books,
 ) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.pricing import EnergyFlow, begun_minutes, divide
+from levity_trio.billing import pricing
+from levity_trio.billing.pricing import EnergyFlow, divide
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.evidence import Billed, Needs
 from levity_trio.store.writes.chargers.sessions import start_run as _run
@@ -170,7 +171,7 @@ def test_no_minute_is_counted_that_is_uncertain(
         station.status("Available")
         stay = evidence_of(books, transaction, Needs(course=False, stay=True)).stay
         assert stay is not None
-        found = begun_minutes(stay, UNTIL_AVAILABLE, BERLIN)
+        found = pricing.counted(stay, UNTIL_AVAILABLE, BERLIN).minutes
         assert found <= counted + 1
         # each restart and each connection takes some seconds
         assert behind or found >= counted - len(before + after)

@@ -4,8 +4,10 @@ paper, in files, on pages and under the seal."""
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+from datetime import date
 from decimal import Decimal
 from random import Random
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levity_trio.billing.examples import BLOCKING
 from levity_trio.billing.statement import MeasuringMethod
 from levity_trio.documents.making import open_maker, sheet_of
 from levity_trio.documents.paper import DocumentForm, Paper
@@ -20,11 +23,13 @@ from levity_trio.documents.sheet import Table
 from levity_trio.documents.template import of_program
 from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.engine.database import rows_of
+from levity_trio.store.writes.people import vehicles
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from tests.documents.reading import pdf_text, squashed
 from tests.sizes import size
-from tests.store.bills import HOUR, Biller, charge, correct, house_of_two, month_is_over
+from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.lies import LIES, liar_story
 from tests.store.reading import reading
@@ -107,10 +112,18 @@ def test_a_correction_has_the_registers_of_the_new_figure(biller: Biller, statio
             "Reason: its energy was corrected from 4 to 2.5 kWh; it cost 1.20 EUR, "
             "now it costs 0.75 EUR: read at the meter"
         ),
-        "Meter from 1.000 to 3.500 kWh",
+        "Meter from 1.000 to 3.500 kWh; set by the owner",
     ]
     (line,) = biller.statement(2).positions
     assert (line.energy_wh, line.begin_wh, line.end_wh) == (-1500, 1000, 3500)
+
+
+def test_registers_that_a_person_confirmed_were_not_set_by_him(
+    biller: Biller, station: Station
+) -> None:
+    decided(biller.books, charge(station, 4000), Correction(meter_start=1000, meter_stop=5000))
+    close(biller, 3)
+    assert notes(biller, 1)[2] == "Meter from 1.000 to 5.000 kWh"
 
 
 def test_a_figure_that_a_person_set_says_so(biller: Biller, station: Station) -> None:
@@ -118,7 +131,7 @@ def test_a_figure_that_a_person_set_says_so(biller: Biller, station: Station) ->
     close(biller, 3)
     assert notes(biller, 1)[1:] == [
         "Reason: corrected: read from its display",
-        "Meter from 1.000 to 5.000 kWh; set by the owner",
+        "Meter from 1.000 to 5.000 kWh; the energy was set by the owner",
     ]
 
 
@@ -201,10 +214,41 @@ def test_what_is_held_back_has_its_registers(biller: Biller, station: Station) -
 
 
 def test_the_prices_of_the_tariff_stand_on_the_paper(biller: Biller, station: Station) -> None:
+    terms = BLOCKING.replace("2026-10-01", "2026-01-01")
+    biller.assign(biller.add(terms), date(2026, 1, 1), ANNA)
     charge(station, 4000)
     close(biller, 3)
     small = sheet_of(paper(biller.books, 1)).small
-    assert small[small.index("Tariff: Flat of 1 January 2026.") + 1] == "0.30 EUR per kWh."
+    assert small[small.index("Tariff: With blocking fee of 1 January 2026.") + 1] == (
+        "energy: 0.32 EUR a kWh, at all times. Each session: 0.50 EUR. Blocking: 0.05 EUR a begun "
+        "minute, 30 minutes after charging, until the session stops. Blocking costs at most "
+        "6.00 EUR a session. Blocking is free at 22:00-07:00. "
+        "A session of less than 0.1 kWh is free."
+    )
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "given by hand"), ("de", "von Hand")])
+def test_a_session_that_was_given_by_hand_shows_no_card_of_another_household(
+    biller: Biller, station: Station, language: str, words: str
+) -> None:
+    books = biller.books
+    assert books.run(vehicles.add, VehicleData(name="Anna's car"), books.at, "cleo") == 1
+    biller.house.give(ANNA, "Card", vehicle=1)
+    biller.house.give_by_hand(charge(station, 4000), BEN)
+    charge(station, 3000)
+    close(biller, 3)
+    for number, is_shown in ((1, True), (2, False)):
+        printed_paper = paper(books, number)._replace(language=language, sheet=None)
+        for form in (DocumentForm.HTML, DocumentForm.CSV, DocumentForm.JSON):
+            with open_maker(form, None) as make:
+                content = make(printed_paper)
+            assert isinstance(content, bytes)
+            text = html.unescape(content.decode())
+            assert ("Anna's car" in text, '"Card"' in text) == (
+                is_shown,
+                is_shown and form == DocumentForm.JSON,
+            )
+            assert form == DocumentForm.JSON or (words in text) is not is_shown
 
 
 def test_an_old_reason_is_no_reason_of_a_later_correction(biller: Biller, station: Station) -> None:

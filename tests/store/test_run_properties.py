@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.pricing import EnergyFlow, begun_minutes, divide
+from levity_trio.billing.pricing import EnergyFlow, counted, divide
 from levity_trio.charging.tolerances import LEAST_AC_W
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.load.load import load_present
@@ -170,7 +170,7 @@ def billed(charging: Charging) -> list[Any]:
     parts = divide(
         EnergyFlow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams
     )
-    return [parts, found.stay and begun_minutes(found.stay, UNTIL_AVAILABLE, BERLIN)]
+    return [parts, found.stay and counted(found.stay, UNTIL_AVAILABLE, BERLIN).minutes]
 
 
 def _quarters(since: datetime, until: datetime) -> Iterator[datetime]:

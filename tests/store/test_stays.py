@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from levity_trio.billing.pricing import Stay, begun_minutes
+from levity_trio.billing.pricing import Stay, counted
 from levity_trio.billing.tariff import Blocking
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.chargers import charger_facts
@@ -34,7 +34,7 @@ def minutes(books: Books, transaction: int, terms: Blocking = UNTIL_AVAILABLE) -
     """The begun minutes that count."""
     stay = stay_of(books, transaction)
     assert stay is not None
-    return begun_minutes(stay, terms, BERLIN)
+    return counted(stay, terms, BERLIN).minutes
 
 
 def idle(station: Station, transaction: int, wh: int, minutes: int, every: int = 10) -> None:

@@ -15,6 +15,7 @@ import orjson
 
 from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, taxes_of, units
 from levity_trio.billing.months import Month, beginning
+from levity_trio.billing.ownership import OwnerGround
 from levity_trio.billing.pricing import base_fee, correction
 from levity_trio.billing.statement import Line, MoneyEntry, Owner, Position, PositionKind
 from levity_trio.billing.tariff import NoVersion, Versions
@@ -452,10 +453,14 @@ class Drafter:
             charged: dict[int, int] = dict(self._rows(_CHARGED.format(among), (account, *part)))
             registers = registers_of(self._rows, part)
             for number, priced in sorted(self._pricer.price(part).items(), key=_by_end):
-                known = priced
+                position = priced.position
                 if priced.kind in _METERED and priced.account == account:
-                    metered = replace(priced.position, **registers[number]._asdict())
-                    known = priced._replace(position=metered)
+                    position = replace(position, **registers[number]._asdict())
+                # No paper shows a card of another household.
+                for claim in priced.owner.claims:
+                    if claim.ground is OwnerGround.TAG and claim.period.account != account:
+                        position = replace(position, tag=None)
+                known = priced._replace(position=position)
                 for item in self._session(account, known, billed.get(number)):
                     if number in charged:
                         yield _prepaid(item)._replace(paid=charged[number])
@@ -593,9 +598,8 @@ def _kind_of(versions: Versions) -> _Kind:
 
 
 def _new(priced: Priced) -> _Item:
-    position = (
-        priced.position if priced.words is None else replace(priced.position, reason=priced.words)
-    )
+    given = Told("given by hand") if priced.owner.given else None
+    position = replace(priced.position, reason=priced.words or given)
     tariff = None if priced.versions is None else _kind_of(priced.versions)
     return _Item(priced.kind, position, tariff, vehicle_of(priced.owner))
 

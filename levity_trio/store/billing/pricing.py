@@ -409,7 +409,8 @@ def _told(priced: Priced, since: str) -> Value:
 
 
 def vehicle_of(owner: SessionOwner) -> int | None:
-    """Return the vehicle that the tag of a transaction named at its start."""
-    return next(
-        (claim.period.vehicle for claim in owner.claims if claim.period.vehicle is not None), None
-    )
+    """Return the vehicle of the household that the tag of a transaction named at its start."""
+    for claim in owner.claims:
+        if claim.period.vehicle is not None and claim.period.account == owner.account:
+            return claim.period.vehicle
+    return None

@@ -93,13 +93,16 @@ def _registers(
     is_difference = None not in (begin, end) and (end or 0) - (begin or 0) == max(wh or 0, 0)
     # A figure may rest on a register that nobody sent: 8 kWh after the start, for instance. What a
     # person entered was read by him.
+    sent_begin = begin if begin == start or _is_read(rows, number, begin) else None
+    sent_end = end if end == stop or _is_read(rows, number, end) else None
     is_entered = method == CORRECTED and is_difference
     if method != REGISTER and not is_entered:
-        begin = begin if begin == start or _is_read(rows, number, begin) else None
-        end = end if end == stop or _is_read(rows, number, end) else None
+        begin, end = sent_begin, sent_end
     measured = _BY_METHOD.get(method or "", MeasuringMethod.READINGS)
     if is_difference and None not in (begin, end):
         measured = MeasuringMethod.REGISTER
+        if is_entered and None in (sent_begin, sent_end):
+            measured = MeasuringMethod.ENTERED
     elif method == SEGMENTS:
         measured = _BY_DOUBT.get(doubt, measured)
         # Papers show the register where it began again at 0.

@@ -58,11 +58,12 @@ class Names:
 
 
 def line_row(line: Line) -> list[Any]:
-    """Return a line as a row: its fields, in their order."""
+    """Return a line as a row: its fields, in their order; what is empty at the end is left out."""
     return [
         *(line.kind.value, line.tariff, line.version.isoformat(), line.window),
         *(line.quantity, line.of_days, f"{line.price:f}", line.amount, f"{line.tax_rate:f}"),
         *([[_quarter_row(one) for one in line.quarters]] if line.quarters else ()),
+        *([[], [*map(stamp, line.times)]] if line.times else ()),
     ]
 
 
@@ -78,8 +79,9 @@ def _quarter_of(quarter: int, wh: int, price: str, marks: int = 0) -> QuarterCos
 
 def line_of(row: Sequence[Any]) -> Line:
     """Return the line of a row."""
-    *plain, quarters = row if len(row) == len(_OF_LINE) else (*row, ())
-    line = msgspec.convert(dict(zip(_OF_LINE, plain, strict=False)), Line)
+    told = dict(zip(_OF_LINE, row, strict=False))
+    quarters = told.pop("quarters", ())
+    line = msgspec.convert(told, Line)
     return replace(line, quarters=tuple(_quarter_of(*one) for one in quarters))
 
 

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.describing import in_short, tax_of_series
+from levity_trio.billing.describing import tax_of_series, words
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import (
     NO_DIGEST,
@@ -373,11 +373,12 @@ def _tariffs(rows: Rows, positions: Iterable[Position]) -> Iterator[tuple[str, d
         for (text,) in rows(_TARIFF, (name, since.isoformat())):
             tariff = parsed(text)
             moving = {one.moving.series for one in tariff.windows if one.moving is not None}
-            told = [in_short(tariff)]
+            # The paper says elsewhere what the first two and the last say.
+            _name, _kind, *told, _rates = words(tariff)
             for series in sorted(moving):
                 for (prices,) in rows(_SERIES, (series,)):
                     told.append(tax_of_series(tariff, series, are_gross=prices == "gross"))
-            yield name, since, joined(". ", told)
+            yield name, since, joined(" ", told)
 
 
 def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> Position:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import trio
 import trio.testing
 
-from levity_trio.billing.pricing import begun_minutes
+from levity_trio.billing.pricing import counted
 from levity_trio.billing.tariff import Blocking
 from levity_trio.simulator.feeder import Breaker
 from levity_trio.simulator.model.vehicle import Vehicle
@@ -186,7 +186,7 @@ def _money(writer: InlineWriter, coming: list[Stay], cars: list[Battery]) -> dic
         held += bool(stay.held)
         if wh < want - FULL_WH:
             waited += 1
-            paid += begun_minutes(stay, TERMS, BERLIN) > 0
+            paid += counted(stay, TERMS, BERLIN).minutes > 0
     return {"met": got / max(asked, 1.0), "waited": waited, "paid": paid, "held": held}
 
 

@@ -194,6 +194,10 @@ async def test_where_the_connector_counts_first(yard: Yard, plug: Station) -> No
     yard.house.give(2, "BEN")
     number = charge(plug, "BEN")
     assert (await numbers(yard.anna), await numbers(yard.ben)) == ([number], [])
+    # Whose card it was is not told.
+    assert (await yard.anna.get(f"/transactions/{number}"))["card"] is None
+    yard.house.give_by_hand(number, 2)
+    assert (await yard.ben.get(f"/transactions/{number}"))["card"] == "BEN"
 
 
 async def test_the_own_tags(yard: Yard) -> None:

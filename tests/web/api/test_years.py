@@ -135,6 +135,28 @@ def play(owner: Owner, random: Random) -> None:
         owner.close(month)
 
 
+async def test_each_row_has_the_energy_that_it_bills(owner: Owner) -> None:
+    """Of a month with two tax rates, a correction, and what a wallet paid."""
+    first = charge(owner.station, 40_000, "Other")
+    owner.close(3)
+    seven = FLAT.replace("Flat", "Seven").replace("tax = 19", "tax = 7")
+    owner.biller.assign(owner.biller.add(seven), date(2026, 4, 10), BEN)
+    charge(owner.station, 6_000, "Other")
+    owner.books.now = datetime(2026, 4, 12, 9, tzinfo=UTC)
+    charge(owner.station, 3_000, "Other")
+    charge(owner.station, 2_000, "Card")
+    correct(owner.books, first, 39_000)
+    owner.close(4)
+    lines = [line for line in await owner.bookings() if line["Month of energy"] == "2026-04"]
+    assert [(line["Kind"], line["Tax rate"], line["kWh billed"]) for line in lines] == [
+        ("statement", "0", "0.0"),
+        ("from wallet", "19", "2.0"),
+        ("statement", "7", "3.0"),
+        ("statement", "19", "6.0"),
+        ("correction", "19", "-1.0"),
+    ]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2, 28])
 async def test_sums_of_random_houses_are_equal_to_the_cent(owner: Owner, seed: int) -> None:
     play(owner, Random(seed))
@@ -240,9 +262,8 @@ async def test_a_line_of_the_file_has_what_a_tax_adviser_books(owner: Owner) -> 
         "Gross": "12.00",
         "Payment": "",
         "Currency": "EUR",
-        "kWh": "40.0",
+        "kWh billed": "40.0",
         "Month of energy": "2026-03",
-        "kWh of the month": "40.0",
         "Payable by": "2026-04-16",
         "State": "paid",
     }

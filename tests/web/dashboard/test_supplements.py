@@ -36,7 +36,8 @@ async def ask_for_own(site: Site, caller: Caller) -> Reply:
 async def test_what_papers_lacked_is_handed_out(site: Site, station: Station) -> None:
     biller = Biller(house_of_two(site.books))
     charge(station, 4000)
-    await site.call(BILLER, body={"name": "Verein"}, role=Role.ADMIN)
+    sender = {"name": "Verein", "number_prefix": "R-"}
+    await site.call(BILLER, body=sender, role=Role.ADMIN)
     month_is_over(site.books, 3)
     await trio.to_thread.run_sync(biller.close, "2026-03")
 
@@ -48,7 +49,7 @@ async def test_what_papers_lacked_is_handed_out(site: Site, station: Station) ->
     assert "Supplement" not in await words("/d/statements", DRIVER)
     with pytest.raises(Problem, match="lack nothing that is known now"):
         await site.call(ADD, role=Role.OPERATOR, month="2026-03")
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Problem, match="there is no supplement to statement R-1") as refused:
         await site.call(OF_OWNER, number="1", query={"format": "html"})
     assert refused.value.status == 404
 
@@ -66,7 +67,7 @@ async def test_what_papers_lacked_is_handed_out(site: Site, station: Station) ->
     )
     for reply in (owners, own):
         text = reply.body.decode()
-        assert "Supplement to statement 1" in text
+        assert "Supplement to statement R-1" in text
         assert "Weg 1" in text
         assert "30/123/45678" in text
     assert (await ask_for_own(site, NEIGHBOUR)).status == 404

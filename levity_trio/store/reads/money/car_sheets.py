@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.car_sheet import (
     BilledMonth,
@@ -42,23 +42,27 @@ from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.wire.times import stamp
 
 _CAR: Final = (
-    "SELECT name, plate FROM vehicle WHERE id = ?2 AND EXISTS (SELECT 1 FROM ownership "
+    "SELECT name, plate, coalesce((SELECT language FROM account WHERE id = ?1), "
+    "(SELECT language FROM biller ORDER BY id DESC LIMIT 1)) "
+    "FROM vehicle WHERE id = ?2 AND EXISTS (SELECT 1 FROM ownership "
     "WHERE account_id = ?1 AND vehicle_id = ?2 AND voided_at IS NULL)"
 )
 _PRICES: Final = (
     "SELECT month, way, currency, price, base_fee, year_wh FROM car_price "
     "WHERE account_id = ? AND vehicle_id = ? AND month BETWEEN ? AND ? ORDER BY month, id"
 )
-_IS_CLOSED: Final = (
-    "SELECT 1 FROM closing WHERE month = ? AND (account_id IS NULL OR account_id = ?) LIMIT 1"
-)
+_IS_CLOSED: Final = "SELECT 1 FROM closing WHERE month = ? AND account_id IS NULL LIMIT 1"
 _CLOSED: Final = (
     "SELECT prices, "  # noqa: S608 - our own names
     f"{', '.join(f'position.{name}' for name in OF_POSITION)} "
     "FROM position JOIN statement ON statement.id = statement_id "
     "WHERE statement.account_id = ? AND statement.month = ? AND number IS NOT NULL "
-    "ORDER BY position.id"
+    "AND (kind NOT IN ('held back', 'unpriced') OR NOT EXISTS (SELECT 1 FROM position AS later "
+    "JOIN statement AS other ON other.id = later.statement_id WHERE other.number IS NOT NULL "
+    "AND other.account_id = statement.account_id AND other.month = statement.month "
+    "AND later.tx_id = position.tx_id AND later.id > position.id)) ORDER BY position.id"
 )
+"""Without what a last bill held back and another one of that month has again."""
 _ENDED: Final = (
     "SELECT tx_id FROM booked WHERE account_id = ? AND month = ? AND is_imported = 0 "
     "AND is_open = 0 ORDER BY started_at"
@@ -96,10 +100,11 @@ def car_prices(rows: Rows, account: int, vehicle: int, year: int) -> list[CarPri
     return prices
 
 
-def name_of_car(rows: Rows, account: int, vehicle: int) -> tuple[str, str | None] | None:
-    """Return the name and the plate of a car that is or was a household's; None for any other."""
+def name_of_car(rows: Rows, account: int, vehicle: int) -> Sequence[Any] | None:
+    """Return the name and the plate of a car that is or was a household's, and the language of the
+    household or else of the house; None for any other."""
     found = rows(_CAR, (account, vehicle))
-    return (found[0][0], found[0][1]) if found else None
+    return found[0] if found else None
 
 
 def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | None:
@@ -109,11 +114,14 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     if car is None:
         return None
 
-    # What is closed has its positions; of any other month they are what a statement would have.
-    is_closed = bool(rows(_IS_CLOSED, (str(of.month), of.account)))
-    every = [] if is_closed else _next(rows, of, rule)
-    for prices, *row in rows(_CLOSED, (of.account, str(of.month))) if is_closed else ():
-        every.append(BilledPosition(prices, PositionRow(*row)))
+    # After a last bill, more may come until the month is closed for all.
+    found = rows(_CLOSED, (of.account, str(of.month)))
+    every = [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
+    is_closed = bool(rows(_IS_CLOSED, (str(of.month),)))
+    coming = [] if is_closed else _next(rows, of, rule)
+    if coming:  # also has what a last bill held back
+        every = [one for one in every if one.position.kind not in UNASKED]
+    every += coming
     of_car = [one for one in every if one.position.vehicle_id == of.vehicle]
     price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
     needs_tariff = price is not None and price.way is PriceWay.BILL
@@ -147,6 +155,7 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
         statement=statement,
         car=car[0],
         plate=car[1],
+        language=car[2],
         price=price,
         cost=cost,
         is_draft=not (is_closed or is_over),

@@ -9,7 +9,7 @@ advance is a payment. What one statement carries to the next is billed once, wit
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.settling import StatementState
-from levity_trio.billing.statement import Line, TaxSum
+from levity_trio.billing.statement import Line, LineKind, TaxSum
 from levity_trio.records import copied, in_order, names_of, record
 from levity_trio.store.billing.rows import lines_of, taxes_of
 from levity_trio.store.billing.settling import local_day
@@ -296,10 +296,6 @@ _TAXED: Final = (
     "JOIN closing ON closing.id = closing_id LEFT JOIN biller ON biller.id = biller_id "
     "WHERE number BETWEEN ? AND ?"
 )
-_PREPAID: Final = (
-    "SELECT number, lines FROM statement JOIN position ON statement_id = statement.id "
-    "WHERE number BETWEEN ? AND ? AND is_prepaid = 1"
-)
 _MONEY: Final = (
     "SELECT paid_on, entered_at, kind, ledger.account_id, account.name, ledger.currency, amount, "
     "reason, printed_number "
@@ -309,17 +305,22 @@ _MONEY: Final = (
     "AND coalesce(paid_on, entered_at) BETWEEN ? AND ? ORDER BY ledger.id"
 )
 """What the program enters for sessions is on the statements that list these."""
-_CORRECTED: Final = (
-    "SELECT statement.number, billed.printed_number, billed.month, position.lines "
+_LINES: Final = (
+    "SELECT statement.number, CASE WHEN position.is_prepaid = 1 THEN 'prepaid' "
+    "WHEN position.corrects IS NULL THEN 'statement' ELSE 'correction' END AS booked, "
+    "statement.month, billed.printed_number, billed.month, position.lines "
     "FROM statement JOIN position ON position.statement_id = statement.id "
-    "JOIN position AS corrected ON corrected.id = position.corrects "
-    "JOIN statement AS billed ON billed.id = corrected.statement_id "
-    "WHERE statement.number BETWEEN ? AND ? AND position.is_prepaid = 0 ORDER BY position.id"
+    "LEFT JOIN position AS corrected ON corrected.id = position.corrects "
+    "LEFT JOIN statement AS billed ON billed.id = corrected.statement_id "
+    "WHERE statement.number BETWEEN ? AND ? AND (position.is_prepaid = 1 "
+    "OR position.corrects IS NOT NULL OR statement.taxes LIKE '%],[%') "
+    "ORDER BY booked, position.id"
 )
-"""The lines that correct earlier statements, and which."""
+"""The lines that correct earlier statements, and which; that wallets paid; and the others of
+statements with several tax rates."""
 _IN_ALL: Final = (
-    "SELECT month{0}, sum(energy_wh) FROM booked INDEXED BY booked_by_end "
-    "WHERE ended_at >= ? GROUP BY month{0}"
+    "SELECT month, sum(energy_wh) FROM booked INDEXED BY booked_by_end "
+    "WHERE ended_at >= ? GROUP BY month"
 )
 """What months have, whatever is billed of it."""
 
@@ -355,8 +356,8 @@ class BookedLine(YearSums):
     no month.
 
     `kind` is statement, correction (of an earlier statement), prepaid (it lists what a wallet
-    paid), or that of the entry. The first line of a statement has its energy, what its household
-    has in all in that month, and what of it is open.
+    paid), or that of the entry. The energy is what the line bills; the first line of a statement
+    has the rest, and what of it is open.
     """
 
     day: str
@@ -367,7 +368,6 @@ class BookedLine(YearSums):
     document: str | None
     text: str
     month: str | None = None
-    month_wh: int = 0
     rate: Decimal | None = None
     due_on: str | None = None
     state: str | None = None
@@ -409,7 +409,7 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
     lines = booked_lines(db, wanted)
     by_month: dict[int, list[BookedLine]] = defaultdict(list)
     by_account: dict[int, list[BookedLine]] = defaultdict(list)
-    in_all: dict[str, int] = dict(rows_of(db)(_IN_ALL.format(""), (str(wanted.year - 2),)))
+    in_all: dict[str, int] = dict(rows_of(db)(_IN_ALL, (str(wanted.year - 2),)))
     for line in lines:
         by_account[line.account].append(line)
         by_month[int(_counted(line, wanted)[5:7])].append(line)
@@ -460,36 +460,37 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     if not closed:
         return
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)
-    found = rows(_IN_ALL.format(", account_id"), (str(wanted.year - 2),))
-    in_all = {(month, account): wh for month, account, wh in found}
     kept = {number: row for number, *row in rows(_TAXED, numbers)}
-    prepaid: dict[int, list[Line]] = defaultdict(list)
-    for number, lines in rows(_PREPAID, numbers):
-        prepaid[number] += lines_of(lines)
-
-    corrected: dict[int, dict[Told, list[Line]]] = defaultdict(lambda: defaultdict(list))
-    for number, *billed, lines in rows(_CORRECTED, numbers):
-        corrected[number][Told("Correction of statement {1} of {2}", *billed)] += lines_of(lines)
+    groups: dict[int, dict[tuple[str, Told], list[Line]]] = defaultdict(lambda: defaultdict(list))
+    energy_wh = Counter[object]()
+    for number, kind, month, *billed, text in rows(_LINES, numbers):
+        words = Told("Charging {1}", month)
+        if kind == "correction":
+            words = Told("Correction of statement {1} of {2}", *billed)
+        for line in lines_of(text):
+            groups[number][kind, words].append(line)
+            if line.kind is LineKind.ENERGY:
+                energy_wh[number, kind, words, line.tax_rate] += line.quantity
 
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
-        are_gross = prices == "gross"
-        charging = Told("Charging {1}", one.month)
         left = {tax.rate: tax for tax in taxes_of(taxes)}
-        corrections = [
-            ("correction", words, tax)
-            for words, every in corrected[one.number].items()
-            for tax in tax_sums(every, are_gross=are_gross)
+        others = [
+            (kind, words, tax)
+            for (kind, words), lines in groups[one.number].items()
+            for tax in tax_sums(lines, are_gross=prices == "gross")
+            if kind != "statement"
         ]
-        for _kind, _words, tax in corrections:
-            of_rate = left[tax.rate]
-            rest = {name: getattr(of_rate, name) - getattr(tax, name) for name in _AMOUNTS}
-            left[tax.rate] = replace(of_rate, **rest)
+        for kind, _words, tax in others:
+            if kind == "correction":
+                whole = left[tax.rate]
+                rest = {name: getattr(whole, name) - getattr(tax, name) for name in _AMOUNTS}
+                left[tax.rate] = replace(whole, **rest)
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
-        sums = [("statement", charging, tax) for tax in left.values() or [nothing]]
-        sums += corrections
-        from_wallet = tax_sums(prepaid[one.number], are_gross=are_gross)
-        sums += [("prepaid", charging, tax) for tax in from_wallet]
+        charging = Told("Charging {1}", one.month)
+        sums = [("statement", charging, tax) for tax in left.values() or [nothing]] + others
+        wh = [energy_wh[one.number, kind, words, tax.rate] for kind, words, tax in sums]
+        wh[0] += one.energy_wh - sum(wh)
         is_taxed = tax_kind in (None, "taxed") or any(tax.rate for *_kind, tax in sums)
         for place, (kind, words, tax) in enumerate(sums):
             yield copied(
@@ -505,8 +506,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 net=tax.net,
                 tax=tax.tax,
                 gross=tax.gross,
-                energy_wh=0 if place else one.energy_wh,
-                month_wh=0 if place else in_all.get((one.month, one.account), 0),
+                energy_wh=wh[place],
                 open=0 if place else one.open,
             )
 

@@ -604,7 +604,8 @@ class DriversTransaction:
 @record
 class DriversSession(DriversTransaction):
     """A session of a household, and how its cost comes about. `card` is what the household calls
-    its card, else the tag; null if it was started by phone. `signed` is null unless its meter
+    its card, else the tag; null if it was started by phone, or with a card of another household.
+    `signed` is null unless its meter
     signs."""
 
     card: str | None
@@ -621,7 +622,9 @@ class Some(NamedTuple):
 
 _CARD: Final = (
     "SELECT name FROM own_name WHERE account_id = ?1 AND what = 'tag' AND key = ?2 "
-    "UNION ALL SELECT NULL FROM tag WHERE key = ?2 AND is_phone = 1"
+    "UNION ALL SELECT NULL FROM tag WHERE key = ?2 AND is_phone = 1 "
+    "UNION ALL SELECT NULL FROM ownership WHERE key = ?2 AND what = 'tag' AND account_id <> ?1 "
+    "AND voided_at IS NULL AND since <= ?3 AND coalesce(until, '9999') > ?3"
 )
 _BILLED: Final = (
     "SELECT tx_id, sum(energy_wh) FROM position JOIN statement ON statement.id = statement_id "
@@ -676,7 +679,7 @@ def transaction(
     if bill is not None and bill.pending and bill.positions:
         shown = replace(shown, is_corrected=True)
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
-    names = rows_of(db)(_CARD, (household.account, key))
+    names = rows_of(db)(_CARD, (household.account, key, found.start_time))
     return copied(
         DriversSession,
         shown,

@@ -102,13 +102,9 @@ def _declare(path: str, role: Role, group: str) -> None:
         month = month_of(request)
         wanted = OfCar(*_car(request), month)
         sheet = await request.read(read_sheet, server=request.api, of=wanted)
-        paper = CarPaper(sheet, of_reader() or SOURCE)
+        paper = CarPaper(sheet, sheet.language or of_reader() or SOURCE)
         name = file_name(str(month), sheet.statement.owner.party.name, sheet.car)
-
-        async def made() -> CarPaper:
-            return paper
-
-        return document(request.api, made, DocumentForm(request.query.format), name)
+        return document(request.api, paper, DocumentForm(request.query.format), name)
 
     @ENDPOINTS.post(f"{path}/price", role, "not_found", "conflict", group=group)
     async def choose_price(request: TypedRequest[None, CarPriceBody]) -> CarPrice:

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import AnyPaper, DocumentForm, Paper, name_of
+from levity_trio.documents.paper import AnyPaper, CarPaper, DocumentForm, Paper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.statements import Printed, printed
@@ -81,7 +81,7 @@ class DocumentResponse(Response):
 
 def document(
     api: ApiParts,
-    read: Callable[[], Awaitable[AnyPaper]] | Paper,
+    read: Callable[[], Awaitable[AnyPaper]] | Paper | CarPaper,
     form: DocumentForm,
     name: str | None = None,
     *,
@@ -94,7 +94,7 @@ def document(
     """
 
     async def make() -> Response:
-        paper = read if isinstance(read, Paper) else await read()
+        paper = read if isinstance(read, tuple) else await read()
         (content,) = await _printed(api, [paper], form)
         stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
         is_inline = is_shown and form in _SHOWN

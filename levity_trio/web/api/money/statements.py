@@ -160,9 +160,8 @@ HEADS: Final[Mapping[str, str]] = N_(
         "gross": "Gross",
         "paid": "Payment",
         "currency": "Currency",
-        "energy_wh": "kWh",
+        "energy_wh": "kWh billed",
         "month": "Month of energy",
-        "month_wh": "kWh of the month",
         "due_on": "Payable by",
         "state": "State",
     }
@@ -360,8 +359,8 @@ def _cell(line: BookedLine, name: str) -> Cell:
             return in_units(line.paid + line.corrected, line.currency) if is_money else None
         case "net" | "tax" | "gross":
             return None if is_money else in_units(getattr(line, name), line.currency)
-        case "energy_wh" | "month_wh":
-            return None if is_money else getattr(line, name) / 1000
+        case "energy_wh":
+            return None if is_money else line.energy_wh / 1000
         case "kind" | "state" if value:
             word = str(value)
             return _p("statement", "open") if word == "open" else _(_WORDS.get(word, word))
@@ -437,6 +436,8 @@ async def of_number(
     number = request.path["number"]
     what = Told("statement {1}", number)
     statement_id = await request.find(stored.id_of_number, what, number, account)
+    printed = await request.read(lambda db: closed(rows_of(db), statement_id).statement)
+    what = Told("supplement to statement {1}", printed.printed_number or "")
     one = await request.find(lambda db: read(rows_of(db), statement_id), what)
     return document(request.api, as_paper(one), DocumentForm(request.query.format))
 
