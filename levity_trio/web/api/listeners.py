@@ -34,7 +34,6 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
 from levity_trio.web.api.chargers import (
-    certificates,
     chargers,
     configuration,
     files,
@@ -92,7 +91,7 @@ ROOMS: Final = (
     *(now, history, load, search, system),
     *(administration, tags, stations, chargers, security, transactions, review),
     *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
-    *(certificates, offline, imports),
+    *(security, offline, imports),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),

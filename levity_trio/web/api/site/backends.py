@@ -23,8 +23,8 @@ from levity_trio.store.reads.site.copying import CopiedCharger, in_use
 from levity_trio.store.writes.site import backends as writes
 from levity_trio.store.writes.site.backends import BackendData, OnlyChecked
 from levity_trio.told import Told
-from levity_trio.web.api.chargers.certificates import LONGEST_PEM
 from levity_trio.web.api.chargers.chargers import Identity, known_charger
+from levity_trio.web.api.chargers.security import LONGEST_PEM
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     CREATED,
