@@ -37,11 +37,9 @@ from levity_trio.web.api.chargers import (
     chargers,
     configuration,
     files,
-    offline,
     operations,
     security,
     stations,
-    templates,
 )
 from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
@@ -90,8 +88,8 @@ DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
     *(administration, tags, stations, chargers, security, transactions, review),
-    *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
-    *(security, offline, imports),
+    *(operations, files, logs, events, webhooks, backends, mqtt, configuration),
+    *(security, configuration, imports),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),
