@@ -33,14 +33,7 @@ from levity_trio.listening.addresses import Flags, is_loopback, listen, port_of,
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
-from levity_trio.web.api.chargers import (
-    chargers,
-    configuration,
-    files,
-    operations,
-    security,
-    stations,
-)
+from levity_trio.web.api.chargers import chargers, configuration, operations, security, stations
 from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
 from levity_trio.web.api.engine.openapi import POLICY, document, page
@@ -88,7 +81,7 @@ DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
     *(administration, tags, stations, chargers, security, transactions, review),
-    *(operations, files, logs, events, webhooks, backends, mqtt, configuration),
+    *(operations, operations, logs, events, webhooks, backends, mqtt, configuration),
     *(security, configuration, imports),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
