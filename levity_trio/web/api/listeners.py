@@ -33,7 +33,7 @@ from levity_trio.listening.addresses import Flags, is_loopback, listen, port_of,
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
-from levity_trio.web.api.chargers import chargers, configuration, operations, security, stations
+from levity_trio.web.api.chargers import chargers, configuration, operations, security
 from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
 from levity_trio.web.api.engine.openapi import POLICY, document, page
@@ -80,10 +80,9 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(administration, tags, stations, chargers, security, transactions, review),
-    *(operations, operations, logs, events, webhooks, backends, mqtt, configuration),
-    *(security, configuration, imports),
-    *(accounts, limits, households, replacing, tariffs, billing, statements),
+    *(administration, tags, chargers, security, transactions, review),
+    *(operations, logs, events, webhooks, backends, mqtt, configuration),
+    *(imports, accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),
 )
