@@ -27,7 +27,6 @@ from levity_trio.operations.templates import ComparedKey, Has, KeyStanding
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import configuration
 from levity_trio.store.reads.chargers import configuration as stored
-from levity_trio.store.reads.chargers import configuration as templates
 from levity_trio.store.reads.chargers import local_lists as lists
 from levity_trio.store.reads.chargers.configuration import (
     ALWAYS,
@@ -93,7 +92,8 @@ from levity_trio.web.api.engine.lists import (
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
 from levity_trio.wire.secrets import MASK, is_secret_key, masked_value
 
-ENDPOINTS: Final = Endpoints("configuration")
+ENDPOINTS: Final = Endpoints("chargers")
+TEMPLATE_ENDPOINTS: Final = Endpoints("configuration", ENDPOINTS)
 
 READ: Final = "GetConfiguration"
 OF_TWO: Final = "The earlier of two times; without it, between the last two readings."
@@ -413,14 +413,14 @@ class ApplyReport:
     chargers: list[ChargerResult]
 
 
-@ENDPOINTS.get(TEMPLATES, Role.VIEWER)
+@TEMPLATE_ENDPOINTS.get(TEMPLATES, Role.VIEWER)
 async def list_templates(request: Request) -> ListPage[Template]:
     """List the templates of configurations, by name."""
-    stored = await request.read(templates.templates)
-    return whole([_template_seen(request, template) for template in stored])
+    templates = await request.read(stored.templates)
+    return whole([_template_seen(request, template) for template in templates])
 
 
-@ENDPOINTS.get(f"{TEMPLATES}/{{name}}", Role.VIEWER, "not_found")
+@TEMPLATE_ENDPOINTS.get(f"{TEMPLATES}/{{name}}", Role.VIEWER, "not_found")
 async def get_template(request: Request) -> Template:
     """Show a template."""
     return _template_seen(request, await _named(request))
@@ -431,7 +431,7 @@ def _template_seen(request: Request, template: Template) -> Template:
     return replace(template, entries=entries)
 
 
-@ENDPOINTS.put(
+@TEMPLATE_ENDPOINTS.put(
     f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS)
 )
 async def put_template(request: TypedRequest[None, TemplateBody]) -> Template:
@@ -449,7 +449,7 @@ async def put_template(request: TypedRequest[None, TemplateBody]) -> Template:
     return await _named(request)
 
 
-@ENDPOINTS.delete(f"{TEMPLATES}/{{name}}", Role.ADMIN, "not_found")
+@TEMPLATE_ENDPOINTS.delete(f"{TEMPLATES}/{{name}}", Role.ADMIN, "not_found")
 async def delete_template(request: Request) -> None:
     """Remove a template. Its row stays, ended."""
     name = request.path["name"]
@@ -476,18 +476,18 @@ def _check_entries(request: Request, entries: dict[str, str]) -> None:
 
 async def _named(request: Request) -> Template:
     name = request.path["name"]
-    return await request.find(templates.template, Told("template {1}", name), name=name)
+    return await request.find(stored.template, Told("template {1}", name), name=name)
 
 
 # The report
 
 
-@ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
+@TEMPLATE_ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
 async def report(request: TypedRequest[ReportQuery, None]) -> TemplateReport:
     """Compare the chargers of a template with it, as they were last read."""
     template, charger = await _named(request), request.query.charger
     only = None if charger is None else await _among(request, template, [charger])
-    standings = await request.read(lambda db: templates.standings(db, template, only))
+    standings = await request.read(lambda db: stored.standings(db, template, only))
     counts = Counter(str(standing.standing) for standing in standings)
 
     chargers: list[ChargerStanding] = []
@@ -503,7 +503,7 @@ async def report(request: TypedRequest[ReportQuery, None]) -> TemplateReport:
 
 async def _among(request: Request, template: Template, chargers: Iterable[str]) -> list[str]:
     """Return the chargers, each once. Raises Problem for one that the template is not for."""
-    its_own = await request.read(templates.chargers_of, template=template)
+    its_own = await request.read(stored.chargers_of, template=template)
     wanted = list(dict.fromkeys(chargers))
     others = [charger for charger in wanted if charger not in its_own]
     if others:
@@ -515,7 +515,7 @@ async def _among(request: Request, template: Template, chargers: Iterable[str]) 
 # Bringing into line
 
 
-@ENDPOINTS.post(
+@TEMPLATE_ENDPOINTS.post(
     f"{TEMPLATES}/{{name}}/apply",
     *(Role.OPERATOR, "not_found", "conflict", "too_many_waiting"),
     body=StructBody(ApplyBody, lambda: APPLY_WAYS),
@@ -528,7 +528,7 @@ async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
     # Whoever may read a template may not set every key in it.
     _check_entries(request, template.entries)
     chargers = None if body.chargers is None else await _among(request, template, body.chargers)
-    standings = await request.read(lambda db: templates.standings(db, template, chargers))
+    standings = await request.read(lambda db: stored.standings(db, template, chargers))
     keys_of = {standing.charger: standing.keys for standing in standings}
 
     async def bring_into_line(charger: str) -> ChargerResult:
@@ -548,8 +548,6 @@ async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
         counts.update(key.result for key in result.keys)
     return ApplyReport(template=template.name, counts=dict(counts), chargers=results_of)
 
-
-OFFLINE_ENDPOINTS: Final = Endpoints("chargers", ENDPOINTS)
 
 PATH: Final = f"{CHARGER}/offline-policy"
 
@@ -608,14 +606,14 @@ class OfflinePolicy:
     changes: list[KeyResult]
 
 
-@OFFLINE_ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
+@ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
 async def get_policy(request: Request) -> OfflinePolicy:
     """Show who can charge at a charger while it has no connection to us, by its configuration."""
     await known_charger(request)
     return await _policy(request, [])
 
 
-@OFFLINE_ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
+@ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
 async def change_policy(request: TypedRequest[ChangeQuery, PolicyBody]) -> OfflinePolicy:
     """Change who can charge without us: send the keys that are given, and read them back."""
     charger, wanted = await known_charger(request), request.body.values()
@@ -660,7 +658,7 @@ async def _has(request: Request) -> Mapping[str, Has]:
 # The local lists as they are kept at the chargers
 
 
-@both(OFFLINE_ENDPOINTS, "local-lists/status", "how the local list is kept")
+@both(ENDPOINTS, "local-lists/status", "how the local list is kept")
 async def list_statuses(request: TypedRequest[Whose, None]) -> ListPage[LocalListStatus]:
     return whole(await _statuses(request, await whose(request)))
 
@@ -679,7 +677,7 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
     return await request.read(read)
 
 
-@OFFLINE_ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
+@ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
 async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
     query, charger = request.query, await known_charger(request)
@@ -691,7 +689,7 @@ async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutT
     return ListPage(shown, query.page, query.limit, total=len(tags))
 
 
-@OFFLINE_ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
+@ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
 async def resume_upkeep(request: Request) -> LocalListStatus:
     """Keep the local list of a charger again after one was sent by hand, or try again at once."""
     charger = await known_charger(request)
