@@ -43,18 +43,15 @@ from levity_trio.web.api.money import billing, meters, statements, tariffs, wall
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import (
     administration,
-    backends,
-    events,
     history,
     imports,
     logs,
     messages,
-    mqtt,
     now,
     own_settings,
+    receivers,
     search,
     system,
-    webhooks,
 )
 from levity_trio.web.api.transactions import review, transactions
 from levity_trio.web.drivers_address import drivers_address
@@ -81,7 +78,7 @@ DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
     *(administration, tags, chargers, security, transactions, review),
-    *(operations, logs, events, webhooks, backends, mqtt, configuration),
+    *(operations, logs, receivers, configuration),
     *(imports, accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),
