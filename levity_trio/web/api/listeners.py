@@ -41,18 +41,7 @@ from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import billing, meters, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
-from levity_trio.web.api.site import (
-    administration,
-    history,
-    imports,
-    logs,
-    messages,
-    now,
-    own_settings,
-    receivers,
-    search,
-    system,
-)
+from levity_trio.web.api.site import history, messages, now, own_settings, receivers, search, system
 from levity_trio.web.api.transactions import review, transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
@@ -77,9 +66,9 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(administration, tags, chargers, security, transactions, review),
-    *(operations, logs, receivers, configuration),
-    *(imports, accounts, limits, households, replacing, tariffs, billing, statements),
+    *(tags, chargers, security, transactions, review),
+    *(operations, receivers, configuration),
+    *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, meters, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),
 )

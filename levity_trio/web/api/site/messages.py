@@ -48,7 +48,7 @@ from levity_trio.web.api.engine.lists import Limit, OfAccount
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.billing import CLOSING, month_of
 from levity_trio.web.api.people.accounts import Id, Language, MailAddress, find_account
-from levity_trio.web.api.site.administration import BelowQuery
+from levity_trio.web.api.site.system import BelowQuery
 
 ENDPOINTS: Final = Endpoints("messages")
 MESSAGES, RECIPIENTS = "/api/admin/messages", "/api/admin/recipients"

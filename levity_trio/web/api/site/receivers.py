@@ -63,7 +63,7 @@ from levity_trio.web.api.engine.lists import (
 from levity_trio.web.api.engine.problems import busy, conflict, invalid, not_found, refusal
 from levity_trio.web.api.engine.serving import EventStream, charger_called, is_admitted
 from levity_trio.web.api.people.tags import IdTag
-from levity_trio.web.api.site.administration import BelowQuery, Name
+from levity_trio.web.api.site.system import BelowQuery, Name
 from levity_trio.web.feed import READING, EventFrame
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.request import (
