@@ -42,7 +42,7 @@ from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import billing, meters, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import history, messages, now, own_settings, receivers, search, system
-from levity_trio.web.api.transactions import review, transactions
+from levity_trio.web.api.transactions import transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
 from levity_trio.web.http.server import HttpLimits, open_http
