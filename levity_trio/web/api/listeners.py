@@ -39,7 +39,7 @@ from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBod
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
-from levity_trio.web.api.money import billing, meters, statements, tariffs, wallets
+from levity_trio.web.api.money import billing, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import history, messages, now, own_settings, receivers, search, system
 from levity_trio.web.api.transactions import transactions
@@ -69,7 +69,7 @@ ROOMS: Final = (
     *(tags, chargers, security, transactions, review),
     *(operations, receivers, configuration),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
-    *(car_sheets, meters, wallets, feeder),
+    *(car_sheets, wallets, feeder),
     *(users, driving, mine, reports, messages, own_settings),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
