@@ -66,7 +66,7 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(tags, chargers, security, transactions, review),
+    *(tags, chargers, security, transactions),
     *(operations, receivers, configuration),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, wallets, feeder),

@@ -31,7 +31,7 @@ def endpoint(method: str, path: str = "") -> Endpoint:
     (found,) = [
         one
         for one in receivers.ENDPOINTS
-        if (one.method, one.path) == (method, f"{backends.BACKENDS}{path}")
+        if (one.method, one.path) == (method, f"{receivers.BACKENDS}{path}")
     ]
     return found
 

@@ -34,7 +34,7 @@ from levity_trio.store.reads.site.events import (
     webhooks,
 )
 from levity_trio.store.writes.site import backends as backend_writes
-from levity_trio.store.writes.site import mqtt as mqtt
+from levity_trio.store.writes.site import mqtt
 from levity_trio.store.writes.site import webhooks as webhook_writes
 from levity_trio.store.writes.site.backends import BackendData, OnlyChecked
 from levity_trio.store.writes.site.webhooks import NewWebhook
@@ -304,7 +304,7 @@ async def _get(request: Request) -> MqttState:
     return connection
 
 
-@MQTT_ENDPOINTS.post(f"{PATH}/replay", Role.ADMIN, "conflict")
+@MQTT_ENDPOINTS.post(f"{MQTT}/replay", Role.ADMIN, "conflict")
 async def _replay(request: TypedRequest[None, ReplayBody]) -> Replay:
     """Send the facts since a time again, for example those that a broker lost when it was killed"""
     since = local_moment(request.body.since, "since", request.zone)

@@ -431,7 +431,9 @@ def _declare(kind: str) -> None:
         f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
     )
 
-    @IMPORT_ENDPOINTS.post(f"{PATH}/{kind}", Role.ADMIN, summary=summary, body=StreamedBody(LINES))
+    @IMPORT_ENDPOINTS.post(
+        f"{IMPORTED}/{kind}", Role.ADMIN, summary=summary, body=StreamedBody(LINES)
+    )
     async def import_rows(request: Upload) -> ImportReport:
         """Import the parts of a body, one line each. What came before a faulty line stays: it may
         be imported again."""
