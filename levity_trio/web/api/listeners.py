@@ -41,7 +41,7 @@ from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import billing, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
-from levity_trio.web.api.site import history, messages, now, own_settings, receivers, search, system
+from levity_trio.web.api.site import history, messages, now, receivers, search, system
 from levity_trio.web.api.transactions import transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
@@ -70,7 +70,7 @@ ROOMS: Final = (
     *(operations, receivers, configuration),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(car_sheets, wallets, feeder),
-    *(users, driving, mine, reports, messages, own_settings),
+    *(users, driving, mine, reports, messages),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
     endpoint for room in ROOMS for endpoint in room.ENDPOINTS
