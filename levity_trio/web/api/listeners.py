@@ -34,7 +34,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
 from levity_trio.web.api.chargers import chargers, configuration, operations, security
-from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
+from levity_trio.web.api.drivers import driving, mine
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
@@ -69,8 +69,8 @@ ROOMS: Final = (
     *(tags, chargers, security, transactions),
     *(operations, receivers, configuration),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
-    *(car_sheets, wallets, feeder),
-    *(users, driving, mine, reports, messages),
+    *(mine, wallets, feeder),
+    *(users, driving, messages),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
     endpoint for room in ROOMS for endpoint in room.ENDPOINTS

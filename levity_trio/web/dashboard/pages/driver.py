@@ -55,15 +55,16 @@ from levity_trio.web.api.drivers.driving import (
 )
 from levity_trio.web.api.drivers.mine import (
     DriversLimit,
+    DriversReport,
     DriversTag,
     OwnQuery,
     read_limits,
     read_money,
+    read_own,
     read_statements,
     read_vehicles,
     shown_tag,
 )
-from levity_trio.web.api.drivers.reports import DriversReport, read_own
 from levity_trio.web.api.engine.endpoints import Role, asked, rule_of, whole_number
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
