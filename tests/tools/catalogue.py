@@ -62,7 +62,8 @@ NOT_ON_PAGES: Final = (
     "store/reads/transactions/bill",
     "store/reads/levity",
     "store/writes/site/imports.py",
-    "web/api/site/system.py",
+    "web/api/site/imports.py",
+    "web/api/site/logs.py",
     "web/api/engine/openapi.py",
 )
 """Modules below those whose texts only the command line, the API and their documentation show: they

@@ -41,7 +41,16 @@ from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import billing, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
-from levity_trio.web.api.site import history, messages, now, receivers, search, system
+from levity_trio.web.api.site import (
+    history,
+    imports,
+    logs,
+    messages,
+    now,
+    receivers,
+    search,
+    system,
+)
 from levity_trio.web.api.transactions import transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
@@ -67,7 +76,7 @@ DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
     *(tags, chargers, security, transactions),
-    *(operations, receivers, configuration),
+    *(operations, logs, receivers, configuration, imports),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
     *(mine, wallets, feeder),
     *(users, driving, messages),

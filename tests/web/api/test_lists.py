@@ -17,7 +17,7 @@ from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.web.api.chargers import chargers, configuration, operations
 from levity_trio.web.api.engine.endpoints import Endpoint, Role, read_query
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.site import system
+from levity_trio.web.api.site import logs
 from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station
 from tests.web.api.conftest import Site
@@ -31,7 +31,7 @@ EVERY: list[Endpoint] = [
     ),
     *configuration.ENDPOINTS,
     *chargers.ENDPOINTS,
-    *system.ENDPOINTS,
+    *logs.ENDPOINTS,
     *(one for one in operations.ENDPOINTS if one.method == "GET"),
 ]
 CHARGER = "/api/admin/chargers/{id}"

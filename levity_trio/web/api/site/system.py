@@ -4,12 +4,9 @@ from."""
 from __future__ import annotations
 
 import platform
-import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 import trio
@@ -20,16 +17,11 @@ from levity_trio.config.settings import InForce
 from levity_trio.plugins.base import PluginState
 from levity_trio.records import copied, record, whole_text
 from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.levity.rows import KINDS, ImportedRows
 from levity_trio.store.reads.now.present import SQLITE_VERSION
-from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage
 from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.reads.site.database import StoredData, stored_data
-from levity_trio.store.reads.site.logged import FrameFilters, LogEntry, frames
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import NewToken
-from levity_trio.store.writes.site.imports import ImpossibleRow, take
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
@@ -37,13 +29,10 @@ from levity_trio.web.api.engine.endpoints import (
     Endpoints,
     Request,
     Role,
-    Server,
-    StreamedBody,
     TypedRequest,
-    Upload,
 )
-from levity_trio.web.api.engine.lists import Before, Limit, OfCharger, Since, ago, moment, page
-from levity_trio.web.api.engine.problems import conflict, invalid, not_found, of_upload, refusal
+from levity_trio.web.api.engine.lists import Limit
+from levity_trio.web.api.engine.problems import conflict, not_found, refusal
 from levity_trio.web.logins.browsers import make, written
 from levity_trio.wire.secrets import masked_url
 
@@ -189,7 +178,7 @@ def _shown_setting(setting: InForce) -> SettingRow:
 
 # Draining a server before it is stopped
 
-DRAIN: Final = "/api/admin/drain"
+PATH: Final = "/api/admin/drain"
 ALONE: Final = Told(
     "no other server can take the chargers of a file; stop this one instead: they connect when it "
     "is back"
@@ -210,14 +199,14 @@ class DrainState:
     chargers: int
 
 
-@ENDPOINTS.get(DRAIN, Role.ADMIN)
+@ENDPOINTS.get(PATH, Role.ADMIN)
 async def _get(request: Request) -> DrainState:
     """Show whether the server is being drained, and how many chargers are still connected to it."""
     chargers = request.api.chargers
     return DrainState(is_draining=chargers.draining.is_asked, chargers=len(chargers.links()))
 
 
-@ENDPOINTS.post(DRAIN, Role.ADMIN, "conflict")
+@ENDPOINTS.post(PATH, Role.ADMIN, "conflict")
 async def _drain(request: TypedRequest[None, DrainBody]) -> DrainState:
     """Drain the server before its stop: its chargers are told to connect again, and no new ones
     admitted."""
@@ -314,138 +303,3 @@ async def _list_actions(request: TypedRequest[BelowQuery, None]) -> list[ActionR
     """List the changes that were asked for and the refused attempts, the newest first"""
     query = request.query
     return await request.read(actions, before=query.before, limit=query.limit)
-
-
-LOG_ENDPOINTS: Final = Endpoints("logs", ENDPOINTS)
-
-FILTERED_DAYS: Final = 1
-"""How far back a filter looks without `from`: the log has no index but the time."""
-
-
-class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
-    charger: OfCharger = None
-    action: str | None = None
-    direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
-    message_id: (
-        Annotated[str, Meta(description="A charger's own with its quotes, as in its frame.")] | None
-    ) = None
-    text: (
-        Annotated[str, Meta(max_length=200, description="Only frames that contain it.")] | None
-    ) = None
-    since: Since = None
-    before: Before = None
-    limit: Limit = DEFAULT_ROWS
-    cursor: str | None = None
-
-
-@LOG_ENDPOINTS.get("/api/logs", Role.OPERATOR)
-async def list_frames(request: TypedRequest[LogsQuery, None]) -> ListPage[LogEntry]:
-    """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
-    may be empty without being the last: go on while there is a next_cursor.
-    """
-    return await page(request, read_frames, server=request.api, query=request.query)
-
-
-def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogEntry]:
-    """Return a page of frames. Raises NoPage, Problem."""
-    wanted = query.charger, query.action, query.direction, query.message_id, query.text
-    since = moment(query.since, "from")
-    if since is None and any(wanted):
-        since = ago(server, FILTERED_DAYS)
-    filters = FrameFilters(*wanted, since, moment(query.before, "to"))
-    return frames(db, filters, query.limit, query.cursor)
-
-
-IMPORT_ENDPOINTS: Final = Endpoints("imports", ENDPOINTS)
-IMPORTED: Final = "/api/admin/imports/levity"
-LINES: Final = "application/x-ndjson"
-LONGEST_LINE: Final = 8 * 1024 * 1024
-MOST_ROWS: Final = 1000
-REST: Final = 0.25
-"""The chargers have, after each part, this share of the time that it took. Their writes wait for
-one part at most."""
-TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-TIMES: Final = (
-    "timestamp",
-    "start_time",
-    "stop_time",
-    "received_at",
-    "stop_received_at",
-    "resolved_at",
-    "last_reading_at",
-)
-
-
-class ImportReport(msgspec.Struct):
-    """What became of the rows: how many were added, were changed there since, or were known. `ids`
-    are the ids here of imported transactions, in the order of their rows."""
-
-    added: int = 0
-    changed: int = 0
-    known: int = 0
-    ids: list[int] = msgspec.field(default_factory=list[int])
-
-    def add(self, part: ImportedRows) -> None:
-        """Add what became of a part."""
-        self.added += part.added
-        self.changed += part.changed
-        self.known += part.known
-        self.ids += part.ids
-
-
-async def _lines(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield the lines of a body as they arrive. Raises Problem for one that is too long."""
-    rest = b""
-    async for part in body:
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            yield line
-        if len(rest) > LONGEST_LINE:
-            raise invalid("body", f"a line has more than {LONGEST_LINE} bytes; divide it")
-    yield rest
-
-
-async def _import(request: Request, kind: str, line: bytes) -> ImportedRows:
-    if not line.strip():
-        return ImportedRows(0, 0, 0)
-    row_type = KINDS[kind]
-    try:
-        rows: list[Any] = msgspec.json.decode(line, type=list[row_type])  # type: ignore[valid-type]  # of this kind
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise invalid("body", f"each line is a list of rows of {kind}: {error}") from None
-    if len(rows) > MOST_ROWS:
-        raise invalid("body", f"a line has {len(rows)} rows; give at most {MOST_ROWS}")
-    for name in TIMES:
-        if name in row_type._fields:
-            times = (getattr(row, name) for row in rows)
-            if not all(time is None or TIME.fullmatch(time) for time in times):
-                raise invalid(name, "give a time such as 2026-03-01T12:00:00.000Z")
-    try:
-        return await request.commit(take, kind, rows, request.api.stamp())
-    except ImpossibleRow as error:
-        raise invalid("body", f"a row cannot be stored: {error}") from None
-
-
-def _declare(kind: str) -> None:
-    summary = (
-        f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
-    )
-
-    @IMPORT_ENDPOINTS.post(
-        f"{IMPORTED}/{kind}", Role.ADMIN, summary=summary, body=StreamedBody(LINES)
-    )
-    async def import_rows(request: Upload) -> ImportReport:
-        """Import the parts of a body, one line each. What came before a faulty line stays: it may
-        be imported again."""
-        report = ImportReport()
-        async with request.api.places.wait(), aclosing(_lines(request.body)) as lines:
-            with of_upload():
-                async for line in lines:
-                    began = trio.current_time()
-                    report.add(await _import(request, kind, line))
-                    await trio.sleep(REST * (trio.current_time() - began))
-        return report
-
-
-for _kind in KINDS:
-    _declare(_kind)

@@ -30,7 +30,7 @@ from levity_trio.web.api.engine.endpoints import Role, asked
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.limits import SPACES
 from levity_trio.web.api.site.history import HistoryQuery, read_history
-from levity_trio.web.api.site.system import LogsQuery, read_frames
+from levity_trio.web.api.site.logs import LogsQuery, read_frames
 from levity_trio.web.dashboard.operations import groups_for, page_of
 from levity_trio.web.dashboard.page import (
     Changed,

@@ -40,7 +40,7 @@ from levity_trio.store.reads.transactions.transactions import events_of, of_tran
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role, asked, rule_of
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.site.system import LogsQuery, read_frames
+from levity_trio.web.api.site.logs import LogsQuery, read_frames
 from levity_trio.web.api.transactions.transactions import (
     FilterQuery,
     TransactionExplanation,
