@@ -6,17 +6,15 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.operations import judges, transfers
-from levity_trio.operations.declarations.common import (
+from levity_trio.operations.declarations.profiles import (
+    CONNECTOR,
     LOCATION,
     REQUEST_ID,
     RETRIES,
     RETRY_INTERVAL,
-    time,
-)
-from levity_trio.operations.declarations.firmware import location_warnings
-from levity_trio.operations.declarations.trigger import (
-    CONNECTOR,
+    location_warnings,
     requested_message,
+    time,
     trigger_warnings,
 )
 from levity_trio.operations.operation import (
