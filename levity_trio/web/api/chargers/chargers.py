@@ -51,8 +51,8 @@ from levity_trio.store.reads.chargers.plans import (
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.transactions import meter_keys as keys_of_meters
-from levity_trio.store.reads.transactions.meter_keys import KnownMeterKey
+from levity_trio.store.reads.transactions import explain as keys_of_meters
+from levity_trio.store.reads.transactions.explain import KnownMeterKey
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
 from levity_trio.store.reads.transactions.use import ChargerUse, use_of
 from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse

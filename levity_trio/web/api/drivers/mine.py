@@ -25,7 +25,7 @@ from levity_trio.documents.paper import CarPaper, DocumentForm, file_name
 from levity_trio.documents.statement_sheet import LONGEST_REFERENCE, payment_code, transfer_code
 from levity_trio.documents.template import tidy
 from levity_trio.locale import SOURCE, _, of_reader
-from levity_trio.notify.statements import as_paper
+from levity_trio.notify.delivery import as_paper
 from levity_trio.records import Personal, copied, record
 from levity_trio.store.billing.drafting import currency_of
 from levity_trio.store.billing.statements import supplement

@@ -16,7 +16,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
 from levity_trio.locale import of_reader
-from levity_trio.notify.statements import sheet_text
+from levity_trio.notify.delivery import sheet_text
 from levity_trio.nouns import Name
 from levity_trio.records import WORDS, copied, in_order, record
 from levity_trio.store.billing.drafting import Terms

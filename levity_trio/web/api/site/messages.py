@@ -22,13 +22,11 @@ from levity_trio.config import SETTINGS, ServerConfig
 from levity_trio.config.settings import Unusable, sender_parts
 from levity_trio.config.sources import WAYS
 from levity_trio.locale import N_, _, speaking
-from levity_trio.notify.delivery import new_topic
+from levity_trio.notify.delivery import MailingOrder, new_topic, ping
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
-from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
-from levity_trio.notify.statements import MailingOrder
 from levity_trio.nouns import Recipient
 from levity_trio.outgoing.request import Unanswered
 from levity_trio.records import Personal, copied, names_of, record, whole_text

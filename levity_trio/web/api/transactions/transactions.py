@@ -38,8 +38,12 @@ from levity_trio.store.reads.transactions.billed import (
     sums_of,
 )
 from levity_trio.store.reads.transactions.curve import Curve, curve
-from levity_trio.store.reads.transactions.explain import ExplainedTransaction, explain
-from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.explain import (
+    ExplainedTransaction,
+    explain,
+    file_of,
+    lines,
+)
 from levity_trio.store.reads.transactions.review_groups import (
     MOST_SHOWN,
     GroupedTransaction,
@@ -55,7 +59,6 @@ from levity_trio.store.reads.transactions.review_queue import (
     message,
     to_review,
 )
-from levity_trio.store.reads.transactions.signed import file_of
 from levity_trio.store.reads.transactions.transactions import (
     Reading,
     Transaction,
