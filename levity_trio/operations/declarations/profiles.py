@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from levity_trio.operations import judges, transfers
+from levity_trio.operations import judges
 from levity_trio.operations.operation import (
     Allotted,
     Choice,
@@ -591,7 +591,7 @@ GET_DIAGNOSTICS: Final = Operation(
         )
     ),
     warner=_warnings,
-    outcome=transfers.DIAGNOSTICS,
+    outcome=judges.DIAGNOSTICS,
     stored="the statuses, the file if it is sent to us",
 )
 UPDATE_FIRMWARE: Final = Operation(
@@ -625,7 +625,7 @@ UPDATE_FIRMWARE: Final = Operation(
     ),
     needs_force_under_transaction=True,
     warner=_warnings,
-    outcome=transfers.FIRMWARE,
+    outcome=judges.FIRMWARE,
     stored="the statuses, the firmware of each boot",
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.operations import judges, transfers
+from levity_trio.operations import judges
 from levity_trio.operations.declarations.profiles import (
     CONNECTOR,
     LOCATION,
@@ -151,7 +151,7 @@ GET_LOG: Final = Operation(
     warner=lambda payload, situation: location_warnings(
         payload["log"]["remoteLocation"], situation
     ),
-    outcome=transfers.LOG,
+    outcome=judges.LOG,
     stored="the statuses, the file if it is sent to us",
 )
 SIGNED_UPDATE_FIRMWARE: Final = Operation(
@@ -171,7 +171,7 @@ SIGNED_UPDATE_FIRMWARE: Final = Operation(
     ),
     needs_force_under_transaction=True,
     warner=lambda payload, situation: location_warnings(payload["firmware"]["location"], situation),
-    outcome=transfers.FIRMWARE,
+    outcome=judges.FIRMWARE,
     stored="the statuses, the firmware of each boot",
 )
 INSTALL_CERTIFICATE: Final = Operation(

@@ -34,6 +34,7 @@ from levity_trio.operations import (
     find,
     spelt,
 )
+from levity_trio.operations.judges import FIRMWARE_AT, wanted_at
 from levity_trio.operations.operation import (
     Allotted,
     Payload,
@@ -43,7 +44,6 @@ from levity_trio.operations.operation import (
     role_for,
     transactions_in_the_way,
 )
-from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
 from levity_trio.records import record, whole_text
 from levity_trio.store.beside.file_folder import DiskRefuses, Written
 from levity_trio.store.engine.database import Database
