@@ -20,10 +20,17 @@ from levity_trio.access import offline
 from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.answers import status_of
-from levity_trio.operations.configuration import is_standard, unknown_in, values_in
+from levity_trio.operations.configuration import (
+    USUAL_PART,
+    ComparedKey,
+    Has,
+    KeysReading,
+    KeyStanding,
+    is_standard,
+    unknown_in,
+    values_in,
+)
 from levity_trio.operations.operation import role_for
-from levity_trio.operations.reading import USUAL_PART, KeysReading
-from levity_trio.operations.templates import ComparedKey, Has, KeyStanding
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import configuration
 from levity_trio.store.reads.chargers import configuration as stored
