@@ -55,8 +55,7 @@ from levity_trio.store.reads.people.driving import (
     vehicles_of,
 )
 from levity_trio.store.reads.people.driving import tags_of as own_tags
-from levity_trio.store.reads.transactions.curve import Curve
-from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.store.reads.transactions.transactions import Curve, TransactionFilters
 from levity_trio.store.writes.money import car_prices
 from levity_trio.store.writes.people import own_names
 from levity_trio.store.writes.people import reports as writes

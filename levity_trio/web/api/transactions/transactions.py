@@ -37,7 +37,6 @@ from levity_trio.store.reads.transactions.billed import (
     billed_transactions,
     sums_of,
 )
-from levity_trio.store.reads.transactions.curve import Curve, curve
 from levity_trio.store.reads.transactions.explain import (
     ExplainedTransaction,
     explain,
@@ -60,11 +59,13 @@ from levity_trio.store.reads.transactions.review_queue import (
     to_review,
 )
 from levity_trio.store.reads.transactions.transactions import (
+    Curve,
     Reading,
     Transaction,
     TransactionEvent,
     TransactionFilters,
     anonymous_event,
+    curve,
     events_of,
 )
 from levity_trio.store.writes.origin import StopWithData
