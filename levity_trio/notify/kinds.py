@@ -294,7 +294,7 @@ def _cause_of(condition: Condition, known: Sequence[MessageCause], now: datetime
         latest = max(span.since for span in cause.parts.values())
         is_together = abs(condition.since - latest) <= cause.kind.how.together
         if joined is None and cause.subject == condition.subject and is_together:
-            joined = number
+            joined = position
     return joined
 
 
