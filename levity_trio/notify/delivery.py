@@ -7,6 +7,20 @@ longer; what waited for days is given up. What makes one message impossible ends
 is told at its recipient; it keeps no other from leaving.
 
 What tells people is opened here: the looks at what there is to tell, and the lanes.
+
+Looks at what there is to tell, after facts and as time passes, at the server that has the duties
+of the site.
+
+What a look makes and how far it has come are one write: nothing is lost at kill -9, and nothing is
+made twice.
+
+Statements by mail: those of a closed month, to the households that have an address.
+
+Tells a service outside every minute that this server is healthy, so that somebody notices when
+it is not.
+
+Healthy means that a write was committed just now and the event loop answers. Otherwise nothing is
+requested, and the service raises its alarm.
 """
 
 from __future__ import annotations

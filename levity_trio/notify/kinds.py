@@ -1,4 +1,19 @@
-"""What people can choose to be told, and how each kind of it is told."""
+"""What people can choose to be told, and how each kind of it is told.
+
+What there is to tell, and what begins and ends: pure decisions over what lasts now and what
+lasted at the last look.
+
+A condition lasts or it does not, as the page Now shows it. Those that began together are parts of
+one cause: one dead switch is one message, not twenty. A cause is told once it has settled, because
+most faults are gone in a minute. It is over when nothing of it has lasted for a while, so that a
+loose contact does not tell the same all night.
+
+The texts of messages, in the language of the block: one sentence that says what, where and since
+when.
+
+A text to a driver has neither a name nor a place, because a stranger may read it over a shoulder;
+only a reminder greets by name. One to an owner has the names of households only if he wants that.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,12 @@
 """The configuration of a charger: its standard keys, what an answer to GetConfiguration says, and
-equal values."""
+equal values.
+
+How to read the whole configuration of a charger.
+
+Asked for all keys, real chargers answer with some of them only, with none, or not at all. They are
+then asked for the keys that they may have, some at a time, and for fewer at a time where that fails
+(§5.8, §9.1).
+"""
 
 from __future__ import annotations
 

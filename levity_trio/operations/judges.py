@@ -1,5 +1,9 @@
 """The rules by which outcomes are followed, one for each kind of operation: what a charger does
-afterwards shows whether it obeyed, not its answer."""
+afterwards shows whether it obeyed, not its answer.
+
+The rules by which transfers of files are followed: firmware, diagnostics, logs (§4.4, §4.5, A
+L01, N01).
+"""
 
 from __future__ import annotations
 

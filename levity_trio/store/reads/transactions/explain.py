@@ -6,6 +6,11 @@ stored figure may be older.
 
 What happened around a transaction, in order of receipt: its events, statuses, boots, links,
 commands, reviews, and when load management gave its car too little.
+
+What the signed values of transactions prove: the values and keys that are stored, the check of
+them, and what it found.
+
+The public keys of the meters of a charger: those that were entered, and those that it tells.
 """
 
 from __future__ import annotations

@@ -1,5 +1,12 @@
 """Transactions for people: lists by any filters, one transaction, its events, and its readings as
-sent."""
+sent.
+
+The power and the register of a transaction over its time, with few points, however many readings
+it has.
+
+Its time is divided into equal stretches. Of each, the lowest and the highest power and the last
+register are read, so that no peak is lost and 100,000 readings make a short answer.
+"""
 
 from __future__ import annotations
 

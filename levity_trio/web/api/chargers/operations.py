@@ -4,6 +4,11 @@ and the older route.
 An operation that was sent answers 200 with its command, whatever the charger said: a refusal, an
 error and silence are states of it. With `errors=http` (the default on the routes that other systems
 had before) they become 502 and 504.
+
+Files: what chargers sent, and the firmware that they fetch.
+
+Diagnostics and logs may hold secrets of a charger, so only operators, who can ask for them, may
+read them.
 """
 
 from __future__ import annotations

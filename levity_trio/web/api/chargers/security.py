@@ -1,4 +1,8 @@
-"""Who may connect as a charger: the required security profile, passwords, and readmission."""
+"""Who may connect as a charger: the required security profile, passwords, and readmission.
+
+Certificates: the authority, those of chargers and their requests; and the way of a charger to a
+security profile.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,15 @@
 """What belongs to a driver's household: its tags, its sessions, its statements. Others' do not
-exist here."""
+exist here.
+
+Company cars: what a household tells the employer who pays for its electricity. Drivers do it for
+their own household, and operators for any.
+
+What drivers report: a lost card, which is blocked at once, and one sentence about what is wrong;
+and the answers.
+
+What is written is personal: it is not recorded in the audit, and goes with what is personal of the
+household.
+"""
 
 from __future__ import annotations
 

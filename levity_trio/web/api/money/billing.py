@@ -1,4 +1,8 @@
-"""The months of billing: since when, what one would be, its closing, and how far each is."""
+"""The months of billing: since when, what one would be, its closing, and how far each is.
+
+The meters of the house, their readings by hand or as CSV, and what they say about the energy of
+a month.
+"""
 
 from __future__ import annotations
 

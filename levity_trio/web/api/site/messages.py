@@ -2,6 +2,11 @@
 
 A topic of push is shown once, in the answer to the request that makes it. Who loses it makes a new
 one.
+
+Mail, push, sign of life and the nightly backup, as they are set in the browser.
+
+What a flag, a variable or the file of settings gives is only changed there. Passwords go in and
+never come out; `/api/system` shows what is in force.
 """
 
 from __future__ import annotations

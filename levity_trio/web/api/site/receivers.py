@@ -1,5 +1,6 @@
-"""The stream of events: every fact as it is committed, and readings as they arrive (server-sent
-events)."""
+"""Who outside gets what happens here: streams of events (every fact as it is committed, and
+readings as they arrive), webhooks, signed, the broker of MQTT, and other backends with a copy of
+what chargers tell."""
 
 from __future__ import annotations
 

@@ -1,5 +1,22 @@
 """Transactions: lists by any filters, one, its readings, its curve, its events, and all that is
-known of it."""
+known of it.
+
+What waits for a person, in one queue, and the decisions about it.
+
+Each decision is kept with the caller's name and the reason. One that was made before is answered as
+done; one about a transaction that has changed since it was shown is refused, if the request names
+the newest `event` that the caller saw.
+
+Reviews of one charger with one cause are decided together. The request says of each transaction
+what was shown: its newest event and the figure that it would get. One that has changed since is
+left out, and the answer says so.
+
+Reviews of one charger with one cause, decided together, and whether a person is asked about the
+next ones.
+
+The request of a decision says of each transaction what was shown: its newest event and the figure
+that it would get. One that has changed since is left out, and the answer says so.
+"""
 
 from __future__ import annotations
 
