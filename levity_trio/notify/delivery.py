@@ -7,6 +7,20 @@ longer; what waited for days is given up. What makes one message impossible ends
 is told at its recipient; it keeps no other from leaving.
 
 What tells people is opened here: the looks at what there is to tell, and the lanes.
+
+Looks at what there is to tell, after facts and as time passes, at the server that has the duties
+of the site.
+
+What a look makes and how far it has come are one write: nothing is lost at kill -9, and nothing is
+made twice.
+
+Statements by mail: those of a closed month, to the households that have an address.
+
+Tells a service outside every minute that this server is healthy, so that somebody notices when
+it is not.
+
+Healthy means that a write was committed just now and the event loop answers. Otherwise nothing is
+requested, and the service raises its alarm.
 """
 
 from __future__ import annotations
@@ -17,45 +31,71 @@ from datetime import datetime, timedelta
 from email.errors import MessageError
 from functools import partial
 from math import inf
+from pathlib import Path
 from secrets import token_hex
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import trio
 
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
-from levity_trio.documents import DocumentProblem
-from levity_trio.events import Event, MessageTried
+from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.paper import DocumentForm, Paper, name_of
+from levity_trio.documents.sheet import kept
+from levity_trio.events import (
+    AvailabilityDiffers,
+    ChargerConnected,
+    ChargerDisconnected,
+    Event,
+    MessageTried,
+    StatusChanged,
+)
 from levity_trio.log.output import get_logger
 from levity_trio.notify.kinds import KINDS, MessageKind
 from levity_trio.notify.letter import Attachment, Letter, Notice, Unsent
-from levity_trio.notify.overdue import ReminderOrder, is_paid
-from levity_trio.notify.rounds import MAIL, PUSH, SUPPLEMENT, Ways
-from levity_trio.notify.sending import push, send_mail
-from levity_trio.notify.statements import (
-    Mailed,
-    MailingOrder,
-    attached,
-    mail_reminder,
-    mail_statements,
+from levity_trio.notify.overdue import NotReminded, ReminderOrder, is_paid, overdue
+from levity_trio.notify.reading import MOST_FACTS, TOLD, ClosedOne, find, recipients_of
+from levity_trio.notify.rounds import (
+    MAIL,
+    PUSH,
+    SUPPLEMENT,
+    Ways,
+    messages_of,
+    reminder_mail,
+    statement_mail,
 )
-from levity_trio.notify.telling import Looks, Telling
+from levity_trio.notify.sending import push, send_mail
+from levity_trio.outgoing.request import Unanswered, get, leading_to
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
+from levity_trio.store.billing.rows import Names, names_text
+from levity_trio.store.billing.settling import local_day
+from levity_trio.store.billing.statements import Printed, closed, party_digest, supplement
+from levity_trio.store.engine.database import Database, UnitOfWork, marks, parts, rows_of
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer, persist, surviving
+from levity_trio.store.reads.money.months import additions
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.people.messages import DueMessages, due
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.writes.money.closing import Supplement
 from levity_trio.store.writes.people import messages, recipients
 from levity_trio.store.writes.people import messages as writes
-from levity_trio.store.writes.people.messages import ClaimedMessage, DeliveryFailure
-from levity_trio.told import Told
-from levity_trio.wire.times import shifted_stamp, stamp
+from levity_trio.store.writes.people.messages import (
+    ClaimedMessage,
+    DeliveryFailure,
+    NewMessage,
+    Round,
+    add,
+    store_round,
+)
+from levity_trio.store.writes.people.recipients import stand_for_households
+from levity_trio.told import Told, joined
+from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 TOPIC_BYTES: Final = 16
 log = get_logger("system")
@@ -507,3 +547,299 @@ class Lane:
 def _pause_after(failing: timedelta) -> timedelta:
     """Return how long to wait before the next try: as long as it has failed, within limits."""
     return min(max(failing, SHORTEST_PAUSE), LONGEST_PAUSE)
+
+
+_CLOSED: Final = """
+    SELECT id, number, account_id, month, digest, language
+    FROM statement
+    WHERE month = ?
+        AND number IS NOT NULL
+        AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2)
+    ORDER BY number
+"""
+_SUPPLEMENTS: Final = """
+    SELECT max(statement.id), max(number), supplement.account_id, supplement.month,
+        supplement.digest, max(language), made_at
+    FROM supplement
+    JOIN statement ON statement.account_id = supplement.account_id
+        AND statement.month = supplement.month AND number IS NOT NULL
+    WHERE supplement.month = ? AND sheet IS NOT NULL
+        AND (CAST(?2 AS INTEGER) IS NULL OR supplement.account_id = ?2)
+    GROUP BY supplement.id
+    ORDER BY supplement.id
+"""
+_EARLIER: Final = """
+    SELECT
+        count(*),
+        count(CASE WHEN sent_at IS NULL AND given_up_at IS NULL THEN 1 END),
+        count(sent_at)
+    FROM message
+    WHERE statement_id = ? AND recipient_id = ? AND kind = 'statement' AND part = ?
+        AND created_at >= ?
+"""
+
+
+class Mailed(NamedTuple):
+    """What was handed in to be mailed: how many mails; how many wait already or were sent; and the
+    accounts of statements that have no address."""
+
+    mails: int
+    earlier: int
+    without_address: Sequence[int]
+
+
+@record(kw_only=False)
+class MailingOrder:
+    """The statements that are mailed: of a month, or of one account in it. What was sent is only
+    sent `again` if that is wanted."""
+
+    month: str
+    by: str
+    account: int | None = None
+    again: bool = False
+
+
+async def mail_statements(
+    reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: MailingOrder
+) -> Mailed:
+    """Hand in the statements of a closed month, and what was added to them, to be mailed. The same
+    twice in a row makes no second mail."""
+    at = stamp(clock())
+    await writer.run(stand_for_households, at, order.by)
+    plan = partial(_planned, order=order, ways=ways, at=at)
+    mails, earlier, without_address = await reader.run(plan)
+
+    def store(db: UnitOfWork) -> int:
+        return sum(add(db, mail, at) for mail in mails)
+
+    # Another server may have made the same mails meanwhile.
+    made = await writer.run(store)
+    return Mailed(made, earlier + len(mails) - made, without_address)
+
+
+def _planned(
+    db: Database, order: MailingOrder, ways: Ways, at: str
+) -> tuple[list[NewMessage], int, list[int]]:
+    """Return the mails to be made, how many there were before, and the accounts without an
+    address."""
+    drivers = [
+        person for person in recipients_of(db) if person.is_driver and person.mail is not None
+    ]
+    mails: list[NewMessage] = []
+    without_address: list[int] = []
+    earlier = 0
+    of_month = (order.month, order.account)
+    papers = [(ClosedOne(*row), "statement", "") for row in db.execute(_CLOSED, of_month)]
+    for *row, made_at in db.execute(_SUPPLEMENTS, of_month):
+        papers.append((ClosedOne(*row), SUPPLEMENT, made_at))
+    for statement, part, since in papers:
+        all_of_it = [person for person in drivers if person.account == statement.account]
+        chosen = [person for person in all_of_it if not person.is_household]
+        recipients = chosen or all_of_it
+        if not recipients and part != SUPPLEMENT:
+            without_address.append(statement.account)
+        for recipient in recipients:
+            known = (statement.id, recipient.id, part, since)
+            copies, waiting, sent = db.execute(_EARLIER, known).fetchone()
+            if waiting or (sent and not order.again):
+                earlier += 1
+                continue
+            mails.append(statement_mail(recipient, statement, ways, at, order.by, copies, part))
+    return mails, earlier, without_address
+
+
+async def mail_reminder(
+    reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: ReminderOrder
+) -> int:
+    """Hand in the reminder of a statement to each mail address of its household; return how many
+    there are. Raises NotReminded."""
+    now = clock()
+    await writer.run(stand_for_households, stamp(now), order.by)
+
+    def plan(db: Database) -> list[NewMessage]:
+        one = overdue(db, order, in_zone(now, ways.zone).date())
+        account = one.standing.account
+        drivers = [person for person in recipients_of(db) if person.is_driver]
+        addressed = [person for person in drivers if person.account == account and person.mail]
+        if not addressed:
+            raise NotReminded(Told("this household has no mail address"))
+        return [reminder_mail(person, one, ways, stamp(now), order.by) for person in addressed]
+
+    mails = await reader.run(plan)
+    return await writer.run(lambda db: sum(add(db, mail, stamp(now)) for mail in mails))
+
+
+async def attached(reader: Reader, statement: int, font: Path | None, part: str) -> Attachment:
+    """Return a closed statement as a PDF, or what was added to it. Raises LookupError,
+    DocumentProblem."""
+
+    read = supplement if part == SUPPLEMENT else closed
+    one = await reader.run(lambda db: read(rows_of(db), statement))
+    if one is None:
+        raise LookupError(f"nothing was added to the statement with the id {statement}")
+    paper = as_paper(one)
+    (content,) = await printing.documents([paper], DocumentForm.PDF, font)
+    name = f"{name_of(paper.first)}.pdf"
+    return Attachment(name=name, media_type="application/pdf", content=content)
+
+
+def as_paper(one: Printed) -> Paper:
+    """Return a statement to be printed."""
+    return Paper((one.statement,), one.templates, language=one.language, sheet=one.sheet)
+
+
+def supplements(db: Database, month: str, at: str, zone: ZoneInfo, salt: str) -> list[Supplement]:
+    """Return what can be added to the papers of a closed month, as it is stored. Raises
+    DocumentProblem."""
+    from levity_trio.documents.making import supplement_of  # noqa: PLC0415 - as below
+
+    made: list[Supplement] = []
+    for one in additions(db, month):
+        first = one.statements[0]
+        statements = tuple(each.statement for each in one.statements)
+        paper = Paper(statements, first.templates, language=first.language)
+        owner, day = one.biller.owner, local_day(at, zone)
+        sheet = kept(supplement_of(paper, owner, one.to, one.added, day))
+        party = names_text(Names(party=one.to), salt, party_digest(salt + sheet))
+        made.append(Supplement(one.account, month, one.biller.id, party, sheet))
+    return made
+
+
+def sheet_text(one: Printed) -> str:
+    """Return what a statement says, as it is kept. Raises DocumentProblem."""
+    from levity_trio.documents.making import sheet_of  # noqa: PLC0415 - takes memory, and is seldom needed
+
+    return kept(sheet_of(as_paper(one)))
+
+
+PAUSE_SECONDS: Final = 10.0
+"""At least so long between two looks: facts come in bursts."""
+FAR: Final = 500
+"""The cursor moves on after so many facts of which nothing is told."""
+_NEWS: Final = (*TOLD, ChargerConnected, ChargerDisconnected, StatusChanged, AvailabilityDiffers)
+_KNOWN: Final = "SELECT message_id FROM message WHERE message_id IN ({})"
+
+
+@record(kw_only=False)
+class Looks:
+    """What looks are made with. `machine` reads what the server knows beside its database;
+    `look_seconds` apart, what only time changes is looked at."""
+
+    reader: Reader
+    writer: Writer
+    clock: Clock
+    rule: Rule
+    ways: Callable[[], Ways]
+    machine: Callable[[Database], MachineState]
+    look_seconds: float
+
+
+class Telling:
+    """The looks. `told` is called after messages were made."""
+
+    def __init__(self, looks: Looks, told: Callable[[], None]) -> None:
+        self._looks = looks
+        self._told = told
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Look soon after a fact that may be told."""
+        if isinstance(event, _NEWS):
+            self._news.set()
+
+    async def run(self) -> None:
+        """Look for as long as the server runs."""
+        await self._looks.writer.sharing.duties.wait()
+        while True:
+            self._news = trio.Event()
+            with surviving("what there is to tell could not be looked at"):
+                await self.look()
+            await trio.sleep(min(PAUSE_SECONDS, self._looks.look_seconds))
+            with trio.move_on_after(self._looks.look_seconds):
+                await self._news.wait()
+
+    async def look(self) -> None:
+        """Look at all new facts. Raises StoreUnavailable, Unreadable."""
+        has_more = True
+        while has_more:
+            made, has_more = await self._looks.reader.run(self._read)
+            if made is None or not await self._looks.writer.run(store_round, made):
+                return
+            if made.messages:
+                self._told()
+
+    def _read(self, db: Database) -> tuple[Round | None, bool]:
+        """Return what is to be stored, None if nothing is, and whether there are more facts than
+        that."""
+        looks = self._looks
+        now = looks.clock()
+        found = find(db, now, looks.rule, looks.machine(db))
+        made = messages_of(found, looks.ways(), now)
+        has_more = len(found.facts) >= MOST_FACTS
+        if made.causes or found.facts or made.digest_on != found.cursor.digest_on:
+            return made, has_more
+        if found.upto - found.cursor.position >= FAR:
+            return made, has_more
+
+        # Without news, only a message that was never made is a reason to write.
+        return made if _unknown(db, made) else None, has_more
+
+
+def _unknown(db: Database, made: Round) -> bool:
+    """Whether any message of a round is new."""
+    numbers = [message.message_id for message in made.messages]
+    stored: set[str] = set()
+    for part in parts(numbers):
+        rows = db.execute(_KNOWN.format(marks(part)), part).fetchall()
+        stored.update(number for (number,) in rows)
+    return not stored.issuperset(numbers)
+
+
+EVERY_SECONDS: Final = 60.0
+PING_SECONDS: Final = 10.0
+
+
+async def keep_pinging(live: LiveConfig, writer: Writer) -> None:
+    """Request the URL that is set every minute while the server is healthy. A URL that cannot be
+    reached is logged once."""
+    is_reached = True
+    due = trio.current_time()
+    while True:
+        changed, url = live.changed, live.now.ping_url
+        if url is not None and await _is_healthy(writer):
+            problem = None
+            try:
+                await ping(url)
+            except Unanswered as unanswered:
+                problem = str(unanswered)
+            if problem is not None and is_reached:
+                log.warning("the URL of --ping-url cannot be reached", problem=problem)
+            elif problem is None and not is_reached:
+                log.info("the URL of --ping-url is reached again")
+            is_reached = problem is None
+        due = max(due + EVERY_SECONDS, trio.current_time())
+        with trio.move_on_at(inf if url is None else due):
+            await changed.wait()
+
+
+async def _is_healthy(writer: Writer) -> bool:
+    if writer.is_damaged or not writer.sharing.may_answer:
+        return False
+    try:
+        await writer.prove()
+    except (StoreUnavailable, DatabaseDamaged):
+        return False
+    return True
+
+
+async def ping(url: str) -> int:
+    """Request a URL once and return the status of the answer. Raises Unanswered, also for an answer
+    that is no success."""
+    to = leading_to(url)
+    try:
+        response = await get(to, PING_SECONDS)
+    except Unanswered as problem:
+        raise Unanswered(joined(": ", (to.host, problem.args[0]))) from None
+    if not 200 <= response.status < 300:
+        raise Unanswered(Told("{1} answers {2}", to.host, str(response.status)))
+    return response.status

@@ -28,9 +28,15 @@ from levity_trio.events import (
 )
 from levity_trio.events.stored import read_fact
 from levity_trio.log.output import get_logger
-from levity_trio.notify.causes import CausePlace, Condition, MessageCause, Span
-from levity_trio.notify.kinds import KINDS, MessageKind
-from levity_trio.notify.texts import DoubtsAt
+from levity_trio.notify.kinds import (
+    KINDS,
+    CausePlace,
+    Condition,
+    DoubtsAt,
+    MessageCause,
+    MessageKind,
+    Span,
+)
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far

@@ -28,12 +28,18 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.locale import SOURCE, languages, speaking
-from levity_trio.notify import texts
-from levity_trio.notify.causes import MessageCause, changed
-from levity_trio.notify.kinds import MessageKind
+from levity_trio.notify import kinds
+from levity_trio.notify.kinds import (
+    DoubtsAt,
+    DriverSession,
+    MessageCause,
+    MessageKind,
+    MessageText,
+    Where,
+    changed,
+)
 from levity_trio.notify.overdue import OverdueOne
 from levity_trio.notify.reading import ClosedOne, LookFindings, MessageRecipient, NewFact, left_out
-from levity_trio.notify.texts import DoubtsAt, DriverSession, MessageText, Where
 from levity_trio.records import record
 from levity_trio.store.writes.chargers.outcomes import REPLACED
 from levity_trio.store.writes.people.messages import CauseRow, NewMessage, Round
@@ -125,7 +131,7 @@ class _Making:
                 session = DriverSession(car.energy_wh, "", car.since)
                 path = f"/d/sessions/{car.transaction}"
                 topic = Topic(MessageKind.FULL, "note", ("full", car.transaction), path)
-                text = partial(texts.of_session, MessageKind.FULL, session, self._where)
+                text = partial(kinds.of_session, MessageKind.FULL, session, self._where)
                 self._tell_drivers(car.account, topic, text)
         return Round(
             at=stamp(self._now),
@@ -157,9 +163,9 @@ class _Making:
         key = kind, cause.subject, stamp(cause.began_at), stamp(cause.found_at)
         topic = Topic(kind, part, key, path, how.is_urgent, cause.id)
 
-        text = partial(texts.begun, cause, self._where)
+        text = partial(kinds.begun, cause, self._where)
         if is_over:
-            text = partial(texts.over, cause, how.over, self._where)
+            text = partial(kinds.over, cause, how.over, self._where)
         for recipient in self._owners(kind):
             # Each chooses how long chargers may be away before it is told.
             minutes = recipient.away_minutes if kind is MessageKind.AWAY else 0
@@ -199,7 +205,7 @@ class _Making:
                     doubts.append(at_charger)
             if not doubts:
                 continue
-            text = partial(texts.digest, doubts, self._where)
+            text = partial(kinds.digest, doubts, self._where)
             for channel in self._channels(recipient):
                 self._add(recipient, channel, topic, text)
         return today
@@ -218,13 +224,13 @@ class _Making:
                 path = f"/d/sessions/{fact.transaction}"
                 # A late stop of a session that the system closed tells nothing new.
                 topic = Topic(kind, "note", ("end", fact.transaction), path, event=new.id)
-                text = partial(texts.of_session, kind, session, self._where)
+                text = partial(kinds.of_session, kind, session, self._where)
                 self._tell_drivers(new.account, topic, text, fact.at)
             case MonthLimitNear() | MonthLimitReached():
                 is_urgent = isinstance(fact, MonthLimitReached)
                 key = ("fact", new.id, fact.at)
                 topic = Topic(MessageKind.LIMIT, "note", key, "/d/me", is_urgent, event=new.id)
-                text = partial(texts.of_limit, fact)
+                text = partial(kinds.of_limit, fact)
                 self._tell_drivers(new.account, topic, text, fact.at)
             case MonthClosed():
                 for statement in new.statements:
@@ -237,7 +243,7 @@ class _Making:
         key: Sequence[object]
         if isinstance(fact, OutcomeKnown):
             # A command that another one replaced was not disobeyed.
-            if fact.action not in texts.COMMANDS or fact.words.endswith(REPLACED):
+            if fact.action not in kinds.COMMANDS or fact.words.endswith(REPLACED):
                 return
             needs_a_car = fact.action in _SEEN_WITH_A_CAR
             if fact.outcome != CONTRADICTED and (fact.outcome != NOT_SEEN or needs_a_car):
@@ -255,14 +261,14 @@ class _Making:
             topic = Topic(MessageKind.REPORT, "note", key, "/review?kind=report", event=new.id)
         for recipient in self._owners(topic.kind, fact.at):
             name = new.household if recipient.with_names else None
-            text = partial(texts.of_owner, fact, self._where, name)
+            text = partial(kinds.of_owner, fact, self._where, name)
             for channel in self._channels(recipient):
                 self._add(recipient, channel, topic, text)
 
     def _tell_statement(self, new: NewFact, closed: ClosedOne) -> None:
         """Tell a household of its statement: by the statement itself, or else by a note."""
         month = date.fromisoformat(f"{closed.month}-01")
-        text = partial(texts.of_statement, month, is_attached=False)
+        text = partial(kinds.of_statement, month, is_attached=False)
         key = (closed.number, closed.digest)
         topic = Topic(MessageKind.STATEMENT, "note", key, "/d/statements", event=new.id)
         for recipient in self._found.recipients:
@@ -336,7 +342,7 @@ def statement_mail(
     month = date.fromisoformat(f"{closed.month}-01")
     with speaking(closed.language or _language(recipient)):
         is_supplement = part == SUPPLEMENT
-        text = texts.of_statement(month, is_attached=True, is_supplement=is_supplement)
+        text = kinds.of_statement(month, is_attached=True, is_supplement=is_supplement)
     now = datetime.fromisoformat(at)
     message = _message(recipient, MAIL, topic, text, ways, now)
     return replace(message, created_by=by)
@@ -352,7 +358,7 @@ def reminder_mail(
     spoken = overdue.language or _language(recipient)
     with speaking(spoken):
         own: str | None = getattr(overdue.biller, f"reminder_{spoken}", None)
-        text = texts.of_reminder(overdue.standing, overdue.biller, own)
+        text = kinds.of_reminder(overdue.standing, overdue.biller, own)
     message = _message(recipient, MAIL, topic, text, ways, datetime.fromisoformat(at))
     return replace(message, created_by=by)
 

@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from levity_trio.operations.declarations import (
-    core,
-    firmware,
-    local_list,
-    reservation,
-    security,
-    smart_charging,
-    trigger,
-)
+from levity_trio.operations.declarations import profiles, security
 from levity_trio.operations.operation import FieldProblem, Operation, meant
 from levity_trio.told import Told
 
-_MODULES: Final = (core, firmware, local_list, reservation, smart_charging, trigger, security)
+_MODULES: Final = (profiles, security)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     operation.action: operation for module in _MODULES for operation in module.OPERATIONS

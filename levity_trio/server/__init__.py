@@ -53,7 +53,7 @@ from levity_trio.listening.addresses import Flags, listen, port_of, reachable
 from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
-from levity_trio.notify.ping import keep_pinging
+from levity_trio.notify.delivery import keep_pinging
 from levity_trio.plugins.base import Api, Hooks, Load, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.prices.fetching import Fetching, open_prices

@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from levity_trio.events import HouseholdReported, MonthLimitNear, OutcomeKnown
+from levity_trio.notify.delivery import MailingOrder, _planned, _unknown
 from levity_trio.notify.kinds import OF_DRIVER
-from levity_trio.notify.statements import MailingOrder, _planned
-from levity_trio.notify.telling import _unknown
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.people import messages as reads
 from levity_trio.store.writes.people import messages, recipients

@@ -15,8 +15,18 @@ from orjson import dumps
 from levity_trio.access.turned_away import Refusal
 from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
-from levity_trio.notify.causes import CausePlace, Condition, MessageCause, Span, changed
-from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, MessageKind
+from levity_trio.notify.kinds import (
+    OF_DRIVER,
+    OF_SITE,
+    CausePlace,
+    Condition,
+    MessageCause,
+    MessageKind,
+    Span,
+    Where,
+    begun,
+    changed,
+)
 from levity_trio.notify.reading import (
     CONDITIONS,
     Cursor,
@@ -25,7 +35,6 @@ from levity_trio.notify.reading import (
     ToldBegin,
 )
 from levity_trio.notify.rounds import MAIL, messages_of
-from levity_trio.notify.texts import Where, begun
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import oddities, turned_away

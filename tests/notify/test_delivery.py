@@ -26,10 +26,11 @@ from levity_trio.notify.delivery import (
     GIVEN_UP_AFTER,
     Around,
     LinkAddresses,
+    Mailed,
+    MailingOrder,
     Messages,
     open_messages,
 )
-from levity_trio.notify.statements import Mailed, MailingOrder
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule

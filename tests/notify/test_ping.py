@@ -12,8 +12,8 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
-from levity_trio.notify import ping
-from levity_trio.notify.ping import keep_pinging
+from levity_trio.notify import delivery
+from levity_trio.notify.delivery import keep_pinging
 from levity_trio.outgoing.request import Unanswered
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
@@ -26,7 +26,7 @@ QUICK = WriterLimits(backoff_seconds=0.01, longest_backoff_seconds=0.02, commit_
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ping, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "EVERY_SECONDS", 0.01)
 
 
 @asynccontextmanager
@@ -92,4 +92,4 @@ async def test_a_url_that_cannot_be_reached_costs_one_line(
 
 async def test_no_receiver_at_all() -> None:
     with pytest.raises(Unanswered, match="failed"):
-        await ping.ping("http://127.0.0.1:1/secret")
+        await delivery.ping("http://127.0.0.1:1/secret")

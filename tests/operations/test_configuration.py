@@ -10,15 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.operations.configuration import (
+    MOST_CALLS,
     OPTIONAL,
     REQUIRED,
+    Before,
+    Has,
+    KeysReading,
+    KeyStanding,
     Value,
+    compare,
     is_same,
+    limit,
+    together,
     unknown_in,
     values_in,
 )
-from levity_trio.operations.reading import MOST_CALLS, Before, KeysReading, limit
-from levity_trio.operations.templates import Has, KeyStanding, compare, together
 
 
 def entries(*keys: str, **values: str) -> dict[str, Any]:

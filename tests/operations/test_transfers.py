@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from levity_trio.operations.judges import is_url_valid, wanted_at
 from levity_trio.operations.operation import OutcomeState
 from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
-from levity_trio.operations.transfers import is_url_valid, wanted_at
 from tests.operations.asking import ACCEPTED, asked, at, outcome, state
 
 PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = OutcomeState

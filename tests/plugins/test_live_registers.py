@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from levity_trio.charging.sent.readings import Place, counting
-from levity_trio.store.reads.transactions.open import open_transactions
+from levity_trio.store.reads.transactions.transactions import open_transactions
 from levity_trio.store.writes.transactions import closing
 from tests.plugins.metric_runs import Run
 from tests.store.books import Books, Station, meter_value

@@ -15,7 +15,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
 from levity_trio.billing.tariff_file import parse
-from levity_trio.notify.statements import sheet_text
+from levity_trio.notify.delivery import sheet_text
 from levity_trio.store.billing.drafting import Draft, Terms, draft
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.billing.pricing import Rule

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from levity_trio.billing.statement import Owner, Party, Position, Statement
-from levity_trio.notify.statements import sheet_text
+from levity_trio.notify.delivery import sheet_text
 from levity_trio.store.billing.rows import lines_text, names_text, taxes_text
 from levity_trio.store.billing.statements import (
     FIGURES,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from levity_trio.store.reads.money import month_use
-from levity_trio.store.reads.transactions.signed import checked, revision
+from levity_trio.store.reads.transactions.explain import checked, revision
 from levity_trio.store.writes.transactions.signing import check_again, keep
 from tests.signed.meters import Meter
 from tests.store.books import Books, Station

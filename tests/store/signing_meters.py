@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from levity_trio.store.reads.transactions.signed import checked
+from levity_trio.store.reads.transactions.explain import checked
 from levity_trio.store.writes.transactions.signing import keep
 from tests.store.books import Books, Station
 from tests.store.reading import view

@@ -13,8 +13,7 @@ from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.shape import Bill, BillAdjustment
 from levity_trio.store.reads.transactions.bill.words import bill_lines
-from levity_trio.store.reads.transactions.explain import explain
-from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.explain import explain, lines
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision

@@ -12,8 +12,8 @@ import pytest
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.cases.transaction import LAST_TIME, TIMES, find_transaction, parameters_of
-from levity_trio.store.reads.transactions.curve import curve
 from levity_trio.store.reads.transactions.explain import explain
+from levity_trio.store.reads.transactions.transactions import curve
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.wire.times import stamp

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.operations.reading import Before
+from levity_trio.operations.configuration import Before
 from levity_trio.store.engine.database import DAILY_FACTS
 from levity_trio.store.reads.chargers import configuration as reads
 from levity_trio.store.reads.chargers import situation

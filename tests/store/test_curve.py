@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.store.reads.transactions.curve import STRETCHES, Curve, curve
+from levity_trio.store.reads.transactions.transactions import STRETCHES, Curve, curve
 from levity_trio.store.writes.site import imports
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading

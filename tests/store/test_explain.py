@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.charging.sent.evidence import POWER
-from levity_trio.store.reads.transactions.explain import ExplainedTransaction, explain
-from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.explain import ExplainedTransaction, explain, lines
 from levity_trio.store.writes.load import load
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station, meter_value

@@ -16,8 +16,7 @@ from levity_trio.store.reads.now.present import present
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.database import beginning
 from levity_trio.store.reads.transactions.billed import billed_transactions
-from levity_trio.store.reads.transactions.explain import explain
-from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.explain import explain, lines
 from levity_trio.store.reads.transactions.recheck import Rechecking
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.site import imports

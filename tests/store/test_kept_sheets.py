@@ -17,7 +17,7 @@ from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.documents.sheet import kept, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, DocumentTemplate, of_program
-from levity_trio.notify.statements import as_paper
+from levity_trio.notify.delivery import as_paper
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import checking

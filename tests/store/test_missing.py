@@ -10,7 +10,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.statement import in_groups
 from levity_trio.documents.making import sheet_of
 from levity_trio.documents.sheet import LabelledValues
-from levity_trio.notify.statements import as_paper, supplements
+from levity_trio.notify.delivery import as_paper, supplements
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.statements import supplement

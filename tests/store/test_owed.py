@@ -24,9 +24,9 @@ from levity_trio.documents.json_file import document_of
 from levity_trio.documents.sheet import LabelledValues, Sheet
 from levity_trio.documents.statement_sheet import payment_code, statement_sheet, to_pay
 from levity_trio.documents.template import of_program
+from levity_trio.notify.delivery import mail_reminder
 from levity_trio.notify.overdue import NotReminded, ReminderOrder, overdue
 from levity_trio.notify.rounds import MAIL, Ways
-from levity_trio.notify.statements import mail_reminder
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.drafting import draft
 from levity_trio.store.billing.months import Refused

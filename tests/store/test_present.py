@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.store.reads.now.present import present
-from levity_trio.store.reads.transactions.open import RECENT_READINGS, RunningTransaction
+from levity_trio.store.reads.transactions.transactions import RECENT_READINGS, RunningTransaction
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import view
 from tests.store.telling import watts

@@ -11,7 +11,7 @@ from datetime import UTC
 
 import pytest
 
-from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.explain import lines
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
 from tests.store.books import Books, Station, meter_value

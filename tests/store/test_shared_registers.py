@@ -14,7 +14,7 @@ import pytest
 from levity_trio.charging.energy import RULES
 from levity_trio.events import TransactionRejudged
 from levity_trio.store.cases.transaction import find_transaction
-from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.explain import lines
 from levity_trio.store.reads.transactions.recheck import compare
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from levity_trio.store.reads.transactions.signed import MOST_TOLD
+from levity_trio.store.reads.transactions.explain import MOST_TOLD
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.signing import check_again

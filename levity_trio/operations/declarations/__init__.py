@@ -1,2 +1,2 @@
-"""The declarations, one module for each feature profile of OCPP 1.6 (§3.2), and one for the
-security extension."""
+"""The declarations: those of the feature profiles of OCPP 1.6 (§3.2), and those of its security
+extension."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.operations import judges, transfers
-from levity_trio.operations.declarations.common import (
+from levity_trio.operations import judges
+from levity_trio.operations.declarations.profiles import (
+    CONNECTOR,
     LOCATION,
     REQUEST_ID,
     RETRIES,
     RETRY_INTERVAL,
-    time,
-)
-from levity_trio.operations.declarations.firmware import location_warnings
-from levity_trio.operations.declarations.trigger import (
-    CONNECTOR,
+    location_warnings,
     requested_message,
+    time,
     trigger_warnings,
 )
 from levity_trio.operations.operation import (
@@ -153,7 +151,7 @@ GET_LOG: Final = Operation(
     warner=lambda payload, situation: location_warnings(
         payload["log"]["remoteLocation"], situation
     ),
-    outcome=transfers.LOG,
+    outcome=judges.LOG,
     stored="the statuses, the file if it is sent to us",
 )
 SIGNED_UPDATE_FIRMWARE: Final = Operation(
@@ -173,7 +171,7 @@ SIGNED_UPDATE_FIRMWARE: Final = Operation(
     ),
     needs_force_under_transaction=True,
     warner=lambda payload, situation: location_warnings(payload["firmware"]["location"], situation),
-    outcome=transfers.FIRMWARE,
+    outcome=judges.FIRMWARE,
     stored="the statuses, the firmware of each boot",
 )
 INSTALL_CERTIFICATE: Final = Operation(

@@ -45,7 +45,7 @@ from levity_trio.store.engine.file_store import FileDatabase
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import FOLDER, model, newest_version, tokens
 from levity_trio.store.keeping.copies import Content, content, open_copy
-from levity_trio.store.reads.transactions.signed import is_contradicted
+from levity_trio.store.reads.transactions.explain import is_contradicted
 
 _LAST: Final = (
     "SELECT next_number - 1, coalesce((SELECT printed_number FROM statement "

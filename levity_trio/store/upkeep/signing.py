@@ -18,7 +18,7 @@ from levity_trio.clock import Clock
 from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing
-from levity_trio.store.reads.transactions.signed import checked, revision
+from levity_trio.store.reads.transactions.explain import checked, revision
 from levity_trio.store.writes.transactions.signing import keep
 from levity_trio.wire.times import stamp
 

@@ -33,40 +33,25 @@ from levity_trio.listening.addresses import Flags, is_loopback, listen, port_of,
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.people import users as user_writes
-from levity_trio.web.api.chargers import (
-    certificates,
-    chargers,
-    configuration,
-    files,
-    offline,
-    operations,
-    security,
-    stations,
-    templates,
-)
-from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
+from levity_trio.web.api.chargers import chargers, configuration, operations, security
+from levity_trio.web.api.drivers import driving, mine
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint, StreamedBody
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Door, Doorway, application_of
 from levity_trio.web.api.load import feeder, load
-from levity_trio.web.api.money import billing, meters, statements, tariffs, wallets
+from levity_trio.web.api.money import billing, statements, tariffs, wallets
 from levity_trio.web.api.people import accounts, households, limits, replacing, tags, users
 from levity_trio.web.api.site import (
-    administration,
-    backends,
-    events,
     history,
     imports,
     logs,
     messages,
-    mqtt,
     now,
-    own_settings,
+    receivers,
     search,
     system,
-    webhooks,
 )
-from levity_trio.web.api.transactions import review, transactions
+from levity_trio.web.api.transactions import transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
 from levity_trio.web.http.server import HttpLimits, open_http
@@ -90,12 +75,11 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(administration, tags, stations, chargers, security, transactions, review),
-    *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
-    *(certificates, offline, imports),
+    *(tags, chargers, security, transactions),
+    *(operations, logs, receivers, configuration, imports),
     *(accounts, limits, households, replacing, tariffs, billing, statements),
-    *(car_sheets, meters, wallets, feeder),
-    *(users, driving, mine, reports, messages, own_settings),
+    *(mine, wallets, feeder),
+    *(users, driving, messages),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
     endpoint for room in ROOMS for endpoint in room.ENDPOINTS

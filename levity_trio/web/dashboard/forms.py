@@ -28,8 +28,8 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Endpoint, Role, StreamedBody
 from levity_trio.web.api.money.tariffs import TARIFFS
 from levity_trio.web.api.people.users import USER, USERS
-from levity_trio.web.api.site.backends import BACKEND
 from levity_trio.web.api.site.messages import OWN, RECIPIENT, TEST
+from levity_trio.web.api.site.receivers import BACKEND
 from levity_trio.web.dashboard.fields import (
     LABELS,
     LEAST_ROWS,

@@ -33,7 +33,7 @@ from levity_trio.web.api.people.households import (
     read_unknown_cards,
 )
 from levity_trio.web.api.people.replacing import REPLACEMENT
-from levity_trio.web.api.site.backends import BACKEND, BACKENDS
+from levity_trio.web.api.site.receivers import BACKEND, BACKENDS
 from levity_trio.web.dashboard.fields import WHICH, day_after, fields_of, texts
 from levity_trio.web.dashboard.page import (
     ApiRefused,

@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, Response
 
 from levity_trio.clock import Clock
 from levity_trio.log.output import get_logger
-from levity_trio.operations.transfers import KIND_OF
+from levity_trio.operations.judges import KIND_OF
 from levity_trio.records import record
 from levity_trio.store.beside.file_folder import DiskRefuses, FileFolder, Parts, Written
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable

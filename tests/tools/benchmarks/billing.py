@@ -24,7 +24,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.client import Api, Sought
-from levity_trio.notify.statements import sheet_text
+from levity_trio.notify.delivery import sheet_text
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Order, closable
 from levity_trio.store.billing.pricing import Rule

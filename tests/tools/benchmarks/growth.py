@@ -30,8 +30,8 @@ from levity_trio.store.postgresql.connection import (
     open_reader,
 )
 from levity_trio.store.postgresql.schema import migrate
-from levity_trio.store.reads.transactions import curve
-from levity_trio.store.reads.transactions.open import open_transactions
+from levity_trio.store.reads.transactions import transactions
+from levity_trio.store.reads.transactions.transactions import open_transactions
 from levity_trio.wire.times import stamp
 from tests.postgresql import Server, running
 from tests.store.books import NOON, Station
@@ -141,7 +141,7 @@ def _charge(there: Station, db: PostgresqlDatabase, register: int, times: Times)
         "StopTransaction, judged",
         lambda: there.stop(transaction, register + 500 * (READ_EACH + 1)),
     )
-    _timed(times, "its curve on a page", lambda: _read(db, curve.curve, transaction))
+    _timed(times, "its curve on a page", lambda: _read(db, transactions.curve, transaction))
 
 
 def _read(db: PostgresqlDatabase, read: Callable[[Database, Any], object], what: object) -> None:

@@ -19,7 +19,7 @@ from levity_trio.store.writes.people.tags import TagData, add
 from levity_trio.store.writes.site.backends import CopyOutcome, keep
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.site import backends
+from levity_trio.web.api.site import receivers
 from tests.store.books import Station
 from tests.store.reading import view
 from tests.web.api.conftest import Site
@@ -30,8 +30,8 @@ URL = "wss://backend.example/ocpp/"
 def endpoint(method: str, path: str = "") -> Endpoint:
     (found,) = [
         one
-        for one in backends.ENDPOINTS
-        if (one.method, one.path) == (method, f"{backends.BACKENDS}{path}")
+        for one in receivers.ENDPOINTS
+        if (one.method, one.path) == (method, f"{receivers.BACKENDS}{path}")
     ]
     return found
 
@@ -359,7 +359,7 @@ async def test_operators_look_and_admins_change(parking: Site) -> None:
     assert (await shown(parking, role=Role.OPERATOR))["cards"]
     for asked in (LIST, REFUSED):
         assert (await parking.ask(asked, id=number, role=Role.VIEWER)).status == 403
-    for asked in backends.ENDPOINTS:
+    for asked in receivers.ENDPOINTS:
         if asked.method != "GET":
             reply = await parking.ask(
                 asked, id=number, charger="CP-1", tag="A", role=Role.OPERATOR, body={}

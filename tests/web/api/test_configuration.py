@@ -11,7 +11,7 @@ import pytest
 from levity_trio.operations.configuration import OPTIONAL, REQUIRED
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
-from levity_trio.web.api.chargers import chargers, configuration, operations, templates
+from levity_trio.web.api.chargers import chargers, configuration, operations
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from tests.sizes import is_chosen
@@ -26,7 +26,11 @@ GARAGE = {
 
 
 def endpoint(method: str, path: str) -> Endpoint:
-    every: list[Endpoint] = [*templates.ENDPOINTS, *configuration.ENDPOINTS, *chargers.ENDPOINTS]
+    every: list[Endpoint] = [
+        *configuration.ENDPOINTS,
+        *configuration.ENDPOINTS,
+        *chargers.ENDPOINTS,
+    ]
     (found,) = [one for one in every if (one.method, one.path) == (method, path)]
     return found
 

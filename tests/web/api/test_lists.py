@@ -14,7 +14,7 @@ from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
-from levity_trio.web.api.chargers import chargers, configuration, operations, stations
+from levity_trio.web.api.chargers import chargers, configuration, operations
 from levity_trio.web.api.engine.endpoints import Endpoint, Role, read_query
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.site import logs
@@ -30,7 +30,7 @@ EVERY: list[Endpoint] = [
         if not re.search("/(refuse|adopt|addresses|codes|meter-keys)", one.path)
     ),
     *configuration.ENDPOINTS,
-    *stations.ENDPOINTS,
+    *chargers.ENDPOINTS,
     *logs.ENDPOINTS,
     *(one for one in operations.ENDPOINTS if one.method == "GET"),
 ]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from levity_trio.signed.keys import parse_key
-from levity_trio.store.reads.transactions.meter_keys import lacks_key
+from levity_trio.store.reads.transactions.explain import lacks_key
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.web.api.chargers import chargers
 from levity_trio.web.api.engine.endpoints import Role

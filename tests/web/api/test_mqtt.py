@@ -7,10 +7,10 @@ import pytest
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.site import mqtt
+from levity_trio.web.api.site import receivers
 from tests.web.api.conftest import Site
 
-STATE, REPLAY = mqtt.ENDPOINTS
+STATE, REPLAY = receivers.ENDPOINTS
 
 
 async def test_a_site_without_it_says_so(site: Site) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.web.api.chargers import offline
+from levity_trio.web.api.chargers import configuration
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from tests.store.books import Station
@@ -17,7 +17,7 @@ PATH = "/api/admin/chargers/{id}/offline-policy"
 
 
 def endpoint(method: str) -> Endpoint:
-    (found,) = [one for one in offline.ENDPOINTS if (one.method, one.path) == (method, PATH)]
+    (found,) = [one for one in configuration.ENDPOINTS if (one.method, one.path) == (method, PATH)]
     return found
 
 

@@ -14,7 +14,7 @@ from levity_trio.store.writes.transactions.decisions import DecisionProblem as R
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.transactions import review
+from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 
@@ -22,7 +22,7 @@ WHY = {"reason": "she read the meter"}
 
 
 def endpoint(path: str) -> Endpoint:
-    (found,) = [one for one in review.ENDPOINTS if one.path == f"/api/admin/{path}"]
+    (found,) = [one for one in transactions.ENDPOINTS if one.path == f"/api/admin/{path}"]
     return found
 
 
@@ -117,7 +117,7 @@ ANSWER = r"/api/admin/(?!habits)[a-z-]+/\{id\}/[a-z-]+"
 def test_each_answer_has_an_endpoint() -> None:
     paths = {
         one.path
-        for one in review.ENDPOINTS
+        for one in transactions.ENDPOINTS
         if one.method == "POST" and re.fullmatch(ANSWER, one.path)
     }
     offered = {
@@ -132,14 +132,14 @@ def test_each_answer_has_an_endpoint() -> None:
 
 
 def test_each_refusal_is_documented() -> None:
-    paths = document(review.ENDPOINTS)["paths"]
+    paths = document(transactions.ENDPOINTS)["paths"]
     found = paths["/api/admin/set-aside/{id}/attach"]["post"]["responses"]
     told = " ".join(one["description"] for one in found.values())
     assert all(refusal in told for refusal in (*Refusal, "unreadable"))
 
 
 def test_who_may() -> None:
-    assert {one.role for one in review.ENDPOINTS if not one.path.endswith("/counts")} == {
+    assert {one.role for one in transactions.ENDPOINTS if not one.path.endswith("/counts")} == {
         Role.OPERATOR
     }
 

@@ -9,7 +9,7 @@ import pytest
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.transactions import review
+from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
@@ -19,7 +19,7 @@ CAUSE = "closed_by_system"
 
 
 def endpoint(name: str) -> Endpoint:
-    declared: list[Endpoint] = review.ENDPOINTS
+    declared: list[Endpoint] = transactions.ENDPOINTS
     return next(one for one in declared if getattr(one.handle, "__name__", "") == name)
 
 
@@ -173,7 +173,7 @@ async def test_a_large_group_is_shown_in_pages_and_decided_at_once(
     site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = doubtful(station, 7)
-    monkeypatch.setattr(review, "MOST_SHOWN", 3)
+    monkeypatch.setattr(transactions, "MOST_SHOWN", 3)
     shown = await site.call(
         endpoint("get_group"), charger="CP-1", cause=CAUSE, query={"limit": "3", "page": "3"}
     )
@@ -191,7 +191,7 @@ async def test_a_power_cut_in_the_middle_leaves_the_rest_for_the_same_request(
 ) -> None:
     """Each part is one commit: what was committed is decided, and the rest is as it was shown."""
     numbers = doubtful(station, 7)
-    monkeypatch.setattr(review, "MOST_SHOWN", 3)
+    monkeypatch.setattr(transactions, "MOST_SHOWN", 3)
     event = (await group(site))["event"]
     parts, decide_part = [3, 3], decisions.decide
 

@@ -22,7 +22,7 @@ from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.serving import LOCAL_SOCKET, caller_of, is_admitted
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.users import LOGINS, USER, USERS
-from levity_trio.web.api.site import events
+from levity_trio.web.api.site import receivers
 from levity_trio.web.feed import EventFrame
 from levity_trio.web.logins.browsers import Login, Logins, Tokens, Visit
 from tests.documents.reading import pdf_text, squashed
@@ -226,11 +226,11 @@ async def test_an_event_stream_ends_with_its_log_in(users: Site) -> None:
     login = await logged_in(users, "anna")
     sender, frames = trio.open_memory_channel[EventFrame](2)
     asked = TypedRequest(
-        users.api, caller_of(login, "a"), {}, events.EventsQuery(), None, Headers()
+        users.api, caller_of(login, "a"), {}, receivers.EventsQuery(), None, Headers()
     )
     users.api.feed = Feeding(frames)  # type: ignore[misc, assignment]  # its interface
-    stream = events._frames(asked, None)
-    assert await anext(stream) == events.COMMENT
+    stream = receivers._frames(asked, None)
+    assert await anext(stream) == receivers.COMMENT
     frame: Any = SimpleNamespace(kind="x", charger=None, whole=b"seen", anonymous=b"")
     for _ in range(2):
         sender.send_nowait(frame)

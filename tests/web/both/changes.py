@@ -17,7 +17,7 @@ from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.money.tariffs import SeriesData, set_series
 from levity_trio.store.writes.people.ownership import Said
-from levity_trio.web.api.drivers.car_sheets import CAR, OWN_CAR
+from levity_trio.web.api.drivers.mine import CAR, OWN_CAR
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.in_process import Question
 from levity_trio.web.logins.browsers import Visit

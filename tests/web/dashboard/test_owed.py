@@ -11,9 +11,9 @@ import trio
 
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, of_program
+from levity_trio.notify.delivery import mail_reminder
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
-from levity_trio.notify.statements import mail_reminder
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import accounts, recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData

@@ -12,9 +12,9 @@ import trio
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.statement_sheet import payment_code, statement_sheet
 from levity_trio.documents.template import ENGLISH
+from levity_trio.notify.delivery import MailingOrder, mail_reminder, mail_statements
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
-from levity_trio.notify.statements import MailingOrder, mail_reminder, mail_statements
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import recipients, reports
 from levity_trio.store.writes.people.recipients import By, RecipientData

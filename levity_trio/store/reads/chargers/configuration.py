@@ -6,8 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from levity_trio.operations.reading import MAX_KEYS, Before, limit
-from levity_trio.operations.templates import ComparedKey, Has, compare, together
+from levity_trio.operations.configuration import (
+    MAX_KEYS,
+    Before,
+    ComparedKey,
+    Has,
+    compare,
+    limit,
+    together,
+)
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.chargers import of_model

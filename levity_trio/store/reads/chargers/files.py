@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from levity_trio.operations.transfers import is_url_valid
+from levity_trio.operations.judges import is_url_valid
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import ListPage, Shape, WantedPage

@@ -51,7 +51,7 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.transactions.open import open_transactions
+from levity_trio.store.reads.transactions.transactions import open_transactions
 from levity_trio.wire.times import shifted_stamp
 
 

@@ -38,7 +38,7 @@ from levity_trio.store.reads.now.away import listed, together
 from levity_trio.store.reads.now.present import CERTIFICATES, waiting
 from levity_trio.store.reads.people.driving import ReportFilters, reports, still_listed, tags_of
 from levity_trio.store.reads.site import events as mqtt
-from levity_trio.store.reads.transactions.open import RunningTransaction
+from levity_trio.store.reads.transactions.transactions import RunningTransaction
 from levity_trio.told import N_, Amount, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.wire.words import of_ocpp

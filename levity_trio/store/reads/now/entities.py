@@ -23,7 +23,7 @@ from levity_trio.store.reads.now.attention import MachineState, ServedChargers, 
 from levity_trio.store.reads.now.sessions import Silence
 from levity_trio.store.reads.site.totals import Delivered
 from levity_trio.store.reads.transactions.billed import whose
-from levity_trio.store.reads.transactions.open import RunningTransaction, open_transactions
+from levity_trio.store.reads.transactions.transactions import RunningTransaction, open_transactions
 
 
 @record

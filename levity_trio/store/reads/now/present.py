@@ -12,7 +12,7 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.connectors import Differing, differing
 from levity_trio.store.reads.chargers.chargers import AWAY_SINCE, OMITTED
 from levity_trio.store.reads.now.away import counted
-from levity_trio.store.reads.transactions.open import (
+from levity_trio.store.reads.transactions.transactions import (
     RunningTransaction,
     open_transactions,
 )

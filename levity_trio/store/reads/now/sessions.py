@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.transactions.open import (
+from levity_trio.store.reads.transactions.transactions import (
     RunningTransaction,
     open_transactions,
     rate_w,

@@ -53,11 +53,15 @@ from levity_trio.store.reads.transactions.billed import (
     billed_transaction,
     numbers_of,
 )
-from levity_trio.store.reads.transactions.curve import Curve, curve
-from levity_trio.store.reads.transactions.explain import SignedValues, signed_values
+from levity_trio.store.reads.transactions.explain import SignedValues, file_of, signed_values
 from levity_trio.store.reads.transactions.history import DriversCost, costs_of
-from levity_trio.store.reads.transactions.signed import file_of
-from levity_trio.store.reads.transactions.transactions import ACTIVE, COMPLETED, TransactionFilters
+from levity_trio.store.reads.transactions.transactions import (
+    ACTIVE,
+    COMPLETED,
+    Curve,
+    TransactionFilters,
+    curve,
+)
 from levity_trio.wire.times import stamp
 
 

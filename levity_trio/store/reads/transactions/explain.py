@@ -6,17 +6,24 @@ stored figure may be older.
 
 What happened around a transaction, in order of receipt: its events, statuses, boots, links,
 commands, reviews, and when load management gave its car too little.
+
+What the signed values of transactions prove: the values and keys that are stored, the check of
+them, and what it found.
+
+The public keys of the meters of a charger: those that were entered, and those that it tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.energy import Judgement
 from levity_trio.charging.explain import Interpretation, weigh
@@ -24,8 +31,21 @@ from levity_trio.charging.lifecycle import Kind, State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import name_of
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.records import record
-from levity_trio.signed.checking import OTHER_FORMAT
+from levity_trio.charging.sent.plain import plain
+from levity_trio.records import ForOperators, record
+from levity_trio.signed.checking import (
+    MOST_RECORDS,
+    NO_KEY,
+    OTHER_FORMAT,
+    BilledSession,
+    KnownKey,
+    SignedFinding,
+    SignedState,
+    check,
+    transparency_file,
+)
+from levity_trio.signed.keys import MeterKey, NoMeterKey, parse_key
+from levity_trio.signed.records import LONGEST, records_in
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of, clock_words
 from levity_trio.store.cases.neighbours import BeforeAndAfter, ChargerHistory
@@ -38,12 +58,13 @@ from levity_trio.store.cases.transaction import (
     find_transaction,
     span,
 )
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.load_spans import BELOW, PAUSED, PRICE, WAITED, LoadSpan, spans_of
 from levity_trio.store.reads.chargers.charger_facts import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill.shape import Bill, to_the_minute
+from levity_trio.store.reads.transactions.bill.words import bill_lines
 from levity_trio.store.reads.transactions.review_queue import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
@@ -54,7 +75,7 @@ from levity_trio.store.reads.transactions.transactions import (
     transaction_rows,
 )
 from levity_trio.told import Moment, Quantity, Told, joined
-from levity_trio.wire.times import shifted_stamp
+from levity_trio.wire.times import parse_time, shifted_stamp
 from levity_trio.wire.words import of_ocpp
 
 
@@ -545,3 +566,347 @@ def _reviews(reviews: Sequence[Review]) -> Iterator[Step]:
             yield Step(
                 at=review.resolved_at, kind="resolved", words=words, frame=None, details=details
             )
+
+
+_TIME: Final = re.compile(
+    (
+        r"(?<!--since )(?<!--until "
+        r")\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)"
+    ),
+    re.ASCII,
+)
+"""A time of the database, or one that a charger sent; in a command that is proposed it stays
+exact."""
+
+
+def lines(told: ExplainedTransaction, zone: tzinfo) -> Iterator[str]:
+    """Yield the lines; a blank one before each heading."""
+
+    def local(found: re.Match[str]) -> str:
+        # a charger sent it
+        return found[0] if parse_time(found[0]) is None else to_the_minute(found[0], zone)
+
+    return (_TIME.sub(local, line) for line in _lines(told, zone))
+
+
+def _lines(told: ExplainedTransaction, zone: tzinfo) -> Iterator[str]:
+    tx = told.transaction
+    where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
+    yield f"Session {tx.id} of {tx.charger}, {where}, card {_tag(told)}: {tx.state}"
+    yield (
+        f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}; times are those of {zone}"
+    )
+    yield from _figure(told)
+    yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
+    yield from _headed("Readings", map(_sampled_line, told.readings))
+    either = (("before", told.before), ("after", told.after))
+    neighbours = [_neighbour_line(which, one) for which, one in either if one is not None]
+    yield from _headed(
+        "Neighbours", (*neighbours, *(_beside_line(one, tx.charger) for one in told.beside))
+    )
+    yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
+    yield from _headed("Doubts", _doubts(told))
+    if told.bill is not None:
+        yield from _headed("The bill", bill_lines(told.bill))
+
+
+def _tag(told: ExplainedTransaction) -> str:
+    """Return its tag, as the charger sent it."""
+    known = told.transaction.id_tag
+    payloads = (step.details.get("payload") for step in told.steps)
+    sent = (
+        payload["idTag"] for payload in payloads if isinstance(payload, dict) and "idTag" in payload
+    )
+    return next(
+        (tag for tag in sent if str(tag).casefold() == str(known).casefold()), known or "unknown"
+    )
+
+
+def _headed(heading: str, found: Iterable[str]) -> Iterator[str]:
+    every = list(found)
+    if every:
+        yield from ("", heading)
+        yield from (f"  {line}" for line in every)
+
+
+def _reason(tx: Transaction) -> str:
+    if tx.stopped_by is None:
+        return ""
+    if tx.imported_id is not None:
+        return f" ({tx.stop_reason})" if tx.stop_reason else ""
+    by = "the system" if tx.stopped_by == "system" else "its charger"
+    return f", ended by {by} ({tx.stop_reason or 'Local'})"
+
+
+def _figure(told: ExplainedTransaction) -> Iterator[str]:
+    tx, today = told.transaction, told.today
+    if tx.energy_wh is None:
+        yield f"  {_wh(tx.energy_so_far_wh)} so far"
+        return
+    if tx.imported_id is not None:
+        yield f"  {_wh(tx.energy_wh)} as Levity said, {tx.confidence}, billed elsewhere"
+        yield (
+            f"  there session {tx.imported_id}, register {_wh(tx.meter_start_wh)} to "
+            f"{_wh(tx.meter_stop_wh)}"
+        )
+        return
+    based = f", register {_wh(tx.billed_from_wh)} to {_wh(tx.billed_until_wh)}"
+    settled = f"; settled by {told.settled_by}" if told.settled_by is not None else ""
+    yield f"  {_wh(tx.energy_wh)}, {tx.confidence}, by {tx.energy_method}{based}{settled}"
+    yield f"  judged {tx.judged_at} by version {tx.rules} of the rules"
+    if told.signed is not None:
+        signed = told.signed
+        of_key = "" if signed.key is None else f"; key {signed.key[:16]}"
+        is_told = ", told by the charger" if signed.is_key_told else ""
+        yield f"  signed values: {signed.state}, {signed.words}{of_key}{is_told}"
+    if today is not None and not today.is_as_stored:
+        yield f"  today's rules give {_wh(today.wh)}, {today.confidence}"
+
+
+def _wh(wh: int | None) -> str:
+    return "unknown" if wh is None else f"{wh:,} Wh"
+
+
+def _sampled_line(summary: ReadingSummary) -> str:
+    phase = f" {summary.phase}" if summary.phase else ""
+    when = _span(summary.first_at, summary.last_at)
+    what = (
+        f"{summary.count} × {summary.measurand}{phase} ({summary.source}, {summary.context}), "
+        f"{when}"
+    )
+    if summary.first_wh is not None:
+        return f"{what}: {_span(_wh(summary.first_wh), _wh(summary.last_wh))}"
+    return f"{what}: {_span(_value(summary.least), _value(summary.most))} {summary.unit}".rstrip()
+
+
+def _value(value: float | None) -> str:
+    return "unknown" if value is None else plain(value, 12)
+
+
+def _span(first: str, last: str) -> str:
+    """Return both ends, or the only one."""
+    return first if first == last else f"{first} to {last}"
+
+
+def _beside_line(other: ParallelTransaction, charger: str) -> str:
+    of_it = f"it drew at most {_wh(other.most_wh)}" if other.most_wh else "it drew next to nothing"
+    common = f"one register, {_wh(other.from_wh)} to {_wh(other.until_wh)} while both ran; {of_it}"
+    there = "" if other.charger == charger else f" of {other.charger}"
+    charged = f"{_wh(other.begin_wh)} to {_wh(other.end_wh)}"
+    return f"beside: {other.id} on connector {other.connector}{there}, {charged}; {common}"
+
+
+def _neighbour_line(which: str, neighbour: Neighbour) -> str:
+    between = ""
+    if neighbour.gap_wh is not None:
+        between = (
+            f"; {_wh(neighbour.gap_wh)} between"
+            if neighbour.gap_wh >= 0
+            else f"; they overlap by {_wh(-neighbour.gap_wh)}"
+        )
+    return (
+        f"{which}: {neighbour.id}, {_wh(neighbour.begin_wh)} to {_wh(neighbour.end_wh)}, "
+        f"{neighbour.status}{between}"
+    )
+
+
+def _explained(interpretation: Interpretation) -> str:
+    mark = "chosen" if interpretation.is_chosen else "possible"
+    if interpretation.against is not None and interpretation.evidence is not None:
+        mark = (
+            f"refuted, {interpretation.against}: {interpretation.evidence[0]} against "
+            f"{interpretation.evidence[1]}"
+        )
+    return f"{_wh(interpretation.wh)}  {interpretation.words} ({interpretation.method}): {mark}"
+
+
+def _doubts(told: ExplainedTransaction) -> Iterator[str]:
+    for review in told.reviews:
+        state = (
+            "open"
+            if review.resolved_at is None
+            else f"{review.resolution} by {review.resolved_by} at {review.resolved_at}"
+        )
+        yield f"{name_of(review.code)}, {state}: {review.words}"
+        if review.evidence:
+            yield f"  {' against '.join(map(str, review.evidence))}"
+        for words, wh in review.figures.items() if isinstance(review.figures, dict) else ():
+            yield f"  {_wh(wh)}  {words}"
+
+
+NEWEST: Final = 2**62
+"""No id is as high."""
+_VALUES: Final = (
+    "SELECT value FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? "
+    "AND tx_id = ? AND format = 'SignedData' AND length(value) <= ? AND id <= ? "
+    "ORDER BY timestamp DESC, id DESC LIMIT ?"
+)
+_ENTERED: Final = (
+    "SELECT key, added_at <= ? OR EXISTS (SELECT 1 FROM signed_check AS earlier "
+    "WHERE earlier.key = fingerprint AND earlier.tx_id < ?) "
+    "FROM meter_key WHERE cp_id = ? AND conn_id IN (0, ?) "
+    "AND (ended_at IS NULL OR (ended_at > ? AND EXISTS (SELECT 1 FROM signed_check "
+    "WHERE signed_check.key = fingerprint))) ORDER BY id DESC"
+)
+"""Whether each is of then: it was known, or an earlier session is signed with it. A key that never
+fitted was entered by mistake: since it ended, it contradicts nothing."""
+_TOLD: Final = (
+    "SELECT key, value, read_at FROM configuration "
+    "WHERE cp_id = ? AND is_known = 1 AND value <> '' "
+    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC LIMIT 100"
+)
+"""Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values)."""
+MOST_TOLD: Final = 10
+"""Keys of a connector that are tried. A charger may tell another one at each boot."""
+_CONNECTOR: Final = re.compile(r"(?<!\d)(\d{1,2})\]?$")
+_WITH_FINGERPRINT: Final = "SELECT key FROM meter_key WHERE cp_id = ? AND fingerprint = ?"
+_FITTING: Final = "SELECT key FROM signed_check WHERE tx_id = ?"
+_WORK: Final = "SELECT revision FROM signed_work WHERE id = 1"
+
+
+class CheckedSession(NamedTuple):
+    """What the signed values of a transaction prove; None: it has none, or has not ended."""
+
+    transaction: int
+    finding: SignedFinding | None
+
+
+def revision(db: Database) -> int:
+    """Return the newest of bill_work that the table knows."""
+    return next((int(found) for (found,) in db.execute(_WORK).fetchall()), 0)
+
+
+def checked(db: Database, numbers: Sequence[int]) -> list[CheckedSession]:
+    """Check the signed values of transactions."""
+    rows = rows_of(db)
+    return [CheckedSession(number, _checked(rows, number)) for number in numbers]
+
+
+def _checked(rows: Rows, number: int) -> SignedFinding | None:
+    tx = find_transaction(rows, number)
+    if tx is None or tx.energy_delivered is None:
+        return None
+    return _check(rows, tx, known_keys(rows, tx), tx.energy_delivered)
+
+
+def _check(
+    rows: Rows, tx: StoredTransaction, keys: Sequence[KnownKey], wh: int, newest: int = NEWEST
+) -> SignedFinding | None:
+    if tx.stop_time is None or not (values := _values(rows, tx, newest)):
+        return None
+    since, until = tx.own_start_time, tx.own_stop_time or tx.stop_time
+    session = BilledSession(wh, datetime.fromisoformat(since), datetime.fromisoformat(until))
+    return check(values, keys, session)
+
+
+def is_contradicted(rows: Rows, number: int, fingerprint: str, wh: int, newest: int) -> bool:
+    """Whether the signed values of a transaction, up to an id, do not say what a statement says of
+    them: that they prove this figure with the key of this fingerprint, which its owner entered."""
+    tx = find_transaction(rows, number)
+    if tx is None:
+        return True
+    texts = rows(_WITH_FINGERPRINT, (tx.charger, fingerprint))
+    keys = [KnownKey(parse_key(text), is_owners=True) for (text,) in texts]
+    found = _check(rows, tx, keys, wh, newest) if keys else None
+    return found is None or found.state == SignedState.DOUBTFUL
+
+
+def _values(rows: Rows, tx: StoredTransaction, newest: int = NEWEST) -> list[str]:
+    place = (tx.charger, tx.connector or 0, *span(tx), tx.id)
+    found = rows(_VALUES, (*place, LONGEST, newest, MOST_RECORDS))
+    return [value for (value,) in reversed(found)]
+
+
+def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:
+    """Return the keys of the meter of a transaction: those that the owner entered first."""
+    connector = tx.connector or 0
+    known = list[KnownKey]()
+    ended = tx.stop_received_at or LAST_TIME
+    for text, is_of_then in rows(_ENTERED, (ended, tx.id, tx.charger, connector, tx.created_at)):
+        known.append(KnownKey(parse_key(text), is_owners=True, is_of_then=bool(is_of_then)))
+    told = (one.key for one in told_keys(rows, tx.charger) if one.connector in (0, connector))
+    newest = [*dict.fromkeys(told)][:MOST_TOLD]
+    return known + [KnownKey(key, is_owners=False) for key in newest]
+
+
+class ToldKey(NamedTuple):
+    """A key that the settings of a charger tell. `connector` 0: of each."""
+
+    connector: int
+    key: MeterKey
+    read_at: str
+
+
+def told_keys(rows: Rows, charger: str) -> Iterator[ToldKey]:
+    """Yield the keys that the settings of a charger tell, or told, the newest first."""
+    for name, text, read_at in rows(_TOLD, (charger,)):
+        number = _CONNECTOR.search(name)
+        with suppress(NoMeterKey):
+            yield ToldKey(int(number[1]) if number else 0, parse_key(text), read_at)
+
+
+def file_of(db: Database, number: int) -> str | None:
+    """Return the signed values of a transaction as a file of the transparency software; None: it
+    has none that this can read."""
+    rows = rows_of(db)
+    tx = find_transaction(rows, number)
+    sent = [one for value in _values(rows, tx) for one in records_in(value)] if tx else []
+    if tx is None or not sent:
+        return None
+    checked_with = [key for (key,) in rows(_FITTING, (number,))]
+    keys = [one.key for one in known_keys(rows, tx)]
+    fitting = [one for one in keys if one.fingerprint in checked_with] or keys
+    return transparency_file(number, [*dict.fromkeys(sent)], fitting[0].text if fitting else None)
+
+
+@record
+class KnownMeterKey:
+    """The public key of a meter. `connector` 0: of each. `fingerprint` is the SHA-256 of its point,
+    `key` a SubjectPublicKeyInfo in DER, or a bare point; both are hexadecimal.
+
+    If `is_told`, the charger told it in its settings, read at `added_at`; it settles no doubt, and
+    `id` and `added_by` are null.
+    """
+
+    id: int | None
+    connector: int
+    fingerprint: str
+    key: str
+    added_at: str
+    added_by: ForOperators[str | None]
+    is_told: bool
+
+
+_ON_LABELS: Final = Shape(KnownMeterKey, is_told="0")
+_RECENT: Final = 20
+"""Sessions, by which a charger is judged."""
+_LACKS: Final = (
+    "SELECT 1 FROM (SELECT id FROM tx WHERE cp_id = ? ORDER BY start_time DESC LIMIT ?) AS newest "  # noqa: S608 - our own words
+    "JOIN signed_check ON tx_id = newest.id "
+    f"WHERE told LIKE '%{NO_KEY}%' LIMIT 1"
+)
+
+
+def meter_keys(db: Database, charger: str) -> list[KnownMeterKey]:
+    """Return the keys of the meters of a charger, those that were entered first."""
+    known = _ON_LABELS.every(
+        db, "FROM meter_key WHERE cp_id = ? AND ended_at IS NULL ORDER BY conn_id, id", (charger,)
+    )
+    told: dict[tuple[int, str], KnownMeterKey] = {}
+    for connector, key, read_at in told_keys(rows_of(db), charger):
+        shown = KnownMeterKey(
+            id=None,
+            connector=connector,
+            fingerprint=key.fingerprint,
+            key=key.text,
+            added_at=read_at,
+            added_by=None,
+            is_told=True,
+        )
+        told.setdefault((connector, key.fingerprint), shown)
+    return [*known, *told.values()]
+
+
+def lacks_key(db: Database, charger: str) -> bool:
+    """Whether the meter of a charger signs, and nobody knows with which key."""
+    return bool(rows_of(db)(_LACKS, (charger, _RECENT)))

@@ -1,17 +1,46 @@
 """Transactions for people: lists by any filters, one transaction, its events, and its readings as
-sent."""
+sent.
+
+The power and the register of a transaction over its time, with few points, however many readings
+it has.
+
+Its time is divided into equal stretches. Of each, the lowest and the highest power and the last
+register are read, so that no peak is lost and 100,000 readings make a short answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.billing.states import BillState
+from levity_trio.charging import tolerances
 from levity_trio.charging.lifecycle import state_of
+from levity_trio.charging.sent.evidence import CHARGE, CURRENT, POWER, seconds, timestamp_of
+from levity_trio.charging.sent.power import HOUR
+from levity_trio.charging.sent.readings import (
+    AT_BEGIN,
+    BILLED,
+    REGISTER,
+    phase_of,
+    watts_of,
+    whole_wh,
+)
 from levity_trio.records import record
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.cases.transaction import NO_PERSONS, find_transaction, span
+from levity_trio.store.cases.transaction import (
+    NO_PERSONS,
+    StoredTransaction,
+    by_our_clock,
+    find_transaction,
+    span,
+)
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (
@@ -25,8 +54,8 @@ from levity_trio.store.reads.pages import (
     read_page,
     where,
 )
-from levity_trio.store.reads.transactions.open import RunningTransaction, open_transactions
 from levity_trio.told import Told
+from levity_trio.wire.times import shifted, stamp
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"
@@ -304,3 +333,390 @@ def of_charger(
     ]
     branches = [Branch("meter_val", conditions) for conditions in of_each]
     return read_page(db, ListKeys(branches, _ORDER), wanted, _READING.by_id(db, "meter_val"))
+
+
+STRETCHES: Final = 240
+
+Power = tuple[float, float, float]
+"""Seconds since the beginning, the lowest and the highest W."""
+Register = tuple[float, int]
+"""Seconds since the beginning, and Wh."""
+
+
+@record
+class Curve:
+    """The power and the register of a transaction from `since` to `until`, at most one point for
+    each 240th of it.
+
+    A point of `power` is [seconds since `since`, lowest W, highest W]; one of `register` is
+    [seconds, Wh]. Where no power was told, it is computed from the register (`is_power_computed`).
+    The registers of start and stop are among the points where the readings continue them.
+    """
+
+    transaction: int
+    since: str
+    until: str
+    is_power_computed: bool
+    power: tuple[Power, ...]
+    register: tuple[Register, ...]
+
+
+_OF_IT: Final = (
+    "FROM meter_val "
+    "WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp <= ? AND tx_id = ?"
+)
+_ENDS: Final = tuple(
+    f"SELECT timestamp {_OF_IT} ORDER BY timestamp {order} LIMIT 1" for order in ("ASC", "DESC")
+)
+_WATTS: Final = (
+    "CASE WHEN value GLOB '*[^0-9.]*' OR value = '' THEN NULL WHEN unit IN ('kW', 'kVA')"
+    " THEN CAST(value AS REAL) * 1000 ELSE CAST(value AS REAL) END"
+)
+_STRETCH: Final = (
+    "FROM meter_val "
+    "WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND tx_id = ?"
+)
+_HIGHEST: Final = (
+    f"SELECT min(timestamp), min({_WATTS}), max({_WATTS}), max(phase) {_STRETCH} "
+    f"AND measurand = '{POWER}'"
+)
+_SUM: Final = "coalesce(max(CASE WHEN phase = '' THEN {0} END), sum({0}))"
+_OF_PHASES: Final = (
+    "SELECT min(at), min(w), max(w) FROM (SELECT timestamp AS at,"  # noqa: S608 - our own names
+    f" {_SUM.format(_WATTS)} AS w"
+    f" {_STRETCH} AND measurand = '{POWER}' GROUP BY timestamp)"
+)
+_RUNS: Final = (
+    "SELECT timestamp, run_since, {}, {} "  # noqa: S608
+    "FROM meter_val INDEXED BY meter_val_run "
+    f"WHERE tx_id = ? AND run_since IS NOT NULL AND measurand <> '{REGISTER}' "
+    f"AND measurand = '{POWER}' "
+    "GROUP BY timestamp, run_since"
+).format(*(_SUM.format(_WATTS.replace("value", one)) for one in ("run_low", "run_high")))
+"""The power between the first and the last of equal readings, of which only these two are stored at
+their times."""
+_LAST: Final = (
+    f"SELECT timestamp, wh {_STRETCH} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+_IMPORTED_STOP: Final = "SELECT stop_time FROM tx WHERE id = ? AND imported_id IS NOT NULL"
+_LAST_IMPORTED: Final = (
+    f"SELECT timestamp, value, unit {_STRETCH} AND source = 'import' "
+    f"AND measurand = '{BILLED[0]}' AND location = '{BILLED[1]}' AND format = '{BILLED[2]}' "
+    f"AND phase = '' AND context <> '{AT_BEGIN}' "
+    "ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+"""Their wh is empty, because nothing here is judged by them. What they say is shown."""
+
+
+class _CurveStart(NamedTuple):
+    """The place of a transaction's readings, and what a curve of it begins with."""
+
+    rows: Rows
+    of_it: tuple[str, int]
+    number: int
+    begun: float
+
+
+def curve(db: Database, number: int) -> Curve | None:
+    """Return the curve of a transaction; None if it does not exist."""
+    rows = rows_of(db)
+    tx = find_transaction(rows, number)
+    if tx is None:
+        return None
+    imported_stop = next((at for (at,) in rows(_IMPORTED_STOP, (number,))), None)
+    own_stop = (
+        by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else None
+    )
+    since, until = _ends(rows, tx, imported_stop or own_stop)
+    # by the charger's clock
+    begun, ended = (timestamp_of(seconds(at) - tx.start_behind) for at in (since, until))
+    place = _CurveStart(rows, (tx.charger, tx.connector or 0), tx.id, seconds(begun))
+    stretches = [*_stretches(begun, ended)]
+    register = [*_registers(place, stretches, is_imported=bool(imported_stop))]
+    register = _with_ends(tx, register, seconds(ended) - place.begun)
+    told = [*_powers(place, stretches)]
+    return Curve(
+        transaction=number,
+        since=since,
+        until=until,
+        is_power_computed=not told,
+        power=tuple(told or _computed(register)),
+        register=tuple(register),
+    )
+
+
+def _ends(rows: Rows, tx: StoredTransaction, stop: str | None) -> tuple[str, str]:
+    """Return when it began and ended, or the time of its first and its last reading if they are
+    beyond."""
+    values = (tx.charger, tx.connector or 0, *span(tx), tx.id)
+    first, last = (next((at for (at,) in rows(sql, values)), tx.start_time) for sql in _ENDS)
+    if tx.start_behind:
+        first, last = by_our_clock(tx, first), by_our_clock(tx, last)
+    return min(tx.start_time, first), max(tx.start_time, last, stop or tx.start_time)
+
+
+def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
+    """Yield the begin and the end of each stretch, none shorter than a second."""
+    begun = int(seconds(since))
+    step = max(1.0, (seconds(until) + 1 - begun) / STRETCHES)
+    count = min(STRETCHES, int((seconds(until) - begun) / step) + 1)
+    edges = [timestamp_of(begun + place * step) for place in range(count + 1)]
+    yield from pairwise(edges)
+
+
+def _powers(place: _CurveStart, stretches: Sequence[tuple[str, str]]) -> Iterator[Power]:
+    runs = place.rows(_RUNS, (place.number,))
+    for since, until in stretches:
+        values = (*place.of_it, since, until, place.number)
+        ((at, least, most, phase),) = place.rows(_HIGHEST, values)
+        if phase:
+            ((at, least, most),) = place.rows(_OF_PHASES, values)
+        told = [] if most is None else [(at, least, most)]
+        told += [
+            (max(since, began), *watts)
+            for ended, began, *watts in runs
+            if began < until and since <= ended
+        ]
+        if told and (most := max(high for _, _, high in told)) <= tolerances.FASTEST_W:
+            yield (
+                _since(place, min(told)[0]),
+                round(min(low for _, low, _ in told), 1),
+                round(most, 1),
+            )
+
+
+def _registers(
+    place: _CurveStart, stretches: Sequence[tuple[str, str]], *, is_imported: bool
+) -> Iterator[Register]:
+    for stretch in stretches:
+        last = place.rows(
+            _LAST_IMPORTED if is_imported else _LAST, (*place.of_it, *stretch, place.number)
+        )
+        for at, *told in last:
+            if (wh := whole_wh(*told) if is_imported else told[0]) is not None:
+                yield _since(place, at), wh
+
+
+def _since(place: _CurveStart, at: str) -> float:
+    return round(seconds(at) - place.begun, 1)
+
+
+def _with_ends(tx: StoredTransaction, register: list[Register], ended: float) -> list[Register]:
+    """Return the readings with the registers of start and stop, where these are on the same
+    counter."""
+    start, stop = (
+        tx.meter_start,
+        None if tx.status == "Active" or tx.stopped_by == "system" else tx.meter_stop,
+    )
+    if register and start is not None:
+        # what the fastest car takes, and a rounded reading
+        most = tolerances.FASTEST_W * register[0][0] / HOUR + 1000
+        if not 0 <= register[0][1] - start <= most:
+            return register
+    before = [] if start is None or (register and register[0][0] <= 0) else [(0.0, start)]
+    last = (register or before or [(0.0, 0)])[-1][1]
+    is_after = stop is not None and stop >= last and (not register or register[-1][0] < ended)
+    return [
+        *before,
+        *register,
+        *([(round(ended, 1), stop)] if is_after and stop is not None else []),
+    ]
+
+
+def _computed(register: Sequence[Register]) -> Iterator[Power]:
+    """Yield the power between neighbouring registers, at the time of the later one."""
+    for (before, low), (at, high) in pairwise(register):
+        if at > before and high >= low:
+            watts = round((high - low) * HOUR / (at - before), 1)
+            yield at, watts, watts
+
+
+RECENT_READINGS: Final = 60
+"""The newest readings of a transaction that are searched for its current, also if there is none."""
+
+
+LEAST_REGISTERS: Final = 2
+"""Readings of the register that are needed to compute power."""
+
+
+class RunningTransaction(NamedTuple):
+    """An open transaction: its energy so far in Wh, its power in W, its current and the offered
+    current in A."""
+
+    charger: str
+    connector: int | None
+    id: int
+    id_tag: str | None
+    started_at: str
+    is_suspended: bool
+    energy_wh: int
+    power_w: float | None
+    current_a: float | None
+    limit_a: float | None
+    power_at: str | None = None
+    """The time of its power, by our clock."""
+    read_at: str | None = None
+    """The time of its newest reading, by our clock."""
+    charge_percent: float | None = None
+    """The state of charge of its car."""
+    pace_seconds: float | None = None
+    """The usual time between two of its readings."""
+    phases_a: Mapping[str, float] = MappingProxyType({})
+    """Its current as told: in A by phase; of all phases together it is ""."""
+    current_at: str | None = None
+    """The time of its current, by our clock."""
+
+
+class _OpenRow(NamedTuple):
+    """An open transaction as stored."""
+
+    id: int
+    charger: str
+    connector: int | None
+    id_tag: str | None
+    started_at: str
+    is_suspended: int
+    skew_seconds: int
+    read_at: str | None
+
+
+_UNDER_WAY: Final = (
+    "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, "
+    "coalesce(clock_skew_seconds, 0), last_reading_at "
+    "FROM tx JOIN cp ON cp.id = tx.cp_id "
+    "WHERE tx.status = 'Active'{chosen} "
+    "ORDER BY own_start_time, tx.id"
+)
+
+
+def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[RunningTransaction]:
+    """Read the open transactions of the site, or only these; the newest of a connector comes
+    last."""
+    chosen = "" if only is None else f" AND tx.id IN ({marks(only)})"
+    found = [
+        _OpenRow(*row)
+        for row in db.execute(_UNDER_WAY.format(chosen=chosen), tuple(only or ())).fetchall()
+    ]
+    energies = energies_so_far(rows_of(db), [row.id for row in found])
+    return [_open_transaction(db, row, energies.get(row.id, 0)) for row in found]
+
+
+def _open_transaction(db: Database, row: _OpenRow, energy_wh: int) -> RunningTransaction:
+    recent = _recent(db, row)
+    power_w, power_at = (None, None) if row.is_suspended else _power(recent)
+    newest = max(recent, key=lambda one: one.timestamp, default=None)
+    currents = _newest(recent, CURRENT)
+    told = ((phase_of(one.phase), _number(one.value)) for one in currents)
+    phases_a = {phase: number for phase, number in told if number is not None}
+    return RunningTransaction(
+        row.charger,
+        row.connector,
+        row.id,
+        row.id_tag,
+        row.started_at,
+        bool(row.is_suspended),
+        energy_wh,
+        power_w,
+        max(phases_a.values(), default=None),
+        _largest(recent, "Current.Offered"),
+        power_at and _by_our_clock(power_at, row),
+        row.read_at if newest is None else _by_our_clock(newest, row),
+        _largest(recent, CHARGE),
+        _pace(recent),
+        phases_a,
+        _by_our_clock(currents[0], row) if phases_a else None,
+    )
+
+
+def _pace(recent: Sequence[Recent]) -> float | None:
+    """Return the median time in seconds between readings; None if there are fewer than three."""
+    times = sorted({one.timestamp for one in recent})
+    gaps = [seconds(after) - seconds(before) for before, after in pairwise(times)]
+    return median(gaps) if len(gaps) > 1 else None
+
+
+def _by_our_clock(reading: Recent, row: _OpenRow) -> str:
+    """Return the time of a reading, without the skew of its charger's clock. No reading is newer
+    than its receipt."""
+    if not row.skew_seconds:
+        return min(reading.timestamp, reading.received_at)
+    own = shifted(datetime.fromisoformat(reading.timestamp), timedelta(seconds=-row.skew_seconds))
+    return min(stamp(own), reading.received_at)
+
+
+class Recent(NamedTuple):
+    """A recent reading."""
+
+    measurand: str
+    timestamp: str
+    value: str
+    unit: str
+    phase: str
+    wh: int | None
+    received_at: str
+
+
+def _recent(db: Database, row: _OpenRow) -> list[Recent]:
+    """Return the recent readings of its register, power, current, and state of charge, which only
+    DC chargers know."""
+    rows = db.execute(
+        "SELECT measurand, timestamp, value, unit, phase, wh, received_at "
+        "FROM (SELECT tx_id, measurand, timestamp, value, unit, phase, wh, received_at "
+        "FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC, id DESC LIMIT ?) "
+        "WHERE tx_id = ? AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
+        (row.charger, row.connector, RECENT_READINGS, row.id, POWER, CURRENT, CHARGE),
+    ).fetchall()
+    return [Recent(*one) for one in rows]
+
+
+def _power(recent: Sequence[Recent]) -> tuple[float | None, Recent | None]:
+    """Return the newest power, summed over phases, and its reading; if none was reported, the rate
+    of the register."""
+    newest = _newest(recent, POWER)
+    reported = reported_w((one.phase, one.value, one.unit) for one in newest)
+    if reported is not None:
+        return reported, newest[0]
+    registers = sorted({(one.timestamp, one.wh) for one in recent if one.wh is not None})
+    if len(registers) < LEAST_REGISTERS:
+        return None, None
+    (before, low), (now, high) = registers[-LEAST_REGISTERS:]
+    power = rate_w(seconds(before), low, seconds(now), high)
+    return power, next(one for one in recent if one.timestamp == now) if power is not None else None
+
+
+def reported_w(samples: Iterable[tuple[str, str, str]]) -> float | None:
+    """Return the power of one time from its samples (phase, value, unit): the total, else the sum
+    of its phases."""
+    known = {
+        phase: number
+        for phase, value, unit in samples
+        if (number := watts_of(value, unit)) is not None
+    }
+    return known.get("", sum(known.values()) if known else None)
+
+
+def rate_w(before: float, low: int, now: float, high: int) -> float | None:
+    """Return the power at which a register rose between two times in seconds; None if these are the
+    same."""
+    return max(0.0, (high - low) * HOUR / (now - before)) if now > before else None
+
+
+def _largest(recent: Sequence[Recent], wanted: str) -> float | None:
+    """Return the newest value; the largest of several phases."""
+    numbers = [_number(one.value) for one in _newest(recent, wanted)]
+    return max((number for number in numbers if number is not None), default=None)
+
+
+def _newest(recent: Sequence[Recent], wanted: str) -> list[Recent]:
+    """Return the newest readings of a measurand: one, or one for each phase."""
+    found = [one for one in recent if one.measurand == wanted]
+    newest = max((one.timestamp for one in found), default=None)
+    return [one for one in found if one.timestamp == newest]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -12,6 +12,7 @@ from levity_trio.access.local_lists import ASKER
 from levity_trio.events import OutcomeKnown
 from levity_trio.log.output import get_logger
 from levity_trio.operations import OPERATIONS
+from levity_trio.operations.judges import TRANSFERS
 from levity_trio.operations.operation import (
     OperationOutcome,
     OutcomeRule,
@@ -21,7 +22,6 @@ from levity_trio.operations.operation import (
     follow,
     is_followed,
 )
-from levity_trio.operations.transfers import TRANSFERS
 from levity_trio.store.engine.database import Row, UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.lookups.seen import Followed, load, moment, statuses

@@ -11,7 +11,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.signed.checking import SignedFinding, SignedState
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction
 from levity_trio.store.engine.database import UnitOfWork, marks
-from levity_trio.store.reads.transactions.signed import CheckedSession
+from levity_trio.store.reads.transactions.explain import CheckedSession
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, judge_again
 from levity_trio.told import Told, stored

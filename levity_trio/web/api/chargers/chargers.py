@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from levity_trio import nouns
 from levity_trio.billing.months import Month
 from levity_trio.charger.facade import RegistrationResult
 from levity_trio.config import ServerConfig
@@ -31,12 +32,13 @@ from levity_trio.records import Personal, whole_text
 from levity_trio.signed.keys import LONGEST, NoMeterKey, parse_key
 from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.chargers import charger_facts as facts
+from levity_trio.store.reads.chargers import chargers, plans, security
 from levity_trio.store.reads.chargers import chargers as stored
-from levity_trio.store.reads.chargers import plans, security
 from levity_trio.store.reads.chargers.chargers import (
     Charger,
     Connector,
     KnownCharger,
+    Station,
     connectors_of,
     served,
 )
@@ -49,8 +51,8 @@ from levity_trio.store.reads.chargers.plans import (
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.transactions import meter_keys as keys_of_meters
-from levity_trio.store.reads.transactions.meter_keys import KnownMeterKey
+from levity_trio.store.reads.transactions import explain as keys_of_meters
+from levity_trio.store.reads.transactions.explain import KnownMeterKey
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
 from levity_trio.store.reads.transactions.use import ChargerUse, use_of
 from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
@@ -64,8 +66,11 @@ from levity_trio.store.writes.chargers.stations import (
     ConnectorData,
     UnknownStation,
     add_charger,
+    add_station,
     change_charger,
+    change_station,
     describe_connector,
+    remove_station,
 )
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
@@ -117,7 +122,7 @@ Ts = TypeVarTuple("Ts")
 
 Name = Annotated[str, Meta(max_length=200, examples=["Parking space 7"])] | None
 Word = Annotated[str, Meta(max_length=50)] | None
-Station = (
+StationNumber = (
     Annotated[
         int, Meta(ge=0, le=HIGHEST_ID, description="Its station, a place that groups chargers.")
     ]
@@ -137,7 +142,7 @@ class ChargerBody(ClientInput):
     """What a person says about a charger. Its BootNotification replaces vendor and model."""
 
     name: Name = None
-    station: Station = None
+    station: StationNumber = None
     vendor: Word = None
     model: Word = None
 
@@ -160,7 +165,7 @@ class NewCharger(ClientInput):
 
     id: Identity
     name: Name = None
-    station: Station = None
+    station: StationNumber = None
     vendor: Word = None
     model: Word = None
 
@@ -832,3 +837,55 @@ async def end_meter_key(request: Request) -> None:
     charger, number = await known_charger(request), request.number("key")
     if not await request.write(writes.end, charger, number):
         raise not_found(Told("key {1} of the meters of {2}", number, charger))
+
+
+STATION_ENDPOINTS: Final = Endpoints("stations", ENDPOINTS)
+STATIONS: Final = "/api/admin/stations"
+
+
+class StationBody(nouns.Station, ClientInput):
+    """A station; its position in degrees (WGS 84)."""
+
+
+@STATION_ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
+async def list_stations(request: TypedRequest[Paged, None]) -> ListPage[Station]:
+    """List stations, the newest first."""
+    return await page(request, chargers.stations, wanted=wanted(request.query))
+
+
+@STATION_ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
+async def create_station(request: TypedRequest[None, StationBody]) -> Station:
+    """Add a station."""
+    number = await request.commit(add_station, request.body, request.api.stamp())
+    return await _station(request, number)
+
+
+@STATION_ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")
+async def get_station(request: Request) -> Station:
+    """Show a station."""
+    return await _station(request, request.number())
+
+
+@STATION_ENDPOINTS.put(f"{STATIONS}/{{id}}", Role.OPERATOR, "not_found")
+async def replace_station(request: TypedRequest[None, StationBody]) -> Station:
+    """Replace the data of a station."""
+    number = request.number()
+    try:
+        await request.commit(change_station, number, request.body, request.api.stamp())
+    except UnknownStation:
+        raise not_found(Told("station {1}", number)) from None
+    return await _station(request, number)
+
+
+@STATION_ENDPOINTS.delete(f"{STATIONS}/{{id}}", Role.ADMIN, "not_found")
+async def delete_station(request: Request) -> None:
+    """Delete a station. Its chargers then have none; its row stays, hidden."""
+    number = request.number()
+    try:
+        await request.commit(remove_station, number, request.api.stamp())
+    except UnknownStation:
+        raise not_found(Told("station {1}", number)) from None
+
+
+async def _station(request: Request, number: int) -> Station:
+    return await request.find(chargers.station, Told("station {1}", number), number=number)

@@ -3,33 +3,60 @@ whole."""
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
+import msgspec
 from msgspec import Meta
 
+from levity_trio.access import offline
+from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.answers import status_of
-from levity_trio.operations.configuration import is_standard, unknown_in, values_in
-from levity_trio.operations.reading import USUAL_PART, KeysReading
+from levity_trio.operations.configuration import (
+    USUAL_PART,
+    ComparedKey,
+    Has,
+    KeysReading,
+    KeyStanding,
+    is_standard,
+    unknown_in,
+    values_in,
+)
+from levity_trio.operations.operation import role_for
 from levity_trio.records import record
+from levity_trio.store.reads.chargers import configuration
 from levity_trio.store.reads.chargers import configuration as stored
+from levity_trio.store.reads.chargers import local_lists as lists
 from levity_trio.store.reads.chargers.configuration import (
     ALWAYS,
     Change,
+    ChargerStanding,
     ConfigurationReading,
     Entry,
+    Template,
 )
+from levity_trio.store.reads.chargers.local_lists import LeftOutTag, LocalListStatus
 from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
+from levity_trio.store.writes.chargers.configuration import (
+    NewReading,
+    NewTemplate,
+    UnknownTemplate,
+    add_reading,
+    remove_template,
+    set_template,
+)
+from levity_trio.store.writes.chargers.local_lists import resume
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import (
     CHARGER,
-    TAG,
     PagedWhose,
     Whose,
     both,
@@ -37,25 +64,43 @@ from levity_trio.web.api.chargers.chargers import (
     whose,
 )
 from levity_trio.web.api.chargers.operations import (
+    Count,
     PreparedOperation,
     Sender,
     WaitQuery,
+    check_role,
+    checked,
+    of_each,
     prepare,
     submit,
 )
-from levity_trio.web.api.engine.endpoints import ClientInput, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    ABSENT,
+    IDENTITIES,
+    NAME_PATTERN,
+    ClientInput,
+    Endpoints,
+    Fields,
+    Request,
+    Role,
+    StructBody,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import (
     Before,
+    OfCharger,
+    Paged,
     moment,
     page,
     time_field,
     wanted,
     whole,
 )
-from levity_trio.web.api.engine.problems import Problem
-from levity_trio.wire.secrets import MASK, is_secret_key
+from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.wire.secrets import MASK, is_secret_key, masked_value
 
-ENDPOINTS: Final = Endpoints(TAG)
+ENDPOINTS: Final = Endpoints("chargers")
+TEMPLATE_ENDPOINTS: Final = Endpoints("configuration", ENDPOINTS)
 
 READ: Final = "GetConfiguration"
 OF_TWO: Final = "The earlier of two times; without it, between the last two readings."
@@ -303,3 +348,360 @@ async def read_keys(request: Sender, charger: str, keys: Sequence[str]) -> None:
         # A charger that says nothing of the part is not asked for it again.
         for key in answered or {key.casefold() for key in part}:
             del left[key]
+
+
+TEMPLATES: Final = "/api/admin/configuration-templates"
+MOST_KEYS: Final = 200
+
+
+class TemplateBody(ClientInput):
+    """The values that keys must have, at the chargers in a list or at all of a model: exactly one
+    of them is given."""
+
+    entries: Annotated[
+        dict[str, str],
+        Meta(
+            min_length=1,
+            max_length=MOST_KEYS,
+            description="Each setting with its value.",
+            examples=[{"MeterValueSampleInterval": "60"}],
+        ),
+    ]
+    model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
+
+
+class ReportQuery(ClientInput):
+    charger: OfCharger = None
+
+
+class ApplyBody(ClientInput):
+    """The chargers that are brought into line: those in a list, or all of the template."""
+
+    chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
+    all: bool = False
+    at_once: Annotated[Count, Meta(description="How many chargers are asked at the same time.")] = 5
+
+
+_MODEL: Final = {"type": "string", "minLength": 1, "maxLength": 200}
+TEMPLATE_WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "model": ABSENT},
+    {"chargers": ABSENT, "model": _MODEL},
+)
+APPLY_WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "all": {"const": False}},
+    {"chargers": ABSENT, "all": {"const": True}},
+)
+
+
+@record
+class TemplateReport:
+    """The chargers of a template, and how many are the same, differ, or are not known."""
+
+    template: str
+    counts: dict[str, int]
+    chargers: list[ChargerStanding]
+
+
+@record
+class ChargerResult:
+    """What came of each key of the template at one charger."""
+
+    charger: str
+    keys: list[KeyResult]
+
+
+@record
+class ApplyReport:
+    """What came of the template at each charger, and how many keys had each result."""
+
+    template: str
+    counts: dict[str, int]
+    chargers: list[ChargerResult]
+
+
+@TEMPLATE_ENDPOINTS.get(TEMPLATES, Role.VIEWER)
+async def list_templates(request: Request) -> ListPage[Template]:
+    """List the templates of configurations, by name."""
+    templates = await request.read(stored.templates)
+    return whole([_template_seen(request, template) for template in templates])
+
+
+@TEMPLATE_ENDPOINTS.get(f"{TEMPLATES}/{{name}}", Role.VIEWER, "not_found")
+async def get_template(request: Request) -> Template:
+    """Show a template."""
+    return _template_seen(request, await _named(request))
+
+
+def _template_seen(request: Request, template: Template) -> Template:
+    entries = {key: seen(request, key, value) for key, value in template.entries.items()}
+    return replace(template, entries=entries)
+
+
+@TEMPLATE_ENDPOINTS.put(
+    f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS)
+)
+async def put_template(request: TypedRequest[None, TemplateBody]) -> Template:
+    """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
+    name, body = request.path["name"], request.body
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        words = Told("give at most 64 letters, digits, dots, hyphens and underscores")
+        raise invalid("name", words)
+    if (body.model is None) == (body.chargers is None):
+        raise invalid("chargers", Told("choose one: some chargers or a model"))
+    _check_entries(request, body.entries)
+    chargers = None if body.chargers is None else list(dict.fromkeys(body.chargers))
+    template = NewTemplate(name=name, model=body.model, chargers=chargers, entries=body.entries)
+    await request.write(set_template, template)
+    return await _named(request)
+
+
+@TEMPLATE_ENDPOINTS.delete(f"{TEMPLATES}/{{name}}", Role.ADMIN, "not_found")
+async def delete_template(request: Request) -> None:
+    """Remove a template. Its row stays, ended."""
+    name = request.path["name"]
+    try:
+        await request.write(remove_template, name)
+    except UnknownTemplate:
+        raise not_found(Told("template {1}", name)) from None
+
+
+def _check_entries(request: Request, entries: dict[str, str]) -> None:
+    """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
+    # Chargers do not tell keys apart by case.
+    counts = Counter(key.casefold() for key in entries)
+    twice = [key for key, count in counts.items() if count > 1]
+    if twice:
+        raise invalid(f"entries.{twice[0]}", Told("give it once; case makes no difference"))
+    for key, value in entries.items():
+        field = f"entries.{key}"
+        payload = checked(CHANGE, {"key": key, "value": value})
+        if masked_value(payload) != payload:
+            raise invalid(field, Told("a secret is not stored; send it with ChangeConfiguration"))
+        check_role(request, role_for(CHANGE, payload))
+
+
+async def _named(request: Request) -> Template:
+    name = request.path["name"]
+    return await request.find(stored.template, Told("template {1}", name), name=name)
+
+
+# The report
+
+
+@TEMPLATE_ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
+async def report(request: TypedRequest[ReportQuery, None]) -> TemplateReport:
+    """Compare the chargers of a template with it, as they were last read."""
+    template, charger = await _named(request), request.query.charger
+    only = None if charger is None else await _among(request, template, [charger])
+    standings = await request.read(lambda db: stored.standings(db, template, only))
+    counts = Counter(str(standing.standing) for standing in standings)
+
+    chargers: list[ChargerStanding] = []
+    for standing in standings:
+        keys: list[ComparedKey] = []
+        for key in standing.keys:
+            wanted = seen(request, key.key, key.wanted) or ""
+            has = seen(request, key.key, key.has)
+            keys.append(replace(key, wanted=wanted, has=has))
+        chargers.append(replace(standing, keys=keys))
+    return TemplateReport(template=template.name, counts=dict(counts), chargers=chargers)
+
+
+async def _among(request: Request, template: Template, chargers: Iterable[str]) -> list[str]:
+    """Return the chargers, each once. Raises Problem for one that the template is not for."""
+    its_own = await request.read(stored.chargers_of, template=template)
+    wanted = list(dict.fromkeys(chargers))
+    others = [charger for charger in wanted if charger not in its_own]
+    if others:
+        words = Told("template {1} is not for {2}", template.name, ", ".join(others))
+        raise conflict(words, field="chargers")
+    return wanted
+
+
+# Bringing into line
+
+
+@TEMPLATE_ENDPOINTS.post(
+    f"{TEMPLATES}/{{name}}/apply",
+    *(Role.OPERATOR, "not_found", "conflict", "too_many_waiting"),
+    body=StructBody(ApplyBody, lambda: APPLY_WAYS),
+)
+async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
+    """Bring chargers into line: change exactly the keys that differ, and report each."""
+    template, body = await _named(request), request.body
+    if (body.chargers is None) != body.all:
+        raise invalid("chargers", Told("choose one: some chargers or all"))
+    # Whoever may read a template may not set every key in it.
+    _check_entries(request, template.entries)
+    chargers = None if body.chargers is None else await _among(request, template, body.chargers)
+    standings = await request.read(lambda db: stored.standings(db, template, chargers))
+    keys_of = {standing.charger: standing.keys for standing in standings}
+
+    async def bring_into_line(charger: str) -> ChargerResult:
+        """Change the keys that differ, one after the other, and read back once what the charger
+        accepted."""
+        results: list[KeyResult] = []
+        for key in keys_of[charger]:
+            result = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
+            if key.standing == KeyStanding.DIFFERS:
+                result = await change_key(request, charger, result)
+            results.append(result)
+        return ChargerResult(charger=charger, keys=await read_back(request, charger, results))
+
+    results_of = await of_each(request, [*keys_of], body.at_once, bring_into_line)
+    counts: Counter[str] = Counter()
+    for result in results_of:
+        counts.update(key.result for key in result.keys)
+    return ApplyReport(template=template.name, counts=dict(counts), chargers=results_of)
+
+
+PATH: Final = f"{CHARGER}/offline-policy"
+
+
+class ChangeQuery(WaitQuery):
+    read: Annotated[bool, Meta(description="Ask the charger for all six keys first.")] = False
+
+
+class PolicyBody(
+    ClientInput,
+    rename={
+        "offline": offline.OFFLINE,
+        "pre_authorize": offline.PRE_AUTHORIZE,
+        "unknown_tags": offline.UNKNOWN_TAGS,
+        "stop_invalid": offline.STOP_INVALID,
+        "cache": offline.CACHE,
+        "local_list": offline.LIST,
+    },
+):
+    """The keys that are to be changed."""
+
+    offline: bool | None = None
+    pre_authorize: bool | None = None
+    unknown_tags: bool | None = None
+    stop_invalid: bool | None = None
+    cache: bool | None = None
+    local_list: bool | None = None
+
+    def values(self) -> dict[str, str]:
+        """Return the values on the wire, by key."""
+        switches: Mapping[str, bool | None] = msgspec.to_builtins(self)
+        return {key: str(value).lower() for key, value in switches.items() if value is not None}
+
+
+@record
+class PolicyKey:
+    """A key as the charger last told it: `value` is true, false, not supported or not known."""
+
+    key: str
+    value: str
+    readonly: bool
+    read_at: str | None
+
+
+@record
+class OfflinePolicy:
+    """Who can charge at a charger without us (`who`), by its keys; `notes` say what else follows.
+
+    `changes` are the results of the keys that were to be changed.
+    """
+
+    charger: str
+    keys: list[PolicyKey]
+    who: list[OfflineTags]
+    notes: list[str]
+    changes: list[KeyResult]
+
+
+@ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
+async def get_policy(request: Request) -> OfflinePolicy:
+    """Show who can charge at a charger while it has no connection to us, by its configuration."""
+    await known_charger(request)
+    return await _policy(request, [])
+
+
+@ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
+async def change_policy(request: TypedRequest[ChangeQuery, PolicyBody]) -> OfflinePolicy:
+    """Change who can charge without us: send the keys that are given, and read them back."""
+    charger, wanted = await known_charger(request), request.body.values()
+    if request.query.read:
+        await read_keys(request, charger, KEYS)
+    has = await _has(request)
+    results: list[KeyResult] = []
+    for key, value in wanted.items():
+        known = has.get(key.casefold())
+        had = None if known is None else known.value
+        result = KeyResult(key=key, result="", wanted=value, had=had)
+        results.append(await change_key(request, charger, result))
+    return await _policy(request, await read_back(request, charger, results))
+
+
+async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
+    has = await _has(request)
+    keys: list[PolicyKey] = []
+    switches: dict[str, Switch] = {}
+    for key in KEYS:
+        known = has.get(key.casefold())
+        value, readonly, read_at = Switch.NOT_KNOWN, False, None
+        if known is not None:
+            value = switch(known.value, is_known=known.is_known)
+            readonly, read_at = known.readonly, known.read_at
+        switches[key] = value
+        keys.append(PolicyKey(key=key, value=value.value, readonly=readonly, read_at=read_at))
+    explanation = explain(switches)
+    return OfflinePolicy(
+        charger=request.path["id"],
+        keys=keys,
+        who=list(explanation.who),
+        notes=list(explanation.notes),
+        changes=changes,
+    )
+
+
+async def _has(request: Request) -> Mapping[str, Has]:
+    return await request.read(configuration.has, charger=request.path["id"])
+
+
+# The local lists as they are kept at the chargers
+
+
+@both(ENDPOINTS, "local-lists/status", "how the local list is kept")
+async def list_statuses(request: TypedRequest[Whose, None]) -> ListPage[LocalListStatus]:
+    return whole(await _statuses(request, await whose(request)))
+
+
+async def _statuses(request: Request, charger: str | None) -> list[LocalListStatus]:
+    api = request.api
+    open_lines = [line for line in api.chargers.connected() if api.chargers.is_served(line)]
+    read = partial(
+        lists.statuses,
+        charger=charger,
+        policy=api.id_tags.policy,
+        now=api.clock(),
+        open_lines=open_lines,
+        is_on=api.config.local_list == "on",
+    )
+    return await request.read(read)
+
+
+@ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
+async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutTag]:
+    """List the tags for which the local list of a charger has no room."""
+    query, charger = request.query, await known_charger(request)
+    policy, now = request.policy, request.api.stamp()
+    read = partial(lists.left_out, charger=charger, policy=policy, at=now)
+    tags = await request.read(read)
+    begin = (query.page - 1) * query.limit
+    shown = tags[begin : begin + query.limit]
+    return ListPage(shown, query.page, query.limit, total=len(tags))
+
+
+@ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
+async def resume_upkeep(request: Request) -> LocalListStatus:
+    """Keep the local list of a charger again after one was sent by hand, or try again at once."""
+    charger = await known_charger(request)
+    if not await request.write(resume, charger):
+        words = Told("local list that is kept at {1}; start `serve` with --local-list on", charger)
+        raise not_found(words)
+    (status,) = await _statuses(request, charger)
+    return status

@@ -4,12 +4,17 @@ and the older route.
 An operation that was sent answers 200 with its command, whatever the charger said: a refusal, an
 error and silence are states of it. With `errors=http` (the default on the routes that other systems
 had before) they become 502 and 504.
+
+Files: what chargers sent, and the firmware that they fetch.
+
+Diagnostics and logs may hold secrets of a charger, so only operators, who can ask for them, may
+read them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +24,7 @@ import msgspec
 import orjson
 import trio
 from msgspec import Meta
+from starlette.responses import Response
 
 from levity_trio.access.places import Reason
 from levity_trio.authority import AuthorityProblem, folder
@@ -33,6 +39,7 @@ from levity_trio.operations import (
     find,
     spelt,
 )
+from levity_trio.operations.judges import FIRMWARE_AT, wanted_at
 from levity_trio.operations.operation import (
     Allotted,
     Payload,
@@ -42,22 +49,25 @@ from levity_trio.operations.operation import (
     role_for,
     transactions_in_the_way,
 )
-from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
-from levity_trio.records import record
+from levity_trio.records import record, whole_text
+from levity_trio.store.beside.file_folder import DiskRefuses, Written
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers import files as stored
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.chargers.chargers import of_model
-from levity_trio.store.reads.chargers.files import firmware
+from levity_trio.store.reads.chargers.files import StoredFile, firmware
 from levity_trio.store.reads.chargers.situation import next_number, situation
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable
-from levity_trio.store.writes.chargers.files import NewUrl
+from levity_trio.store.writes.chargers.files import NewFile, NewUrl
 from levity_trio.told import Told, joined
 from levity_trio.web.api.chargers.chargers import PagedWhose, both, whose
 from levity_trio.web.api.engine.endpoints import (
     ABSENT,
+    CREATED,
     IDENTITIES,
     ApiAnswer,
     ApiParts,
@@ -68,13 +78,14 @@ from levity_trio.web.api.engine.endpoints import (
     Request,
     Role,
     Schema,
+    StreamedBody,
     StructBody,
     TypedRequest,
     Values,
     read_json,
 )
 from levity_trio.web.api.engine.kilowatt_hours import extended, show
-from levity_trio.web.api.engine.lists import page, wanted
+from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.engine.problems import (
     Json,
     Problem,
@@ -83,9 +94,10 @@ from levity_trio.web.api.engine.problems import (
     invalid,
     not_found,
     not_storable,
+    of_upload,
 )
 from levity_trio.web.drivers_address import is_local
-from levity_trio.web.files.shelf import SecretUrl
+from levity_trio.web.files.shelf import MEDIA_TYPE, NoPlace, SecretUrl, file_name, file_response
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
 from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.texts import digest
@@ -713,3 +725,119 @@ def _is_elsewhere(db: Database, charger: str) -> bool:
     row = db.execute(_ADDRESS, (charger,)).fetchone()
     peer = None if row is None else peer_of(row[0])
     return peer is not None and not peer.is_loopback
+
+
+FILE_ENDPOINTS: Final = Endpoints("files", ENDPOINTS)
+FILES: Final = "/api/admin/files"
+FILE: Final = f"{FILES}/{{id}}"
+FIRMWARE: Final = "firmware"
+TITLE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""No title is a URL, so a location cannot be taken for one."""
+PLACE_SECONDS: Final = 30
+
+
+class FilesQuery(Paged):
+    charger: OfCharger = None
+
+
+class NewFirmware(ClientInput):
+    """The name by which the location of an update names the firmware."""
+
+    title: Annotated[
+        str,
+        whole_text(
+            pattern=TITLE,
+            words=Told("use A-Z, a-z, 0-9, . _ and -, first a letter or a digit"),
+            max_length=100,
+            examples=["grizzl-5.6.bin"],
+        ),
+    ]
+
+
+@FILE_ENDPOINTS.get(FILES, Role.VIEWER)
+async def list_files(request: TypedRequest[FilesQuery, None]) -> ListPage[StoredFile]:
+    """List files, the newest first"""
+    query = request.query
+    return await page(request, stored.files, charger=query.charger, wanted=wanted(query))
+
+
+@FILE_ENDPOINTS.post(
+    FILES,
+    Role.ADMIN,
+    *("conflict", "not_stored", "too_large", "too_slow", "busy", "unfinished"),
+    body=StreamedBody(),
+    status=CREATED,
+)
+async def add_firmware(
+    request: TypedRequest[NewFirmware, AsyncGenerator[bytes, None]],
+) -> StoredFile:
+    """Add firmware, which the location of UpdateFirmware may then name"""
+    api, title = request.api, request.query.title
+    if await request.read(stored.firmware, title=title) is not None:
+        raise _taken(title)
+    name = file_name(api.now(), FIRMWARE, title)
+
+    async def store(written: Written) -> int:
+        new = NewFile(
+            kind=FIRMWARE,
+            name=name,
+            title=title,
+            size_bytes=written.size_bytes,
+            sha256=written.sha256,
+            created_at=api.stamp(),
+        )
+        number = await api.writer.run(writes.add, new)
+        # Somebody may have taken the name while the file arrived.
+        if number is None:
+            raise _taken(title)
+        return number
+
+    try:
+        async with api.places.wait(), api.shelf.place():
+            with of_upload():
+                number = await api.shelf.folder.keep(name, request.body, store)
+    except DiskRefuses as error:
+        raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "not_stored", str(error)) from None
+    except NoPlace as error:
+        raise busy("busy", str(error), PLACE_SECONDS) from None
+    return await _shown(request, number)
+
+
+@FILE_ENDPOINTS.get(FILE, Role.VIEWER, "not_found")
+async def get_file(request: Request) -> StoredFile:
+    """Show a file, also one that was deleted"""
+    return await _shown(request, request.number())
+
+
+@FILE_ENDPOINTS.get(f"{FILE}/content", Role.OPERATOR, "not_found", media_type=MEDIA_TYPE)
+async def get_content(request: Request) -> Response:
+    """Download a file, or a range of it"""
+    file = await _shown(request, request.number())
+    response = None
+    if file.deleted_at is None:
+        response = await file_response(request.api.shelf, file.name, called=file.title or file.name)
+    if response is None:
+        words = Told("the content of file {1} is deleted", file.id)
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", words)
+    return response
+
+
+async def _shown(request: Request, number: int) -> StoredFile:
+    return await request.find(stored.file, Told("file {1}", number), number=number)
+
+
+@FILE_ENDPOINTS.delete(FILE, Role.ADMIN, "not_found")
+async def delete_file(request: Request) -> None:
+    """Delete a file; its row stays"""
+    number = request.number()
+    name = await request.write(writes.delete, number)
+    if name is None:
+        raise not_found(Told("file {1}", number))
+    await request.api.shelf.folder.remove([name])
+
+
+def _taken(title: str) -> Problem:
+    words = Told(
+        "there is firmware of the name {1}; delete it first, or choose another name", title
+    )
+    return conflict(words)

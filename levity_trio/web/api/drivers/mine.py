@@ -1,5 +1,15 @@
 """What belongs to a driver's household: its tags, its sessions, its statements. Others' do not
-exist here."""
+exist here.
+
+Company cars: what a household tells the employer who pays for its electricity. Drivers do it for
+their own household, and operators for any.
+
+What drivers report: a lost card, which is blocked at once, and one sentence about what is wrong;
+and the answers.
+
+What is written is personal: it is not recorded in the audit, and goes with what is personal of the
+household.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -15,17 +25,23 @@ from starlette.responses import Response
 
 from levity_trio.access.places import ACCOUNT
 from levity_trio.access.places import TAG as CARD
+from levity_trio.access.tags import Status
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.ledger import WalletTerms, suggested_top_up
-from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.car_sheet import CarPrice, CarSheet, PriceWay
+from levity_trio.billing.ledger import LARGEST, WalletTerms, suggested_top_up
+from levity_trio.billing.money import CURRENCIES, typed_number
 from levity_trio.billing.ownership import Thing, What
+from levity_trio.documents.paper import CarPaper, DocumentForm, file_name
 from levity_trio.documents.statement_sheet import LONGEST_REFERENCE, payment_code, transfer_code
 from levity_trio.documents.template import tidy
-from levity_trio.locale import _
-from levity_trio.notify.statements import as_paper
+from levity_trio.locale import SOURCE, _, of_reader
+from levity_trio.notify.delivery import as_paper
 from levity_trio.records import Personal, copied, record
+from levity_trio.store.billing.drafting import currency_of
 from levity_trio.store.billing.statements import supplement
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money import car_sheets as car_reads
+from levity_trio.store.reads.money.car_sheets import OfCar
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
@@ -34,24 +50,49 @@ from levity_trio.store.reads.money.statements import (
     closed_statements,
     fees_of,
     has_quarters,
+    id_of_number,
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
+from levity_trio.store.reads.people import driving as places
 from levity_trio.store.reads.people import driving as stored
 from levity_trio.store.reads.people.driving import (
     DriversSession,
     DriversTransaction,
     OwnTag,
+    ReportFilters,
+    WaitingReport,
     limits_of,
     vehicles_of,
 )
 from levity_trio.store.reads.people.driving import tags_of as own_tags
-from levity_trio.store.reads.transactions.curve import Curve
-from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.store.reads.transactions.transactions import Curve, TransactionFilters
+from levity_trio.store.writes.money import car_prices
 from levity_trio.store.writes.people import own_names
+from levity_trio.store.writes.people import reports as writes
+from levity_trio.store.writes.people.reports import (
+    MOST_OF_DAY,
+    AlreadyAnswered,
+    NotOwned,
+    ReportSubject,
+    TooManyReports,
+    UnknownReport,
+)
 from levity_trio.told import Told
-from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
+from levity_trio.web.api.drivers.driving import (
+    ME,
+    TAG,
+    WHY_NOT,
+    account_of,
+    household,
+    tags_of,
+    why_not,
+)
 from levity_trio.web.api.engine.endpoints import (
+    CREATED,
     HIGHEST_ID,
+    MINOR_UNITS,
+    NOT_BLANK,
+    WATT_HOURS,
     ClientInput,
     Endpoints,
     Request,
@@ -62,8 +103,19 @@ from levity_trio.web.api.engine.endpoints import (
     rule_of,
 )
 from levity_trio.web.api.engine.kilowatt_hours import show
-from levity_trio.web.api.engine.lists import Limit, Paged, page, wanted, whole
-from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.engine.lists import (
+    Limit,
+    MonthName,
+    OfAccount,
+    Paged,
+    midnight,
+    page,
+    wanted,
+    whole,
+)
+from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
+from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
+from levity_trio.web.api.money.billing import month_of
 from levity_trio.web.api.money.statements import (
     ANY_FORM,
     NOT_MADE,
@@ -72,6 +124,8 @@ from levity_trio.web.api.money.statements import (
     DocumentQuery,
     of_number,
 )
+from levity_trio.web.api.money.tariffs import Price
+from levity_trio.web.api.people import tags
 from levity_trio.web.api.people.limits import read_use, read_use_of_tag
 from levity_trio.web.api.transactions.transactions import XML, signed_file
 from levity_trio.wire.times import in_zone
@@ -454,3 +508,261 @@ async def get_statement(request: TypedRequest[DocumentQuery, None]) -> Response:
 async def get_supplement(request: TypedRequest[CoverQuery, None]) -> Response:
     """Download what was added to a closed statement of your household that lacked something"""
     return await of_number(request, account_of(request), supplement)
+
+
+CAR_ENDPOINTS: Final = Endpoints("statements", ENDPOINTS)
+CAR: Final = "/api/admin/accounts/{id}/vehicles/{vehicle}"
+OWN_CAR: Final = f"{ME}/vehicles/{{vehicle}}"
+OTHER_FORMS: Final = (MEDIA_TYPES[DocumentForm.PDF], MEDIA_TYPES[DocumentForm.CSV])
+
+
+class CarDocumentQuery(ClientInput):
+    format: Literal["html", "pdf", "csv"] = "html"
+
+
+class CarPriceBody(ClientInput):
+    """By what the electricity of a company car is counted: one way holds for a calendar year. A
+    price is with tax."""
+
+    month: Annotated[MonthName, Meta(description="From this month on, such as 2026-10.")]
+    way: Literal["flat", "bill", "contract"]
+    price: Price | None = None
+    base_fee: Annotated[int, Meta(ge=0, le=LARGEST, extra_json_schema=MINOR_UNITS)] | None = None
+    year_wh: Annotated[int, Meta(ge=1, lt=2**53, extra_json_schema=WATT_HOURS)] | None = None
+
+
+def read_sheet(db: Database, server: Server, of: OfCar) -> CarSheet:
+    """Return what a household tells about a car. Raises Problem."""
+    sheet = car_reads.car_sheet(db, of, rule_of(server), server.now())
+    if sheet is None:
+        raise not_found(Told("car {1} of household {2}", of.vehicle, of.account))
+    return sheet
+
+
+def _car(request: Request) -> tuple[int, int]:
+    """Return the household, the own one where the path names none, and its car. Raises Problem."""
+    account = request.number() if "id" in request.path else account_of(request)
+    return account, request.number("vehicle")
+
+
+def _chosen(body: CarPriceBody, currency: str) -> CarPrice:
+    """Return what a body chooses. Raises Problem."""
+    way = PriceWay(body.way)
+    price = None
+    if way is not PriceWay.BILL:
+        price = typed_number(body.price or "")
+        if price is None:
+            raise invalid("price", Told("give the price of a kWh"))
+    is_contract = way is PriceWay.CONTRACT
+    if is_contract and (body.base_fee is None) is not (body.year_wh is None):
+        raise invalid("year_wh", Told("give it together with the base fee, or neither"))
+    fee = (body.base_fee, body.year_wh) if is_contract else (None, None)
+    return CarPrice(body.month, way, currency, price, *fee)
+
+
+def _declare(path: str, role: Role, group: str) -> None:
+    @CAR_ENDPOINTS.get(
+        f"{path}/sheets/{{month}}",
+        *(role, *NOT_MADE, "conflict"),
+        media_type=MEDIA_TYPES[DocumentForm.HTML],
+        other_media_types=OTHER_FORMS,
+        group=group,
+    )
+    async def get_document(request: TypedRequest[CarDocumentQuery, None]) -> Response:
+        """Download the electricity of a company car in a month as HTML, PDF or CSV"""
+        month = month_of(request)
+        wanted = OfCar(*_car(request), month)
+        sheet = await request.read(read_sheet, server=request.api, of=wanted)
+        paper = CarPaper(sheet, sheet.language or of_reader() or SOURCE)
+        name = file_name(str(month), sheet.statement.owner.party.name, sheet.car)
+        return document(request.api, paper, DocumentForm(request.query.format), name)
+
+    @CAR_ENDPOINTS.post(f"{path}/price", role, "not_found", "conflict", group=group)
+    async def choose_price(request: TypedRequest[None, CarPriceBody]) -> CarPrice:
+        """Choose by what the electricity of a company car is counted"""
+        currency = await request.read(lambda db: currency_of(rows_of(db)))
+        price = _chosen(request.body, currency)
+        await request.write(car_prices.choose, *_car(request), price)
+        return price
+
+
+_declare(CAR, Role.OPERATOR, "statements")
+_declare(OWN_CAR, Role.DRIVER, TAG)
+
+
+REPORT_ENDPOINTS: Final = Endpoints("reports", ENDPOINTS)
+OWN: Final = f"{ME}/reports"
+REPORTS: Final = "/api/admin/reports"
+LONGEST: Final = 300
+
+Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
+Words = Annotated[
+    Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)
+]
+OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
+
+
+class ReportBody(ClientInput):
+    """What is wrong, in one sentence, about one of: a session of the household, a statement of it,
+    a charger, a new card that it needs. With a statement, the session is that of its line; `line`
+    is the number of a line without one, such as a base fee."""
+
+    words: Words
+    transaction: Id | None = None
+    statement: Id | None = None
+    charger: Annotated[str, Meta(max_length=100)] | None = None
+    card: bool = False
+    line: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
+
+
+class OwnReportsQuery(ClientInput):
+    transaction: Id | None = None
+    statement: Id | None = None
+    charger: str | None = None
+
+
+class ReportsQuery(ClientInput):
+    waiting: Annotated[bool, Meta(description=OF_WAITING)] | None = None
+    account: OfAccount = None
+    transaction: Id | None = None
+    tag: str | None = None
+
+
+class AnswerBody(ClientInput):
+    """What the household reads as the answer, on the page where it reported."""
+
+    answer: Words
+
+
+@record
+class DriversReport:
+    """What your household reported, and the answer of those who run the site; null while it
+    waits."""
+
+    id: int
+    about: str
+    transaction: int | None
+    statement: int | None
+    charger: str | None
+    id_tag: str | None
+    line: int | None
+    words: str | None
+    written_at: str
+    answer: str | None
+    answered_at: str | None
+
+
+# Of drivers
+
+
+@REPORT_ENDPOINTS.post(
+    OWN,
+    Role.DRIVER,
+    *("not_found", "conflict", "too_many_reports"),
+    group=TAG,
+    status=CREATED,
+)
+async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
+    """Tell those who run the site in one sentence what is wrong"""
+    account, body = account_of(request), request.body
+    subject = await _subject(request, account)
+    since = midnight(request.api)
+    try:
+        number = await request.write(writes.write, account, subject, body.words.strip(), since)
+    except TooManyReports:
+        words = Told(
+            "your household has written {1} times today; go on tomorrow, or ask whoever runs the "
+            "chargers",
+            MOST_OF_DAY,
+        )
+        raise refusal("too_many_reports", words) from None
+    (written,) = await request.read(read_own, wanted=ReportFilters(number=number))
+    return written
+
+
+async def _subject(request: TypedRequest[None, ReportBody], account: int) -> ReportSubject:
+    """Return what a report is about. Raises Problem for what does not belong to the household."""
+    body, charger = request.body, request.body.charger
+    if not (body.transaction or body.statement or charger or body.card):
+        raise invalid("words", Told("say which session, statement or charger it is about"))
+    if body.statement is not None:
+        what = Told("statement {1}", body.statement)
+        await request.find(id_of_number, what, str(body.statement), account)
+
+    if body.line is not None:
+        fees: list[FeeLine] = []
+        if body.statement is not None and body.transaction is None:
+            fees = await request.read(fees_of, number=body.statement)
+        if body.line not in [fee.line for fee in fees]:
+            words = Told("give a line of the statement that is no session, or the session")
+            raise invalid("line", words)
+
+    own = household(request)
+    if body.transaction is not None:
+        number = body.transaction
+        what = Told("session {1} of your household", number)
+        transaction = await request.find(places.own_transaction, what, household=own, number=number)
+        charger = transaction.charger
+    elif charger is not None:
+        now = request.api.now()
+        if not await request.read(places.places, household=own, now=now, charger=charger):
+            raise not_found(Told("charger {1}", charger))
+    return ReportSubject(body.transaction, body.statement, charger, line=body.line)
+
+
+@REPORT_ENDPOINTS.get(OWN, Role.DRIVER, "conflict", group=TAG)
+async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[DriversReport]:
+    """List what your household reported, with the answers, the newest first"""
+    query = request.query
+    wanted = ReportFilters(account_of(request), query.transaction, query.statement, query.charger)
+    return whole(await request.read(read_own, wanted=wanted))
+
+
+def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
+    """Return what a household reported, with the answers, the newest first."""
+    return [copied(DriversReport, row) for row in places.reports(db, wanted)]
+
+
+@REPORT_ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
+async def lose_tag(request: Request) -> DriversTag:
+    """Block a lost card of your household at once; those who run the site are told"""
+    account, tag, policy = account_of(request), request.path["tag"], request.policy
+    try:
+        change = await request.write(writes.lose, policy, account, tag)
+    except NotOwned:
+        raise not_found(Told("card {1} of your household", tag)) from None
+    # Chargers that remember the card would let it charge on.
+    await tags.changed(request, change)
+    card, words = change.after, WHY_NOT[Status.BLOCKED]
+    names = {own.key: own.own_name for own in await tags_of(request)}
+    name = names.get(policy.key(tag))
+    return DriversTag(id_tag=card.id_tag, name=name, note=card.name, is_valid=False, why_not=words)
+
+
+# Of operators
+
+
+@REPORT_ENDPOINTS.get(REPORTS, Role.OPERATOR)
+async def list_reports(request: TypedRequest[ReportsQuery, None]) -> ListPage[WaitingReport]:
+    """List what households reported, the newest first; of a lost card, also which absent chargers
+    still list it"""
+    query = request.query
+    wanted = ReportFilters(
+        query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting
+    )
+    return whole(await request.read(places.waiting_reports, wanted=wanted))
+
+
+@REPORT_ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
+async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingReport:
+    """Answer what a household reported; then it waits no longer"""
+    number = request.number()
+    try:
+        await request.write(writes.answer, number, request.body.answer.strip())
+    except UnknownReport:
+        raise not_found(Told("report {1}", number)) from None
+    except AlreadyAnswered:
+        raise conflict(Told("this was answered otherwise already")) from None
+    filters = ReportFilters(number=number)
+    (answered,) = await request.read(places.waiting_reports, wanted=filters)
+    return answered

@@ -795,12 +795,14 @@ class Endpoints(list[Endpoint]):
             \"""List stations, the newest first.\"""
 
     Query, body and answer are those of the annotations, the summary is the first paragraph of the
-    docstring. After the role come the codes of the problems beside those of all endpoints.
+    docstring. After the role come the codes of the problems beside those of all endpoints. A module
+    that has endpoints of a second group of the documentation declares them `among` its own.
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, among: list[Endpoint] | None = None) -> None:
         super().__init__()
         self._group = group
+        self._all = self if among is None else among
         self.get = partial(self._declared, "GET")
         self.post = partial(self._declared, "POST")
         self.put = partial(self._declared, "PUT")
@@ -816,7 +818,7 @@ class Endpoints(list[Endpoint]):
             endpoint = Endpoint(
                 method=method, path=path, role=role, handle=handle, problems=problems, **declared
             )
-            self.append(endpoint)
+            self._all.append(endpoint)
             return handle
 
         return declare

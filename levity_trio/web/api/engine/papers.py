@@ -22,7 +22,7 @@ from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import AnyPaper, CarPaper, DocumentForm, Paper, name_of
 from levity_trio.locale import of_reader
-from levity_trio.notify.statements import as_paper
+from levity_trio.notify.delivery import as_paper
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.told import Told

@@ -28,7 +28,7 @@ from levity_trio.documents.sheet import LARGEST_LOGO_BYTES, media_type
 from levity_trio.documents.template import ENGLISH_TEXT, TemplateProblem, parse
 from levity_trio.locale import N_, _, _p
 from levity_trio.locale.texts import said
-from levity_trio.notify.statements import as_paper, supplements
+from levity_trio.notify.delivery import as_paper, supplements
 from levity_trio.records import copied, record
 from levity_trio.store.billing.biller import Biller, newest_biller
 from levity_trio.store.billing.drafting import Terms

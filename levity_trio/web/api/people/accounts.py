@@ -115,8 +115,12 @@ from levity_trio.web.api.people.tags import (
     ImportedLine,
     clear_caches,
 )
-from levity_trio.web.api.transactions.review import DECISION_PROBLEMS, ReviewBody, decide
-from levity_trio.web.api.transactions.transactions import TRANSACTIONS
+from levity_trio.web.api.transactions.transactions import (
+    DECISION_PROBLEMS,
+    TRANSACTIONS,
+    ReviewBody,
+    decide,
+)
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)

@@ -2,6 +2,11 @@
 
 A topic of push is shown once, in the answer to the request that makes it. Who loses it makes a new
 one.
+
+Mail, push, sign of life and the nightly backup, as they are set in the browser.
+
+What a flag, a variable or the file of settings gives is only changed there. Passwords go in and
+never come out; `/api/system` shows what is in force.
 """
 
 from __future__ import annotations
@@ -9,30 +14,34 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from secrets import token_hex
-from typing import Annotated, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
+import trio
 from msgspec import Meta
 
-from levity_trio.config import ServerConfig
+from levity_trio.config import SETTINGS, ServerConfig
+from levity_trio.config.settings import Unusable, sender_parts
+from levity_trio.config.sources import WAYS
 from levity_trio.locale import N_, _, speaking
-from levity_trio.notify.delivery import new_topic
+from levity_trio.notify.delivery import MailingOrder, new_topic, ping
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
-from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
-from levity_trio.notify.statements import MailingOrder
 from levity_trio.nouns import Recipient
 from levity_trio.outgoing.request import Unanswered
-from levity_trio.records import copied, names_of, record, whole_text
+from levity_trio.records import Personal, copied, names_of, record, whole_text
 from levity_trio.store.reads.people import messages as stored
 from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
-from levity_trio.store.upkeep.nightly import NotBackedUp, back_up
+from levity_trio.store.reads.site.database import own_settings
+from levity_trio.store.upkeep.nightly import NotBackedUp, back_up, check_folder
 from levity_trio.store.writes.people import recipients as writes
 from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.site import own_settings as setting_writes
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
@@ -48,7 +57,7 @@ from levity_trio.web.api.engine.lists import Limit, OfAccount
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.billing import CLOSING, month_of
 from levity_trio.web.api.people.accounts import Id, Language, MailAddress, find_account
-from levity_trio.web.api.site.administration import BelowQuery
+from levity_trio.web.api.site.system import BelowQuery
 
 ENDPOINTS: Final = Endpoints("messages")
 MESSAGES, RECIPIENTS = "/api/admin/messages", "/api/admin/recipients"
@@ -547,3 +556,149 @@ def _user(request: Request) -> int | None:
         return None
     login = request.api.logins.get(request.caller.login)
     return None if login is None else login.user
+
+
+OWN_SETTINGS: Final = "/api/admin/own-settings"
+_KINDS: Final = {setting.name: setting.kind for setting in SETTINGS}
+
+Line = Annotated[Personal[str], Meta(max_length=100)]
+
+
+class PushServerBody(ClientInput, kw_only=True):
+    """The server of ntfy. Without a password, that of before stays if server and user do."""
+
+    server: Line = "https://ntfy.sh"
+    user: Line | None = None
+    password: (
+        Annotated[str, Meta(max_length=100, description="It stays if you leave this empty.")] | None
+    ) = None
+
+
+class MailServerBody(PushServerBody, kw_only=True):
+    """The mail server. Without a password, that of before stays if server and user do."""
+
+    server: Annotated[
+        Personal[str], Meta(max_length=100, description="Such as smtp.example.org:465.")
+    ]
+    encryption: Literal["smtps", "smtp"] = "smtps"
+    sender: (
+        Annotated[
+            Personal[str], Meta(max_length=100, description="Such as Bauhof 12 <haus@example.org>.")
+        ]
+        | None
+    ) = None
+
+
+class PingUrlBody(ClientInput):
+    """The URL that is requested each minute."""
+
+    url: Annotated[Personal[str], Meta(max_length=200)]
+
+
+class BackupFolderBody(ClientInput):
+    """The folder that gets a copy each night, and how many it keeps."""
+
+    folder: Annotated[str, Meta(max_length=200)]
+    keep: Annotated[int, Meta(ge=1, le=10_000)] = 14
+
+
+class KnownServer(NamedTuple):
+    """The parts of a URL: scheme, server with port and path, user and password."""
+
+    scheme: str
+    server: str
+    user: str
+    password: str
+
+
+def known_server(url: str | None) -> KnownServer:
+    """Return the parts of a URL, empty without one."""
+    parts = urlsplit(url or "")
+    server = (url or "").partition("://")[2].rpartition("@")[2]
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return KnownServer(parts.scheme, server, user, password)
+
+
+@ENDPOINTS.put(f"{OWN_SETTINGS}/mail", Role.ADMIN, "conflict")
+async def set_mail(request: TypedRequest[None, MailServerBody]) -> None:
+    """Set through which server mail goes out"""
+    body = request.body
+    if sender_parts(body.sender or body.user or "") is None:
+        raise invalid("sender", Told("give the address from which mails come"))
+    url = _url(body, body.encryption, body.server, request.api.config.mail)
+    words = Told("give the name of a mail server, such as smtp.example.org or smtp.example.org:465")
+    _check_setting("mail", url, words, "server")
+    await _keep_setting(request, "mail", url, body.sender or None)
+
+
+@ENDPOINTS.put(f"{OWN_SETTINGS}/push", Role.ADMIN, "conflict")
+async def set_push(request: TypedRequest[None, PushServerBody]) -> None:
+    """Set through which server of ntfy push messages go out"""
+    scheme, _, server = request.body.server.rpartition("://")
+    url = _url(request.body, scheme or "https", server, request.api.config.ntfy)
+    words = Told("give the address of a server of ntfy, such as https://ntfy.sh")
+    _check_setting("ntfy", url, words, "server")
+    await _keep_setting(request, "push", url)
+
+
+@ENDPOINTS.put(f"{OWN_SETTINGS}/ping", Role.ADMIN, "conflict")
+async def set_ping(request: TypedRequest[None, PingUrlBody]) -> None:
+    """Set which URL gets a sign of life each minute"""
+    words = Told("give the whole address that the service shows, such as https://hc-ping.com/…")
+    _check_setting("ping-url", request.body.url, words, "url")
+    await _keep_setting(request, "ping", request.body.url)
+
+
+@ENDPOINTS.put(f"{OWN_SETTINGS}/backup", Role.ADMIN, "conflict")
+async def set_backup(request: TypedRequest[None, BackupFolderBody]) -> None:
+    """Set the folder that gets a copy each night; it must be there and take files"""
+    folder = request.body.folder
+    if not isinstance(request.api.config.database, Path):
+        raise conflict(Told("a database on PostgreSQL is copied by its own tools"))
+    _check_setting(
+        "backup-folder", folder, Told("give the whole path, such as /mnt/stick"), "folder"
+    )
+    try:
+        await trio.to_thread.run_sync(check_folder, Path(folder))
+    except NotBackedUp as problem:
+        raise invalid("folder", problem.args[0]) from None
+    await _keep_setting(request, "backup", folder, str(request.body.keep))
+
+
+@ENDPOINTS.delete(f"{OWN_SETTINGS}/{{way}}", Role.ADMIN, "conflict", "not_found")
+async def remove_way(request: Request) -> None:
+    """Set mail, push, ping or backup no more"""
+    way = request.path["way"]
+    if way not in WAYS:
+        raise not_found(Told("way {1}", way))
+    await _keep_setting(request, way)
+
+
+def _url(body: PushServerBody, scheme: str, server: str, before: str | None) -> str:
+    """Return the URL of a server with its user and password; the one of before stays only for the
+    same user of the same server."""
+    known, user, password = known_server(before), body.user or "", body.password
+    if (known.server, known.user) == (server, user):
+        password = password or known.password
+    who = quote(user, safe="")
+    if password:
+        who += f":{quote(password, safe='')}"
+    return f"{scheme}://{who}@{server}" if who else f"{scheme}://{server}"
+
+
+def _check_setting(name: str, text: str, words: Told, field: str) -> None:
+    try:
+        _KINDS[name].read(text)
+    except Unusable:
+        raise invalid(field, words) from None
+
+
+async def _keep_setting(request: Request, way: str, *values: str | None) -> None:
+    """Store the settings of a way, which hold at once; those without a value are set no more."""
+    api, names = request.api, WAYS[way]
+    for row in api.config.in_force:
+        if row.name == names[0] and row.source:
+            raise conflict(Told("this is given by {1}: change it there", row.source))
+    kept = dict.fromkeys(names) | dict(zip(names, values, strict=False))
+    await request.commit(setting_writes.keep, kept, api.key)
+    api.live.take(await request.read(own_settings, key=api.key))

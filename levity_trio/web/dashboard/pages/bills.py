@@ -33,10 +33,11 @@ from levity_trio.web.api.money.billing import (
     MonthsQuery,
     month_named,
     read_billing,
+    read_meter,
     read_month,
     read_months,
+    read_reconciliation,
 )
-from levity_trio.web.api.money.meters import read_meter, read_reconciliation
 from levity_trio.web.api.money.statements import (
     StatementsQuery,
     of_year,

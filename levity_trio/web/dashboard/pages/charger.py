@@ -22,7 +22,7 @@ from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.driving import RefusedCard, SpaceRow
 from levity_trio.store.reads.site.logged import LogEntry
 from levity_trio.store.reads.transactions.billed import billed_transactions
-from levity_trio.store.reads.transactions.meter_keys import lacks_key, meter_keys
+from levity_trio.store.reads.transactions.explain import lacks_key, meter_keys
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import UseQuery, addresses_of, read_uptimes, read_use

@@ -43,7 +43,7 @@ from levity_trio.store.reads.people.driving import (
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import spaces as spaces_of_household
 from levity_trio.store.reads.transactions.bill.reading import OwnChange
-from levity_trio.store.reads.transactions.curve import Curve
+from levity_trio.store.reads.transactions.transactions import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (
     DriversCommand,
@@ -55,15 +55,16 @@ from levity_trio.web.api.drivers.driving import (
 )
 from levity_trio.web.api.drivers.mine import (
     DriversLimit,
+    DriversReport,
     DriversTag,
     OwnQuery,
     read_limits,
     read_money,
+    read_own,
     read_statements,
     read_vehicles,
     shown_tag,
 )
-from levity_trio.web.api.drivers.reports import DriversReport, read_own
 from levity_trio.web.api.engine.endpoints import Role, asked, rule_of, whole_number
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline

@@ -9,8 +9,8 @@ from levity_trio.locale import N_
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.store.reads.people import messages as stored
 from levity_trio.web.api.engine.endpoints import Role, asked
-from levity_trio.web.api.site.administration import BelowQuery
 from levity_trio.web.api.site.messages import ways_of
+from levity_trio.web.api.site.system import BelowQuery
 from levity_trio.web.dashboard.page import DashboardPage, Look, PageView, Values, reading
 from levity_trio.web.dashboard.pages.driver import is_nobody
 

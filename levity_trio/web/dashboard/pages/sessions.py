@@ -35,8 +35,13 @@ from levity_trio.store.reads.transactions.billed import (
     billed_transaction,
     sums_of,
 )
-from levity_trio.store.reads.transactions.curve import STRETCHES, Curve, curve
-from levity_trio.store.reads.transactions.transactions import events_of, of_transaction
+from levity_trio.store.reads.transactions.transactions import (
+    STRETCHES,
+    Curve,
+    curve,
+    events_of,
+    of_transaction,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role, asked, rule_of
 from levity_trio.web.api.engine.problems import not_found

@@ -11,8 +11,8 @@ from levity_trio.locale import N_, _
 from levity_trio.notify.sending import sender_of
 from levity_trio.store.upkeep.nightly import is_same_disk
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.api.site.backends import BACKENDS
-from levity_trio.web.api.site.own_settings import known_server
+from levity_trio.web.api.site.messages import known_server
+from levity_trio.web.api.site.receivers import BACKENDS
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
 

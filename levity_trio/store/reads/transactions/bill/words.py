@@ -50,11 +50,11 @@ def bill_lines(bill: Bill) -> Iterator[str]:
     yield from _headline(bill)
     yield from _whose(bill)
     if bill.tariff is not None:
-        yield _tariff(bill.tariff)
+        yield _tariff_words(bill.tariff)
     for one in bill.positions:
-        yield from _position(one, zone)
+        yield from _position_words(one, zone)
     if bill.price is not None:
-        yield from _price(bill, bill.price)
+        yield from _price_words(bill, bill.price)
     for done in bill.corrected_prices:
         at = local(done.at, zone)
         yield f"After the session, {done.by} corrected prices of it at {at}: {done.reason}"
@@ -84,7 +84,7 @@ def _whose(bill: Bill) -> Iterator[str]:
     )
 
 
-def _tariff(tariff: BillTariff) -> str:
+def _tariff_words(tariff: BillTariff) -> str:
     because = f": {tariff.reason}" if tariff.reason else ""
     for_whom = f"{_FOR[tariff.scope]} {tariff.key}".rstrip()
     return (
@@ -96,7 +96,7 @@ def _tariff(tariff: BillTariff) -> str:
 # Statements
 
 
-def _position(position: BillPosition, zone: ZoneInfo) -> Iterator[str]:
+def _position_words(position: BillPosition, zone: ZoneInfo) -> Iterator[str]:
     where = (
         f"Statement {position.printed_number} of {position.month} to household "
         f"{position.account}, "
@@ -134,10 +134,10 @@ def _sum(priced: BillPosition | BillPrice, zone: ZoneInfo) -> Iterator[str]:
         )
         yield f"  together {written(priced.amount, CURRENCIES[priced.currency])}, {tax}"
     if priced.quarters is not None:
-        yield from _quarters(priced.quarters, priced.currency, zone)
+        yield from _quarter_words(priced.quarters, priced.currency, zone)
 
 
-def _quarters(quarters: BillQuarters, code: str, zone: ZoneInfo) -> Iterator[str]:
+def _quarter_words(quarters: BillQuarters, code: str, zone: ZoneInfo) -> Iterator[str]:
     yield "  Each quarter of an hour has its price; what they cost is summed and rounded once."
     for which, at, price in (
         ("dearest", quarters.dearest_at, quarters.dearest_price),
@@ -158,15 +158,15 @@ def _quarters(quarters: BillQuarters, code: str, zone: ZoneInfo) -> Iterator[str
 # The price of today
 
 
-def _price(bill: Bill, price: BillPrice) -> Iterator[str]:
+def _price_words(bill: Bill, price: BillPrice) -> Iterator[str]:
     zone = ZoneInfo(bill.zone)
     if bill.billed_amount is None or bill.pending:
         yield from _today(bill, price)
-    yield from chain.from_iterable(_seam(seam, zone) for seam in price.seams)
+    yield from chain.from_iterable(_seam_words(seam, zone) for seam in price.seams)
     if price.seams and price.split is not None:
         yield _SPLITS[Split(price.split)]
     if price.blocking is not None:
-        yield from _blocking(price.blocking, zone)
+        yield from _blocking_words(price.blocking, zone)
 
 
 def _today(bill: Bill, price: BillPrice) -> Iterator[str]:
@@ -180,7 +180,7 @@ def _today(bill: Bill, price: BillPrice) -> Iterator[str]:
     yield from _sum(price, ZoneInfo(bill.zone))
 
 
-def _seam(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
+def _seam_words(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
     names = f"from {seam.ends or 'one price'} to {seam.begins or 'another'}"
     yield (
         f"The price changed {names} at {local(seam.at, zone)}. Until then "
@@ -190,7 +190,7 @@ def _seam(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
     yield f"  {kilowatt_hours(seam.after_wh)} until {local(seam.after_at, zone)}"
 
 
-def _blocking(blocking: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
+def _blocking_words(blocking: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
     if blocking.charging_ended_at is None or blocking.since is None or blocking.until is None:
         yield "It is not known when the charging ended, so staying after it costs nothing."
         return
