@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from levity_trio.documents.sheet import LabelledValues, Sheet
@@ -26,20 +27,17 @@ def commissioning_sheet(
     by_hand = _("To be filled in by hand")
     lines = {_(label): LINE for label in BY_HAND}
     blocks: list[LabelledValues] = []
-    for heading, values in {**facts, by_hand: lines}.items():
+    parts = {**facts, by_hand: lines}
+    for heading, values in parts.items():
         pairs = tuple(values.items())
-        blocks.append(LabelledValues(title=heading, pairs=pairs))
+        block = LabelledValues(title=heading, pairs=pairs)
+        blocks.append(block)
     title = _("Commissioning of %(charger)s", charger=charger)
     label = _("Trial of load management")
-    figure, remark = result
+    figure, day = result
     small = _("This is no test report (IEC 60364-6), and load management is no protective device.")
-    template = of_program(language())
-    return Sheet(
-        **template.of_sheet,
-        title=title,
-        label=label,
-        figure=figure,
-        remark=remark,
-        blocks=tuple(blocks),
-        small=(small,),
-    )
+    spoken = language()
+    template = of_program(spoken)
+    pages = template.of_sheet
+    sheet = Sheet(**pages, title=title, remark=day, blocks=(*blocks,), small=(small,))
+    return replace(sheet, label=label, figure=figure)

@@ -30,7 +30,6 @@ from levity_trio.load.lease import (
 from levity_trio.load.measurements import Between
 from levity_trio.load.profiles import (
     Ability,
-    Call,
     LimitWay,
     ability,
     after_refusal,
@@ -224,8 +223,6 @@ class ManagedChargers:
         facts, by charger and these facts as text."""
         self.attempts = defaultdict[str, deque[float]](lambda: deque(maxlen=ATTEMPTS))
         """When each charger refused a profile of late."""
-        self.refused_defaults = defaultdict[Place, list[Call]](list)
-        """The defaults that were refused until one is accepted."""
         self._boots: dict[str, int | None] = {}
         """The number of the last boot of each charger."""
         self._restarts = defaultdict[str, deque[float]](lambda: deque(maxlen=RESTARTS))

@@ -280,7 +280,7 @@ class LimitSender:
             if is_own and can.way is not LimitWay.TRANSACTION:
                 # A session has its limit where the default would be.
                 continue
-            refused = self._managed.refused_defaults[socket.place]
+            refused: list[Call] = []
             tried = profiles.sentences(facts, charger.keys, can.way, is_first=True)
             for shown, weaker in tried:
                 call = profiles.idle(weaker, socket)
@@ -303,7 +303,6 @@ class LimitSender:
                     at = stamp(self._clock())
                     await self._writer.run(leases.took_default, name, shown, (before, way), at)
                 facts, can = {**facts, **shown}, weaker
-                refused.clear()
                 break
         return can, way
 

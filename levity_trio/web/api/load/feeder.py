@@ -29,7 +29,6 @@ from levity_trio.load.document import (
     ways_out,
     written,
 )
-from levity_trio.load.modbus import MODELS
 from levity_trio.load.replay import (
     VOLTS,
     PastHouse,
@@ -88,6 +87,7 @@ from levity_trio.web.api.engine.lists import (
     whole,
 )
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.wire.modbus import MODELS
 from levity_trio.wire.times import stamp
 
 ENDPOINTS: Final = Endpoints("load")

@@ -558,7 +558,7 @@ async def get_commissioning_sheet(request: TypedRequest[SheetQuery, None]) -> Re
     how it is wired, and what its trial measured"""
     name = request.path["charger"]
     sheet = await request.find(
-        partial(_commissioning, site=request.api.config.server_name),
+        partial(read_commissioning, site=request.api.config.server_name),
         Told("charger {1}", name),
         charger=name,
     )
@@ -576,7 +576,7 @@ _REGISTER: Final = (
 )
 
 
-def _commissioning(db: Database, charger: str, site: str) -> Sheet | None:
+def read_commissioning(db: Database, charger: str, site: str) -> Sheet | None:
     """Return the sheet of a charger; None for an unknown one."""
     known, version = chargers.charger(db, charger), newest_site(db)
     if known is None:
