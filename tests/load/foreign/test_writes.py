@@ -218,3 +218,76 @@ async def test_who_refuses_each_limit_is_booked_with_the_default_that_it_keeps(
         evening.arrive(1)
         await trio.sleep(10 * MINUTE)
         assert [evening.current(0), evening.current(1)] == [0, 16]
+
+
+async def test_what_is_kept_in_case_this_server_fails_is_said(writer: InlineWriter) -> None:
+    """The house took 12 A within the hour, and a breaker holds 28 A without us."""
+    house = [12.0]
+    async with open_evening(writer, [HONEST] * 2, 25.0, house=lambda _: (house[0],) * 3) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        evening.arrive(1)
+        await trio.sleep(2 * MINUTE)
+        house[0] = 0.0
+        await trio.sleep(25 * MINUTE)
+        assert evening.current(0) + evening.current(1) in (15, 16)
+        now = await InlineReader(writer).run(load_now)
+        assert now is not None
+        assert "A are kept free in case this server fails" in now.cars[0].says
+        assert {round(line.reserve_a) for line in now.lines} == {9}
+
+
+async def test_while_chargers_are_prepared_it_is_not_said_that_nothing_is_sent(
+    writer: InlineWriter,
+) -> None:
+    """Their meter has not shown anything yet, so nothing is decided."""
+    async with open_evening(writer, [HONEST] * 2, 25.0) as evening:
+        await evening.enter()
+        await trio.sleep(30)
+        reader = InlineReader(writer)
+        before = await reader.run(load_now)
+        assert before is not None
+        assert (before.is_shadow, before.preparing) == (True, 0)
+        evening.load.measured = lambda *_: True  # type: ignore[method-assign]
+        writer.is_unavailable = False
+        await evening.load.manage(["CP-0", "CP-1"], by="anna")
+        now = await reader.run(load_now)
+        assert now is not None
+        assert (now.is_shadow, now.preparing) == (False, 2)
+
+
+async def test_one_that_was_seen_to_obey_is_booked_with_its_lease_while_it_is_away(
+    writer: InlineWriter,
+) -> None:
+    """It has passed no trial, and stands at 6 A."""
+    async with open_evening(writer, [HONEST] * 2, 32.0) as evening:
+        await evening.manage()
+        evening.arrive(0)
+        await trio.sleep(2 * MINUTE)
+        await evening.load.limit_by_hand(("CP-0", 1), 6, reason="", by="anna")
+        await trio.sleep(2 * MINUTE)
+        evening.points[0].is_down = True
+        await evening.points[0].cut()
+        await trio.sleep(10 * MINUTE)
+        assert evening.load.now is not None
+        assert [car.limit_a for car in evening.load.now.cars] == [6]
+        await trio.sleep(25 * MINUTE)
+        assert [car.limit_a for car in evening.load.now.cars] == [16]
+
+
+async def test_a_safe_limit_in_w_is_for_one_line(writer: InlineWriter) -> None:
+    """A car on one line draws no more than the safe limit of its connector without us."""
+    on_one = Kind(Make(units=("W",), lines_of_watts=1), lines=1)
+    async with open_evening(writer, [on_one] * 3, 20.0) as evening:
+        document = evening.document().replace("safe = 0", "safe = 6")
+        evening.document = lambda: document  # type: ignore[method-assign]
+        await evening.manage()
+        for number in range(3):
+            evening.arrive(number)
+        await trio.sleep(3 * MINUTE)
+        for point in evening.points:
+            point.is_down = True
+            await point.cut()
+        await trio.sleep(HOUR)
+        assert max(evening.flowing()) <= 20
+        assert evening.current(0) == 6
