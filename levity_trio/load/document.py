@@ -19,7 +19,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
 
-from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import (
     LEAST_AMPERES,
     PHASES,
@@ -33,6 +32,7 @@ from levity_trio.load.tree import (
 )
 from levity_trio.records import record
 from levity_trio.told import Told
+from levity_trio.wire.modbus import MODELS
 from levity_trio.wire.published import wrong_topic
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@ and what its car missed because of us."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -14,17 +14,28 @@ from levity_trio.load import measurements
 from levity_trio.load.lease import (
     DAY_SECONDS,
     FOLLOW_SECONDS,
+    HOUR_SECONDS,
     LEASE_SECONDS,
     MARGIN_SECONDS,
+    NO_RAISES,
     NONE,
+    OTHER_WORDS,
     HeldLease,
     Lease,
     Leases,
+    LimitStep,
     lasting,
     waiting,
 )
 from levity_trio.load.measurements import Between
-from levity_trio.load.profiles import Ability, LimitWay, ability, after_refusal, next_way
+from levity_trio.load.profiles import (
+    Ability,
+    LimitWay,
+    ability,
+    after_refusal,
+    next_way,
+    sentences,
+)
 from levity_trio.load.rule import Allocation, Bound, Car, CarDemand
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, PRICE, WAITED
@@ -54,6 +65,12 @@ REGISTER_SECONDS: Final = 120.0
 """Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
 STILL_SECONDS: Final = 360.0
 """A register that does not rise for so long stands still: at 6 A on one line, 100 Wh take 261 s."""
+ATTEMPTS: Final = 8
+"""A charger is asked in other words so often in an hour."""
+RESTARTS: Final = 3
+"""A charger restarts when it is told, if so many of its boots in an hour followed that."""
+RESTART_SECONDS: Final = 60.0
+"""So soon, a boot follows what a charger was told."""
 INTERVAL: Final = "MeterValueSampleInterval"
 
 
@@ -118,6 +135,8 @@ class _LeaseBasis(NamedTuple):
     """On how many lines its car charged; None: nobody knew."""
     way: LimitWay
     """The last of the ways in which the connector was told since it had its default."""
+    boot: int | None
+    """The number of its charger's last boot."""
 
 
 @dataclass(slots=True)
@@ -202,6 +221,15 @@ class ManagedChargers:
         self._confirmed = defaultdict[tuple[str, str], set[int | None]](set)
         """The transactions in which a charger accepted a limit after refusals had taught some
         facts, by charger and these facts as text."""
+        self.attempts = defaultdict[str, deque[float]](lambda: deque(maxlen=ATTEMPTS))
+        """When each charger refused a profile of late."""
+        self._boots: dict[str, int | None] = {}
+        """The number of the last boot of each charger."""
+        self._restarts = defaultdict[str, deque[float]](lambda: deque(maxlen=RESTARTS))
+        """When each charger booted right after it was told something."""
+        self.restarting: list[tuple[str, bool]] = []
+        """The chargers that restart when they are told, or are tried again, until that is
+        stored."""
         self.learned: list[tuple[str, dict[str, Any]]] = []
         """What enough transactions have shown of chargers, until that is stored."""
         self._clocks: dict[str, _ClockLag] = {}
@@ -236,11 +264,13 @@ class ManagedChargers:
                 safe=row.safe_a,
                 sent=seconds(row.sent_at),
                 transaction=row.transaction,
-                writes=row.writes,
             )
-            self.leases.adopt((row.charger, row.connector), lease, now)
+            place = row.charger, row.connector
+            self.leases.budgets[place] = row.day, Counter(row.reasons)
+            self.leases.adopt(place, lease, now)
 
     def stored(self, place: Place, lease: Lease) -> StoredLease:
+        day, reasons = self.leases.budgets.get(place, (0, {}))
         return StoredLease(
             charger=place[0],
             connector=place[1],
@@ -249,8 +279,8 @@ class ManagedChargers:
             ends_at=None if lease.ends is None else timestamp_of(lease.ends),
             safe_a=lease.safe,
             sent_at=timestamp_of(lease.sent),
-            day=int(lease.sent // DAY_SECONDS),
-            writes=lease.writes,
+            day=day,
+            reasons=reasons,
         )
 
     # What is known
@@ -270,6 +300,7 @@ class ManagedChargers:
         self.leases.floors.clear()
         for name in present.managed:
             self._know(name)
+            self._notice_boot(name, now)
         limited_in_watts = {name for name, can in self.can.items() if can.is_in_watts}
         self.leases.in_watts = {
             place
@@ -293,6 +324,33 @@ class ManagedChargers:
         for place, car in here.items():
             if place not in self.trying:
                 self._take_car(car, tree.sockets[place], lines.get(place), now)
+
+    def _notice_boot(self, charger: str, now: float) -> None:
+        """Note whether a charger has booted right after it was told something: it answers by
+        that."""
+        managed = self.chargers[charger]
+        if managed.restarts_since is not None:
+            if now >= seconds(managed.restarts_since) + DAY_SECONDS:
+                self.restarting.append((charger, False))
+            return
+        boot = managed.boot
+        before = self._boots.setdefault(charger, boot)
+        self._boots[charger] = boot
+        since = now - RESTART_SECONDS
+        if boot == before or self.leases.written.get(charger, 0.0) < since:
+            return
+        attempts = self.attempts[charger]
+        if attempts and attempts[-1] >= since:
+            attempts += [now] * ATTEMPTS
+        late = self._restarts[charger]
+        late.append(now)
+        if len(late) == RESTARTS and late[0] > now - HOUR_SECONDS:
+            self.restarting.append((charger, True))
+
+    def asks_at(self, charger: str) -> float:
+        """Return when a charger that refused something may be asked in other words."""
+        attempts = self.attempts[charger]
+        return 0.0 if len(attempts) < ATTEMPTS else attempts[0] + HOUR_SECONDS
 
     def _is_over(self, place: Place) -> bool:
         """Return whether nothing that was sent to a connector without a car holds any more: its
@@ -332,10 +390,14 @@ class ManagedChargers:
             lag.others = []
         for behaviour in self._behaviours.values():
             behaviour.leapt(seconds)
+        self.attempts.clear()
+        self._restarts.clear()
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note from what the limit that is now sent to a connector was computed."""
-        self._bases[place] = _LeaseBasis(self.skew(place[0]), lines, self.way(place))
+        charger = place[0]
+        boot = self.chargers[charger].boot
+        self._bases[place] = _LeaseBasis(self.skew(charger), lines, self.way(place), boot)
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
         """Return whether a profile for the transaction must be cleared. The charger refused one, so
@@ -344,15 +406,25 @@ class ManagedChargers:
         harm."""
         return self._taught.get((charger, transaction), {}).get("way") == LimitWay.DEFAULT
 
-    def refused(self, place: Place, lease: Lease) -> None:
+    def refused(self, socket: Socket, step: LimitStep, now: float) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it
-        lasting."""
-        charger = place[0]
+        lasting. Until its readings show that it keeps its default, it may draw its maximum."""
+        charger, lease = socket.charger, step.lease
+        held = self.leases.held.get(socket.place)
         if charger not in self.can:  # it was let go meanwhile
             return
+        self.attempts[charger].append(now)
+        if held is not None:
+            # What lowers is never held back.
+            held.retry = 0.0 if step.is_lower else self.asks_at(charger)
+            if not held.answered:
+                held.may_still_draw = socket.most
+        managed = self.chargers[charger]
+        way = LimitWay(managed.way)
+        tried = sentences(managed.facts, managed.keys, way, is_first=False)
         # Popped, so that what was taught last is the last and counts before what others taught.
         before = self._taught.pop((charger, lease.transaction), {})
-        taught = after_refusal(self.can[charger], lease, before)
+        taught = after_refusal(tried, socket, lease, before, self.can[charger])
         self._taught[charger, lease.transaction] = taught
         self._know(charger)
 
@@ -369,6 +441,8 @@ class ManagedChargers:
         """Derive what a charger can do from what it has shown."""
         managed = self.chargers[charger]
         can = ability(self.facts(charger), managed.keys, LimitWay(managed.way))
+        if managed.restarts_since is not None:
+            can = replace(can, waits=False)
         self.can[charger] = can
         self.leases.floors[charger] = can.floor
 
@@ -416,15 +490,18 @@ class ManagedChargers:
 
     def _take_car(self, car: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
         charger = self.chargers[car.charger]
-        held = self._held_by(car, socket)
+        held = self._held_by(car, socket, now)
         if held is None:
             return
         self._hear_clock(car.charger, car.heard, charger.skew_seconds, is_linked=car.is_connected)
-        if self._is_to_send_anew(socket.place, held, lines):
+        if self._is_to_send_anew(socket.place, lines):
             # What it was sent may not hold: that it draws more is no disobedience.
             held.send_anew()
             held.above = None
             held.reports = 0
+        if charger.restarts_since is not None and charger.boot == charger.prepared_boot:
+            # Whether its fixed limit survives a boot is still to be seen.
+            return
 
         # While its clock is in doubt, nobody knows when it drew that.
         drawn = measurements.drawn(car, socket, lines)
@@ -443,11 +520,20 @@ class ManagedChargers:
         if car.transaction is not None:
             self._learn_of_car(car, self._behaviours[car.transaction], held, drawn, now)
 
-    def _held_by(self, car: PluggedIn, socket: Socket) -> HeldLease | None:
+    def _held_by(self, car: PluggedIn, socket: Socket, now: float) -> HeldLease | None:
         """Return what is held at a connector. A car that began without us may draw its maximum, as
         long as our default is not known to be there."""
-        held = self.leases.held.get(car.place)
-        if car.transaction is None:
+        charger, held = self.chargers[car.charger], self.leases.held.get(car.place)
+        basis = self._bases.get(car.place)
+        fixed_basis = _LeaseBasis(0, None, LimitWay.NONE, charger.boot)
+        if charger.restarts_since is not None and (held is None or basis != fixed_basis):
+            fixed = lasting(self.can[car.charger].safe(socket), now)
+            self.leases.hold(car.place, fixed)
+            held = self.leases.held[car.place]
+            held.may_still_draw = socket.most
+            held.answered = now
+            self._bases[car.place] = fixed_basis
+        if car.transaction is None or charger.restarts_since is not None:
             return held
         if held is not None:
             if held.lease.transaction in (car.transaction, None, NONE):
@@ -455,23 +541,20 @@ class ManagedChargers:
             # Only what is sent for a transaction ends with it.
             if self.way(car.place) is not LimitWay.TRANSACTION:
                 return held
-        is_prepared = self.chargers[car.charger].prepared_at is not None
-        if is_prepared and self.can[car.charger].way is not LimitWay.NONE:
+        if charger.is_prepared and self.can[car.charger].way is not LimitWay.NONE:
             lease = self.default_of(socket, seconds(car.since))
         else:
             lease = lasting(socket.most, seconds(car.since), NONE)
         self.leases.hold(car.place, lease)
         return self.leases.held[car.place]
 
-    def _is_to_send_anew(self, place: Place, held: HeldLease, lines: int | None) -> bool:
+    def _is_to_send_anew(self, place: Place, lines: int | None) -> bool:
         """Return whether what a lease was made by has changed, or its charger has booted."""
-        name = place[0]
-        booted_at = self.chargers[name].booted_at
-        if booted_at is not None and seconds(booted_at) > held.lease.sent:
-            return True
-        basis = self._bases.get(place)
+        name, basis = place[0], self._bases.get(place)
         if basis is None:
             return False
+        if basis.boot != self.chargers[name].boot:
+            return True
         # Watts are told for the lines of the car; amperes are the same on any line.
         if self.can[name].is_in_watts and basis.lines != lines:
             return True
@@ -572,7 +655,7 @@ class ManagedChargers:
             least=behaviour.least,
             per_ampere=socket.phases if may_be_on_one else 1,
             wakes=behaviour.wakes,
-            by_hand=self.leases.cap(place, now),
+            by_hand=self.leases.cap(socket, max(socket.least, behaviour.least), now),
             fixed=fixed,
         )
 
@@ -641,7 +724,9 @@ class ManagedChargers:
             # One that was not seen to hold its limit alone is booked with its maximum, but not at
             # once: most return within a minute.
             is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
-            if can.way is LimitWay.NONE or not (charger.is_trusted or is_new):
+            has_obeyed = held is not None and held.is_obeyed(now) and not charger.disobeys_since
+            is_tried = charger.is_trusted or is_new or has_obeyed
+            if can.way is LimitWay.NONE or not is_tried:
                 return most
             # Another car may have come unseen. Where the default lets it wait, it draws only then.
             if not can.waits or now >= since + LEASE_SECONDS - MARGIN_SECONDS:
@@ -652,8 +737,12 @@ class ManagedChargers:
             if held is None and not can.waits:
                 holds = can.safe(socket)
             return holds or None
-        if can.way is LimitWay.NONE or held is None or charger.prepared_at is None:
+        if held is None or charger.prepared_at is None:
             return most
+        is_refused = held.anew == OTHER_WORDS and now < held.retry
+        if can.way is LimitWay.NONE or is_refused or charger.restarts_since is not None:
+            # It keeps its default as far as its readings have shown that.
+            return most if held.is_stuck or held.above is not None else holds
         return holds if held.is_stuck else None
 
     def floors(self, decision: Allocation) -> Iterator[tuple[Place, int]]:
@@ -704,7 +793,7 @@ class ManagedChargers:
         charger = self.chargers.get(name)
         if charger is None or charger.state != MANAGED or charger.prepared_at is None:
             return False
-        if self.can[name].way is LimitWay.NONE:
+        if self.can[name].way is LimitWay.NONE or charger.restarts_since is not None:
             return False
         return name not in self.preparing and place not in self.trying
 
@@ -719,19 +808,24 @@ class ManagedChargers:
                 continue
             if place[0] in self.away or place[0] in told_by_us or now < held.retry:
                 continue
+            if not self.leases.may_write(place, now, NO_RAISES):
+                continue
+            if self.chargers[place[0]].restarts_since is not None:
+                continue
             ends_by_itself = self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
             if held.lease.transaction is not None and not ends_by_itself:
                 yield tree.sockets[place]
 
-    def unprepared(self) -> Iterator[ManagedCharger]:
+    def unprepared(self, now: float) -> Iterator[ManagedCharger]:
         """Yield the chargers that must get their defaults, because they are new or have booted,
         and those that are let go."""
+        used_up = {place[0] for place in self.leases.caps}
         told_by_us = self._told_by_us
         for name, charger in self.chargers.items():
             if not charger.is_connected or name in told_by_us:
                 continue
-            prepared_at, booted_at = charger.prepared_at or "", charger.booted_at or ""
-            if charger.state != MANAGED or not prepared_at or prepared_at < booted_at:
+            is_due = not charger.is_prepared and now >= self.asks_at(name)
+            if charger.state != MANAGED or (is_due and name not in used_up):
                 yield charger
 
     def to_close(
@@ -783,7 +877,7 @@ class ManagedChargers:
         for place in self.leases.disobeying(now):
             charger, connector = place
             held, can = self.leases.held[place], self.can[charger]
-            if can.way is LimitWay.NONE:
+            if can.way is LimitWay.NONE or self.chargers[charger].restarts_since is not None:
                 continue
             basis = self._bases.get(place)
             if basis is not None and basis.way < can.way:

@@ -15,11 +15,20 @@ from typing import Any, Final
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.charging.sent.evidence import CURRENT, POWER
+from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
-from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, LimitStep
+from levity_trio.load.lease import (
+    DEFAULT,
+    FOLLOW_SECONDS,
+    LEASE,
+    NONE,
+    OTHER_WORDS,
+    RETRY_SECONDS,
+    LimitStep,
+    leased,
+)
 from levity_trio.load.managed_chargers import INTERVAL, ManagedChargers
 from levity_trio.load.profiles import Ability, Call, ChargerTime, LimitWay
 from levity_trio.load.tree import Place, Socket
@@ -27,13 +36,14 @@ from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load.leases import ManagedCharger
+from levity_trio.store.reads.load.load import PluggedIn
 from levity_trio.store.writes.load import leases
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
 
-ANSWER_SECONDS: Final = 40.0
-"""Some chargers answer after 25 s."""
+ANSWER_SECONDS: Final = 60.0
+"""Some chargers answer after 45 s."""
 ACCEPTED: Final = "accepted"
 REFUSED: Final = ("rejected", "error")
 GONE: Final = "gone"
@@ -102,6 +112,11 @@ class LimitSender:
         payload = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
         await self.ask(socket.charger, ("TriggerMessage", payload))
 
+    async def tell(self, place: Place, call: Call, why: str) -> str:
+        """Send a connector a profile, which counts, and return its end."""
+        self._managed.leases.count(place, why, self.now)
+        return await self.ask(place[0], call)
+
     # Limits
 
     async def send(self, step: LimitStep, socket: Socket, lines: int | None, began: float) -> None:
@@ -129,9 +144,9 @@ class LimitSender:
                 self.keep(place)
             else:
                 is_refused = state in REFUSED
-                if is_refused:
-                    managed.refused(place, lease)
                 held.failed(step, self.now, is_refused=is_refused)
+                if is_refused:
+                    managed.refused(socket, step, self.now)
         if state != ACCEPTED:
             return
         if managed.is_overruled(charger, lease.transaction):
@@ -180,7 +195,7 @@ class LimitSender:
         held.busy.add(place)
         try:
             call = profiles.idle(can, socket)
-            state = ACCEPTED if call is None else await self.ask(charger, call)
+            state = ACCEPTED if call is None else await self.tell(place, call, DEFAULT)
             if state == ACCEPTED and self._managed.way(place) is LimitWay.CHARGER > can.way:
                 await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, socket))
         finally:
@@ -196,12 +211,12 @@ class LimitSender:
 
     # Preparing
 
-    async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
+    async def prepare(
+        self, charger: ManagedCharger, sockets: Sequence[Socket], cars: Iterable[PluggedIn]
+    ) -> None:
         """Give a charger our defaults, remove what others set, and have it report as often as we
-        need."""
-        name = charger.charger
-        # What it loses by a boot from now on is sent again.
-        began_at = stamp(self._clock())
+        need. A session that is open goes on meanwhile."""
+        name, at = charger.charger, stamp(self._clock())
         if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
             # With other firmware, all is open again.
             await self._writer.run(leases.forgive, name, 1)
@@ -210,19 +225,44 @@ class LimitSender:
             self._asked.add(name)
             await self.ask(name, ("GetConfiguration", {}), is_stored=True)
             return
+        is_new = charger.prepared_at is None and charger.restarts_since is None
+        if is_new:
+            await self._take_over(charger, sockets, cars)
         prepared = await self._set_defaults(charger, sockets)
-        if prepared is None:
+        if prepared is None and charger.restarts_since is None:
             return
-        can, way = prepared
-        if charger.prepared_at is None:
-            for socket in sockets:
-                for call in profiles.clearing(can, socket):
-                    await self.ask(name, call, is_stored=True)
-            for held in self._managed.leases.of(name):
-                held.send_anew()
+        can, way = prepared or (self._managed.can[name], charger.way)
+        if is_new:
+            for call in profiles.clearing(can):
+                await self.ask(name, call, is_stored=True)
             await self._report_often(charger)
+        # What it loses by a boot since this preparation began is sent again.
+        as_of = charger.boot, charger.firmware
         stored_as = way, charger.prepared_at
-        await self._writer.run(leases.prepared, name, began_at, charger.firmware, stored_as)
+        await self._writer.run(leases.prepared, name, at, as_of, stored_as)
+
+    async def _take_over(
+        self, charger: ManagedCharger, sockets: Sequence[Socket], cars: Iterable[PluggedIn]
+    ) -> None:
+        """Give open sessions profiles of their own, since by the default their cars would pause,
+        and remove what would hold in place of ours."""
+        can, held = self._managed.can[charger.charger], self._managed.leases.held
+        for socket in sockets:
+            for car in cars:
+                if car.place != socket.place or car.transaction is None:
+                    continue
+                least = max(socket.least, can.floor)
+                safe = can.safe(socket)
+                lease = leased(least, safe, self.now, car.transaction)
+                when = self.when(car.charger, seconds(car.since))
+                own = profiles.limit(can, socket, lease, when, None)
+                if own is not None and await self.tell(car.place, own, LEASE) == ACCEPTED:
+                    self._managed.leases.hold(car.place, lease)
+                    held[car.place].may_still_draw = socket.most
+                    self.keep(car.place)
+        for socket in sockets:
+            for call in profiles.clearing_above(can, charger.keys, socket):
+                await self.ask(charger.charger, call, is_stored=True)
 
     async def _set_defaults(
         self, charger: ManagedCharger, sockets: Iterable[Socket]
@@ -235,13 +275,23 @@ class LimitSender:
         name, way = charger.charger, charger.way
         facts, can = self._managed.facts(name), self._managed.can[name]
         for socket in sockets:
+            held = self._managed.leases.held.get(socket.place)
+            is_own = held is not None and held.lease.transaction not in (None, NONE)
+            if is_own and can.way is not LimitWay.TRANSACTION:
+                # A session has its limit where the default would be.
+                continue
             refused: list[Call] = []
-            for shown, weaker in profiles.weaker(facts, charger.keys, can.way):
+            tried = profiles.sentences(facts, charger.keys, can.way, is_first=True)
+            for shown, weaker in tried:
                 call = profiles.idle(weaker, socket)
                 if call in refused:
                     continue
-                state = ACCEPTED if call is None else await self.ask(name, call)
+                if self._managed.asks_at(name) > self.now:
+                    return None
+                why = OTHER_WORDS if refused else DEFAULT
+                state = ACCEPTED if call is None else await self.tell(socket.place, call, why)
                 if call is not None and state in REFUSED:
+                    self._managed.attempts[name].append(self.now)
                     refused.append(call)
                     continue
                 if state != ACCEPTED:

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
-from datetime import timedelta
 from functools import partial
 from math import inf
 from typing import Final, TypeVarTuple
@@ -65,7 +64,7 @@ from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.leases import BY, MANAGED
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told, stored_in
-from levity_trio.wire.times import shifted, stamp
+from levity_trio.wire.times import stamp
 
 PAUSE_SECONDS: Final = 1.0
 """Between two decisions."""
@@ -170,49 +169,6 @@ class LoadManagement:
             if self._site.heard(topic, payload, now):
                 self._news.set()
 
-    async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        return await self._writer.run(leases.manage, chargers, self._at(), by)
-
-    async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        return await self._writer.run(leases.let_go, chargers, self._at(), by)
-
-    async def trust(self, charger: str, by: str | None) -> None:
-        await self._writer.run(leases.trust, charger, by)
-        self._read_again()
-
-    async def try_again(self, charger: str) -> None:
-        await self._writer.run(leases.forgive, charger, 1)
-        self._read_again()
-
-    async def limit_by_hand(
-        self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str
-    ) -> None:
-        await self._writer.run(load.limit_by_hand, place, amperes, reason, self._at(), by)
-        self._read_again()
-
-    async def boost(self, place: tuple[str, int], minutes: float, *, reason: str, by: str) -> None:
-        until = stamp(shifted(self._clock(), timedelta(minutes=minutes)))
-        await self._writer.run(load.boost, place, until, reason, self._at(), by)
-        self._read_again()
-
-    async def depart(
-        self, place: tuple[str, int], transaction: int, at: str, wanted_wh: int | None, *, by: str
-    ) -> None:
-        await self._writer.run(load.depart, place, transaction, (at, wanted_wh), self._at(), by)
-        self._read_again()
-
-    async def wait_for_price(
-        self, transaction: int, wish: tuple[str, str] | None, *, by: str
-    ) -> None:
-        await self._writer.run(load.wait_for_price, transaction, wish, self._at(), by)
-        self._read_again()
-
-    async def grid_limit(
-        self, amperes: float | None, *, kilowatts: float | None = None, source: str
-    ) -> None:
-        await self._writer.run(load.add_order, amperes, kilowatts, source, self._at())
-        self._read_again()
-
     def _at(self) -> str:
         return stamp(self._clock())
 
@@ -228,17 +184,17 @@ class LoadManagement:
         elif self._site is None:
             pass
         elif isinstance(event, CHANGES):
-            self._read_again()
+            self.read_again()
         elif isinstance(event, ReadingReceived):
             # It may show that a limit is obeyed.
             if self._managed.is_watched(event.charger):
-                self._read_again()
+                self.read_again()
         elif isinstance(event, CallEnded):
             is_accepted = event.state == ACCEPTED
             if is_accepted and event.action == "SetChargingProfile":
                 self._managed.told_by_others(event.charger or "", self._site.tree, self._now())
 
-    def _read_again(self) -> None:
+    def read_again(self) -> None:
         self._read_at = 0.0
         self._news.set()
 
@@ -417,11 +373,14 @@ class LoadManagement:
         for socket in managed.idle(site.present, site.tree, now):
             nursery.start_soon(self._sending, partial(sender.settle, socket))
         sockets = site.tree.sockets.values()
-        for charger in managed.unprepared():
+        for charger in managed.unprepared(now):
             name = charger.charger
             own = [socket for socket in sockets if socket.charger == name]
-            act = sender.prepare if charger.state == MANAGED else sender.let_go
-            nursery.start_soon(self._preparing, name, partial(act, charger, own))
+            act = partial(sender.let_go, charger, own)
+            if charger.state == MANAGED:
+                cars = [car for car in site.present.cars if car.charger == name]
+                act = partial(sender.prepare, charger, own, cars)
+            nursery.start_soon(self._preparing, name, act)
         for place, is_open in managed.to_close(site.present, site.tree, site.decision):
             move = partial(sender.open_or_close, place, is_open=is_open)
             nursery.start_soon(self._preparing, place[0], move)
@@ -439,7 +398,7 @@ class LoadManagement:
             await trio.sleep(PAUSE_SECONDS / self._speed)
         finally:
             preparing.discard(charger)
-            self._read_again()
+            self.read_again()
 
     async def _sending(self, act: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -490,7 +449,7 @@ class LoadManagement:
         result = "cancelled"
         self._managed.trying.add(place)
         self._managed.lose(socket, self._now())
-        self._read_again()
+        self.read_again()
         try:
             with trio.CancelScope() as self._trials[charger]:
                 await self._sender.report(charger, TRIAL_SECONDS)
@@ -506,7 +465,7 @@ class LoadManagement:
             self._managed.lose(socket, self._now())
             facts = trial.facts if result != "cancelled" else {}
             self._later(leases.end_trial, number, trial.stored, result, self._at(), facts)
-            self._read_again()
+            self.read_again()
 
     # What is stored
 
@@ -530,6 +489,9 @@ class LoadManagement:
         for charger, facts in self._managed.learned:
             self._later(leases.learn, charger, facts, at)
         self._managed.learned.clear()
+        for charger, restarts in self._managed.restarting:
+            self._later(leases.restarts, charger, at if restarts else None)
+        self._managed.restarting.clear()
         for transaction, why in self._managed.spells(site.present, site.decision, now):
             self._later(load.begin_span, transaction, why, at)
 

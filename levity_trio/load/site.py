@@ -23,7 +23,7 @@ from levity_trio.load.document import (
     parse,
     planted,
 )
-from levity_trio.load.lease import NONE
+from levity_trio.load.lease import NO_WAITS, NONE, end_of_day
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Measure, Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
@@ -35,6 +35,7 @@ from levity_trio.load.reporting import (
     rounded,
 )
 from levity_trio.load.rule import (
+    OUTAGE,
     VOLTS,
     Allocation,
     Bound,
@@ -66,6 +67,7 @@ from levity_trio.load.wiring import VOTES, Wiring
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
+    BUDGET,
     KeptDecision,
     LoadCar,
     LoadKept,
@@ -244,6 +246,10 @@ def _lines_shown(decision: Allocation) -> Iterator[LoadLine]:
     # The last entry of `free` is the sum of all phases, which is none of the lines.
     for load, free in zip(decision.lines, decision.free, strict=False):
         left = load.limit - load.other - load.drawn
+        in_outage = OUTAGE * load.limit - load.outage - load.permitted
+        reserve = 0.0
+        if in_outage <= free:
+            reserve = max(0.0, rounded(left - max(0.0, in_outage)))
         yield LoadLine(
             circuit=load.circuit,
             phase=NAMES[load.phase],
@@ -253,6 +259,7 @@ def _lines_shown(decision: Allocation) -> Iterator[LoadLine]:
             permitted_a=rounded(load.permitted),
             free_a=max(0.0, rounded(min(free, left))),
             outage_a=rounded(load.outage),
+            reserve_a=reserve,
         )
 
 
@@ -263,6 +270,8 @@ def _why_fixed(
         return ""
     if not car.is_connected:
         return "away"
+    if charger is not None and charger.restarts_since is not None:
+        return "restarts"
     if charger is not None and charger.prepared_at is None:
         return "new"
     if charger is not None and charger.disobeys_since is not None:
@@ -587,11 +596,13 @@ class SiteState:
 
         limits = CONNECTION if grid.of_connection else CHARGERS
         ordered = rounded(decision.ordered)
+        lines = [*_lines_shown(decision)]
+        reserves = {(line.circuit, line.phase): round(line.reserve_a) for line in lines}
         return LoadNow(
             at=timestamp_of(now),
             is_shadow=self.chargers.is_shadow,
-            lines=[*_lines_shown(decision)],
-            cars=[self._car_shown(car, drawn[car.place], kept_for_away) for car in cars],
+            lines=lines,
+            cars=[self._car_shown(car, drawn[car.place], kept_for_away, reserves) for car in cars],
             meters=[meter.shown(now) for meter in self._meters.values()],
             over=[*self.overs.told()],
             grid_a=grid.amperes,
@@ -646,10 +657,20 @@ class SiteState:
         return {one.charger for one in sockets if self._sunny in self.tree.above(one.circuit)}
 
     def _car_shown(
-        self, car: PluggedIn, drawn: float | None, kept_for_away: Mapping[Place, int]
+        self,
+        car: PluggedIn,
+        drawn: float | None,
+        kept_for_away: Mapping[Place, int],
+        reserves: Mapping[tuple[str, str], int],
     ) -> LoadCar:
         place, decision = car.place, self.decision
         limit = decision.limits[place]
+        phase = NAMES[limit.phase] if limit.circuit in self.tree.circuits else ""
+        cap = self.chargers.leases.caps.get(place)
+        bound, no_more_until = str(limit.bound), None
+        if limit.bound is Bound.HAND and cap is not None and limit.amperes >= cap:
+            bound = BUDGET
+            no_more_until = timestamp_of(end_of_day(decision.at))
         waits_until = None
         if limit.bound is Bound.PRICE:
             waits_until = self._waits_until(car, timestamp_of(decision.at))
@@ -667,10 +688,12 @@ class SiteState:
             "limit_a": limit.amperes,
             "of_a": socket.most,
             "drawn_a": None if drawn is None else rounded(drawn),
-            "bound": str(limit.bound),
+            "bound": bound,
+            "no_more_until": no_more_until,
             "circuit": limit.circuit,
-            "phase": NAMES[limit.phase] if limit.circuit in self.tree.circuits else "",
+            "phase": phase,
             "is_outage": limit.outage,
+            "reserve_a": reserves.get((limit.circuit, phase), 0) if limit.outage else 0,
             "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
             "waiting": len(decision.queue),
             "waits_about_seconds": None if wait is None else round(wait),
@@ -753,7 +776,7 @@ class SiteState:
         until = None if wait is None else wait.waits_until
         if until is None or until <= at:
             return None
-        may_wait = self.chargers.leases.may_wait(car.place, seconds(at))
+        may_wait = self.chargers.leases.may_write(car.place, seconds(at), NO_WAITS)
         return until if may_wait else None
 
     def _grid_order(self, now: float) -> GridOrder:

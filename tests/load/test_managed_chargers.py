@@ -26,12 +26,14 @@ CHARGER = ManagedCharger(
     by="anna",
     way=1,
     prepared_at=timestamp_of(NOW - 60),
+    prepared_boot=1,
     prepared_firmware="1",
     trusted_by=None,
     disobeys_since=None,
+    restarts_since=None,
     obeyed=0,
     is_connected=True,
-    booted_at=timestamp_of(NOW - 120),
+    boot=1,
     vendor="v",
     model="m",
     firmware="1",
@@ -103,11 +105,10 @@ def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
     )
     leases = Leases()
     steps = [
-        LimitStep(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True)
-        for place in tree.sockets
+        LimitStep(place=place, lease=leased(8, 6, NOW, 7), is_lower=True) for place in tree.sockets
     ]
     for step in steps:
-        leases.hold(step.place, leased(16, 6, NOW, 7, 0))
+        leases.hold(step.place, leased(16, 6, NOW, 7))
         leases.sending(step, NOW)
     leases.accepted(steps[0], NOW)
     ManagedChargers(leases).told_by_others("CP-1", tree, NOW)
@@ -215,12 +216,17 @@ def test_what_a_status_has_told_of_a_clock_is_not_counted_twice_after_a_restart(
     assert holding.skew("CP-1") == -1800
 
 
+def raised(amperes: int, safe: int, transaction: int = 7) -> LimitStep:
+    lease = leased(amperes, safe, NOW, transaction)
+    return LimitStep(place=PLACE, lease=lease, is_lower=False)
+
+
 def refusing(facts: dict[str, Any], times: int) -> Ability:
     holding = ManagedChargers(Leases())
     told = present(0)
     holding.take(told._replace(managed={"CP-1": replace(CHARGER, facts=facts)}), TREE, {}, NOW)
     for _ in range(times):
-        holding.refused(PLACE, leased(0, 0, NOW, 7, 0))
+        holding.refused(TREE.sockets[PLACE], raised(0, 0), NOW)
     assert holding.leases.floors == {"CP-1": holding.can["CP-1"].floor}
     return holding.can["CP-1"]
 
@@ -244,11 +250,11 @@ def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
     for transaction in (7, 8, 9):
         take(holding, present(1000, transaction), NOW)
         while holding.can["CP-1"].way is LimitWay.TRANSACTION:
-            holding.refused(PLACE, leased(16, 0, NOW, transaction, 0))
+            holding.refused(TREE.sockets[PLACE], raised(16, 0, transaction), NOW)
         for _ in range(3):
             holding.accepted(PLACE, transaction)
     assert holding.learned == [("CP-1", {"way": 2})]
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:
-    ManagedChargers(Leases()).refused(PLACE, leased(8, 6, NOW, 7, 0))
+    ManagedChargers(Leases()).refused(TREE.sockets[PLACE], raised(8, 6), NOW)

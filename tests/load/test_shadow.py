@@ -16,7 +16,7 @@ from structlog.typing import EventDict
 
 from levity_trio.events import BoostStarted, LoadExceeded, LoadExceedEnded, MeterBack, MeterSilent
 from levity_trio.load.measurements import drawn, drawn_between, house_between, lines_used
-from levity_trio.load.service import LoadManagement, open_load
+from levity_trio.load.service import open_load
 from levity_trio.load.tree import NOTHING, Phases, Socket
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.database import Database
@@ -25,6 +25,7 @@ from levity_trio.store.reads.load.load import ConnectorReading, LoadCar, LoadNow
 from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
+from tests.load.steered import SteeredLoad
 from tests.store.books import NOON, Books, Station, in_memory
 from tests.store.reading import reading
 
@@ -51,7 +52,7 @@ class Served:
         self.writer.publish = self.hooks.observe
         parts: tuple[Any, Any] = self.writer, self
         nobody: Any = SimpleNamespace(is_connected=lambda _: False)  # no charger is limited
-        self.shadow = LoadManagement(*parts, nobody, self.clock)
+        self.shadow = SteeredLoad(*parts, nobody, self.clock)
 
     def clock(self) -> datetime:
         return NOON + timedelta(seconds=trio.current_time() - self.began)

@@ -26,6 +26,7 @@ from tests.charger.parts import START, InlineWriter, configure, make_central
 from tests.load.block import InlineReader
 from tests.load.foreign.charge_point import Car, ChargePoint
 from tests.load.foreign.kinds import Kind
+from tests.load.steered import SteeredLoad
 
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
@@ -87,7 +88,7 @@ class Evening:
     meter: Callable[[Currents], Currents] | None = None
     """What the meter at the feeder shows of what flows; None if there is no meter."""
     central: Central = field(init=False)
-    load: LoadManagement = field(init=False)
+    load: SteeredLoad = field(init=False)
     _serving: trio.CancelScope | None = None
 
     # The server
@@ -101,7 +102,7 @@ class Evening:
             cast(Reader, InlineReader(self.writer)),
             Chargers(self.central),
         )
-        self.load = LoadManagement(*parts, self.central.clock)
+        self.load = SteeredLoad(*parts, self.central.clock)
         self.central.load = self.load
         started = trio.Event()
         self.nursery.start_soon(self._serve, self.central, self.load, started)

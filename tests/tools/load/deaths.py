@@ -566,7 +566,7 @@ class World:
             demand=CarDemand.FULL if is_full else CarDemand.WANTS,
             lines=known.lines(battery),
             drawn=known.drawn,
-            by_hand=server.leases.cap(socket.place, clock),
+            by_hand=server.leases.cap(socket, socket.least, clock),
         )
 
     def _booked_away(self, charger: Charger, held: HeldLease | None, clock: float) -> float:

@@ -40,7 +40,8 @@ PHASES: Final = ("L1", "L2", "L3")
 class LoadLine:
     """One phase of one circuit. `free_a` is what cars could be allowed more now: what is kept for
     the house and for cars is not free. `house_a` is kept for it, not measured, while its meter is
-    silent. `outage_a` is what the house is booked with in case that nobody decides any more."""
+    silent. `outage_a` is what the house is booked with in case that nobody decides any more, and
+    `reserve_a` is what is therefore kept free where that binds."""
 
     circuit: str
     phase: str
@@ -50,6 +51,7 @@ class LoadLine:
     permitted_a: float
     free_a: float
     outage_a: float
+    reserve_a: float = 0.0
 
 
 @record
@@ -62,9 +64,10 @@ class LoadCar:
     words; `since` is when it was plugged in. What must be kept for a car, whatever is decided, has
     `why_fixed`: away, ignores (it does not obey), floor (it cannot be paused), new (it is being
     prepared for limits), or untold (it is not limited). `kept_a` is kept at that phase for
-    `kept_for`, which are away. It waits for a lower price until `waits_until`. `lease_a` is what
-    its charger was sent, which holds until `lease_ends_at` and then falls to the safe limit; null:
-    nothing was sent, or it has no end.
+    `kept_for`, which are away, and `reserve_a` is kept free there in case this server fails. It
+    waits for a lower price until `waits_until`. `lease_a` is what its charger was sent, which holds
+    until `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no
+    end. It was told so much today that it is told no more until `no_more_until`.
     """
 
     charger: str
@@ -90,6 +93,8 @@ class LoadCar:
     phases: Sequence[str] = ()
     kept_a: int = 0
     kept_for: list[str] = field(default_factory=list)
+    reserve_a: int = 0
+    no_more_until: str | None = None
     says: str = ""
 
 
@@ -155,8 +160,9 @@ class LoadOver:
 
 @record
 class LoadNow:
-    """The last decision. In shadow, nothing of it is sent to a charger. `over` are the phases that
-    have been above their limit for more than a minute.
+    """The last decision. In shadow, nothing of it is sent to a charger; so many chargers are
+    `preparing` for that. `over` are the phases that have been above their limit for more than a
+    minute.
 
     The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers`
     or the `connection` (`grid_of`), of which `grid_drawn` is drawn in the same unit: `grid_says` it
@@ -177,6 +183,7 @@ class LoadNow:
     grid_over_since: str | None = None
     grid_says: str = ""
     sun: LoadSun | None = None
+    preparing: int = 0
 
 
 def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn_of: float) -> str:
@@ -194,14 +201,17 @@ def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn
 def load_now(db: Database) -> LoadNow | None:
     """Return the last decision, None before the first one and for a site without load
     management."""
-    found = db.execute("SELECT shown FROM load_state").fetchall()
+    found = db.execute(_NOW).fetchall()
     if not found:
         return None
-    shown = in_stored(found[0][0])
+    stored, managed, preparing = found[0]
+    shown = in_stored(stored)
     sun = shown.get("sun")
     return LoadNow(
         at=shown["at"],
-        is_shadow=shown["is_shadow"],
+        # Of chargers that were just begun to be limited, it was not decided yet.
+        is_shadow=shown["is_shadow"] and not managed,
+        preparing=preparing,
         lines=[LoadLine(**line) for line in shown["lines"]],
         cars=[LoadCar(**car) for car in shown["cars"]],
         meters=[LoadMeter(**meter) for meter in shown["meters"]],
@@ -212,6 +222,10 @@ def load_now(db: Database) -> LoadNow | None:
     )
 
 
+_NOW: Final = (
+    "SELECT shown, (SELECT count(*) FROM load_charger), (SELECT count(*) FROM load_charger "
+    "WHERE state = 'managed' AND prepared_at IS NULL) FROM load_state"
+)
 GRID: Final = N_("Grid operator")
 """The name that stands, as in the rule, for a circuit where the operator's order keeps a car from
 more."""
@@ -280,6 +294,7 @@ _FIXED: Final = N_(
         "ignores": "does not obey its limit, so {1} A are kept for it",
         "floor": "cannot be paused, so {1} A are kept for it",
         "new": "is being prepared for limits, so {1} A are kept for it",
+        "restarts": "restarts when it is told its limit, so {1} A are kept for it",
         "untold": "is not limited, so {1} A are kept for it",
     }
 )
@@ -302,15 +317,19 @@ _MINUTE: Final = 60
 def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     """Say in English what a car gets and why, or in shadow would get; pages translate it as they do
     other stored words."""
+    amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "fixed":
         return Told(_FIXED.get(car.get("why_fixed", ""), _FIXED["away"]), car["limit_a"])
-    if car["bound"] == PRICE:
-        return Told("waits for a lower price until {1}", Moment(car["waits_until"]))
-    amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
+    if car["bound"] in _UNTIL:
+        until = Moment(car.get("no_more_until") or car["waits_until"])
+        return Told(_UNTIL[car["bound"]], until, amperes, most)
+    reserve = car.get("reserve_a", 0)
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
         wait = _wait(
             car["waits_about_seconds"], car["place_in_queue"], car["waiting"], car.get("kept_a", 0)
         )
+        if reserve and wait:
+            wait = Told("{1}, because {2}", wait, Told(_RESERVE, reserve))
         if is_shadow:
             return Told("would wait, {1}", wait) if wait else Told("would wait for current")
         return Told("waits, {1}", wait) if wait else Told("waits for current")
@@ -321,6 +340,8 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
         why = Told("the meter of {1} is silent", car["circuit"])
     elif amperes < car["limit_a"]:
         why = _WHY["steady"]
+    elif reserve:
+        why = Told(_RESERVE, reserve)
     gets = N_("would get {1} A of {2}: {3}") if is_shadow else N_("gets {1} A of {2}: {3}")
     return Told(gets, amperes, most, why)
 
@@ -330,6 +351,15 @@ def _told(limit: int, lease: int | None) -> int:
     return limit if lease is None else min(limit, lease)
 
 
+BUDGET: Final = "budget"
+"""This binds a car whose charger was told so much today that it is told no more."""
+_UNTIL: Final = N_(
+    {
+        PRICE: "waits for a lower price until {1}",
+        BUDGET: "gets {2} A of {3}: it was told too often today, so it gets no more until {1}",
+    }
+)
+_RESERVE: Final = N_("{1} A are kept free in case this server fails")
 _WHY: Final = {
     "most": Told("the car draws no more"),
     "steady": Told("more in a few minutes"),
@@ -374,6 +404,11 @@ def _to_driver(car: LoadCar) -> str:
     if car.waits_until is not None:
         return Told("Your car waits for a lower price until {1}.", Moment(car.waits_until))
     amperes = _told(car.limit_a, car.lease_a)
+    if car.no_more_until is not None:
+        template = N_(
+            "Your car gets {1} A of {2}, and no more until {3}: its charger was told too often."
+        )
+        return Told(template, amperes, car.of_a, Moment(car.no_more_until))
     if car.bound == "waits" or amperes < min(1, car.limit_a):
         wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting, car.kept_a)
         if wait:
