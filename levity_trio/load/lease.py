@@ -8,7 +8,7 @@ since 1970 in UTC.
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from levity_trio.load.rule import Allocation
@@ -35,7 +35,7 @@ LEASE, DEFAULT, HOUR, OTHER_WORDS = "lease", "default", "hour", "other words"
 """Some reasons for which a connector is sent a profile. HOUR is outside of its budget."""
 FOLLOW_SECONDS = 5.0
 """A reading that is taken sooner after a limit was accepted says nothing."""
-OBEY_SECONDS = 60.0
+OBEY_SECONDS = 120.0
 OBEY_REPORTS = 2
 """A car that draws more than its limit for so long, by so many reports, does not obey."""
 NONE = -1
@@ -176,9 +176,9 @@ class Leases:
     """The most that connectors get whose budget is used up."""
     floors: dict[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
-    in_watts: Collection[Place] = ()
-    """The connectors whose limit is sent in W for all lines together, while it is not known on how
-    many their car charges: it may draw all of it on one."""
+    in_watts: dict[Place, int] = field(default_factory=dict)
+    """How many A are booked for each at the connectors whose limit is sent in W for all lines
+    together, while it is not known on how many their car charges: it may draw all of it on one."""
     busy: set[Place] = field(default_factory=set)
     """The connectors that are being sent something."""
 
@@ -218,7 +218,7 @@ class Leases:
             return amperes
         # 3 × 10 A in W are 30 A for a car on one line, but not more than its socket can give. A car
         # that was measured above that is booked with what it draws.
-        return max(amperes, min(socket.most, socket.phases * amperes))
+        return max(amperes, min(socket.most, self.in_watts[socket.place] * amperes))
 
     # The budget
 
@@ -502,6 +502,6 @@ def _higher(has: Lease, step: LimitStep, now: float) -> Lease:
     return replace(new, safe=safe)
 
 
-def with_tolerance(amperes: int) -> float:
+def with_tolerance(amperes: float) -> float:
     """Return what a car may draw at a limit: meters and cars differ."""
     return 1.05 * amperes + 1.0

@@ -363,12 +363,12 @@ class LoadManagement:
 
     def _carry_out(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
-        managed, sender, lines = self._managed, self._sender, site.known_lines
+        managed, sender = self._managed, self._sender
         running = managed.running(site.present)
-        for step in managed.leases.steps(site.tree, site.decision, running, lines, now):
-            place = step.place
+        for step in managed.leases.steps(site.tree, site.decision, running, managed.lines, now):
+            place, lines = step.place, managed.lines_told(step.place)
             began = next(seconds(car.since) for car in site.present.cars if car.place == place)
-            send = partial(sender.send, step, site.tree.sockets[place], lines.get(place), began)
+            send = partial(sender.send, step, site.tree.sockets[place], lines, began)
             nursery.start_soon(self._sending, send)
         for socket in managed.idle(site.present, site.tree, now):
             nursery.start_soon(self._sending, partial(sender.settle, socket))

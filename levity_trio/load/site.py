@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -63,7 +63,7 @@ from levity_trio.load.tree import (
     on,
     path_of,
 )
-from levity_trio.load.wiring import VOTES, Wiring
+from levity_trio.load.wiring import Wiring
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
@@ -86,24 +86,21 @@ from levity_trio.store.reads.load.load import (
 )
 from levity_trio.store.reads.load.load_day import PriceWait
 
-LOST_SECONDS: Final = 3600.0
+LOST_SECONDS = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
-LAG_SECONDS: Final = 5.0
+LAG_SECONDS = 5.0
 """So much later than a charger tells, the current of its car may end, besides the time until a
 meter is read."""
-SAME_SECONDS: Final = 3600.0
+SAME_SECONDS = 3600.0
 """A meter that shows the same for so long is told. A house may well take the same."""
-FROZEN_AMPERES: Final = 6.0
+FROZEN_AMPERES = 6.0
 """A meter must show it if cars below it rise by so much."""
-EXTRA_SECONDS: Final = 300.0
+EXTRA_SECONDS = 300.0
 """For so long after it was above its limit, a circuit is kept below by that."""
-MOST_TOO_LARGE: Final = 10
+MOST_TOO_LARGE = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
-MOST_RATIO: Final = 1.25
+MOST_RATIO = 1.25
 """Two meters differ by less."""
-READINGS: Final = 3
-"""So many readings show on how many lines a car charges."""
-Lesson = tuple[str, Place, str, str]
 log = get_logger("system")
 
 
@@ -279,20 +276,6 @@ def _why_fixed(
     return "floor" if limit.amperes < most else "untold"
 
 
-@dataclass(slots=True)
-class _LineCount:
-    """On how many lines the car of a transaction charges, and how many readings have shown that."""
-
-    transaction: int | None
-    at: str = ""
-    used: int = 0
-    times: int = 0
-    limit: float = 0
-    """The limit at which power showed that last."""
-    watts: float = 0.0
-    """The power that showed that."""
-
-
 class SiteState:
     """The site, its meters and cars, and the last decision. `past` are the quarters of the last
     seven days."""
@@ -348,13 +331,9 @@ class SiteState:
         """The last one."""
         self._inputs: DecisionInputs | None = None
         self._shown: LoadNow | None = None
-        self._line_counts: dict[Place, _LineCount] = {}
-        self.known_lines: Mapping[Place, int] = {}
-        """On how many lines cars charge, where that is known."""
         self._wiring = Wiring()
-        self.lessons: list[Lesson] = []
-        """What was learned, until that is stored: what, of which connector, of which card, its
-        value."""
+        self.lessons = chargers.lessons
+        self.known_lines: Mapping[Place, int] = chargers.lines
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.price_waits: Mapping[int, PriceWait] = {}
         self.asked_prices: tuple[int, Sequence[int]] = 0, ()
@@ -448,17 +427,11 @@ class SiteState:
 
     def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""
-        cars = [self.chargers.with_pace(car, now) for car in present.cars]
-        self.present = present = present._replace(cars=cars)
         if any(place not in self.tree.sockets for place in present.connectors):
+            self.present = present
             self.tree = self._planted()
-        for place in self._line_counts.keys() - {car.place for car in cars}:
-            del self._line_counts[place]
-        for car in cars:
-            self._learn_lines(car)
+        self.present = self.chargers.take(present, self.tree, now)
         self._learn_wiring(now)
-        self.known_lines = dict(self._lines_known())
-        self.chargers.take(present, self.tree, self.known_lines, now)
 
     def _learn_wiring(self, now: float) -> None:
         if not self._meters:
@@ -470,9 +443,11 @@ class SiteState:
             car = cars.get(place)
             amperes, at = NOTHING, now
             if car is not None and not measurements.is_paused(car):
-                if car.reading is None or car.reading.lines is None:
+                own = None if car.reading is None else car.reading.lines
+                if car.reading is None or own is None or None in own:
                     continue
-                amperes, at = car.reading.lines, seconds(car.reading.at)
+                amperes = as_phases(line or 0.0 for line in own)
+                at = seconds(car.reading.at)
             circuits = self.tree.above(socket.circuit)
             rotation = self._wiring.drawn(place, circuits, amperes, at)
             if rotation is not None:
@@ -490,37 +465,6 @@ class SiteState:
                 why=str(refused),
             )
             return Tree(self._site.circuits, every_socket(self._site, known, safe=0))
-
-    def _learn_lines(self, car: PluggedIn) -> None:
-        """Count the lines that carry current. Once a car uses others than before, nothing is known
-        of it again."""
-        place, reading = car.place, car.reading
-        lines = self._line_counts.get(place)
-        if lines is None or lines.transaction != car.transaction:
-            lines = self._line_counts[place] = _LineCount(car.transaction)
-        if reading is None or reading.at == lines.at:
-            return
-        lines.at = reading.at
-        was_known = lines.times >= READINGS
-        used = measurements.lines_used(reading, self.tree.sockets[place].most)
-        if used is not None:
-            lines.times = lines.times + 1 if used == lines.used else 1
-        else:
-            limit = self.chargers.settled(place, seconds(lines.at))
-            if limit is None or limit == lines.limit:
-                return
-            # Power alone shows lines only by two limits and by what lies between them: a limit that
-            # is ignored, or is more than the car takes, would show another number there.
-            used = measurements.lines_by_power(reading, limit)
-            if used is None:
-                return
-            step = measurements.lines_by_power(reading, limit - lines.limit, lines.watts)
-            lines.times = READINGS if used == lines.used == step else 1
-            lines.limit = limit
-            lines.watts = reading.watts or 0.0
-        lines.used = used
-        if not was_known and lines.times >= READINGS and car.id_tag is not None:
-            self.lessons.append(("lines", place, car.id_tag, str(used)))
 
     def over_wishes(self, at: str) -> list[LoadWish]:
         """Return the wishes that are over, by their time or their transaction."""
@@ -630,7 +574,7 @@ class SiteState:
         below = self.sun_chargers
         for car in self.present.cars:
             if car.charger in below:
-                watts = measurements.watts_drawn(car, self.known_lines.get(car.place))
+                watts = self.chargers.witnesses[car.place].watts_drawn
                 cars = None if cars is None or watts is None else cars + watts
         share = None
         house: float | None = None
@@ -681,6 +625,10 @@ class SiteState:
         charger = self.chargers.chargers.get(car.charger)
         meter = self._of_circuits.get(limit.circuit)
         kept = self._kept_beside(limit, kept_for_away)
+        record, needs = self.chargers.witnesses[place], None
+        if place in self.chargers.leases.in_watts:
+            least = max(socket.least, record.needs)
+            needs = round(self.chargers.leases.on_one_line(socket, least))
         fields: dict[str, Any] = {
             "charger": car.charger,
             "connector": car.connector,
@@ -707,6 +655,8 @@ class SiteState:
             "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
             "kept_a": sum(kept.values()),
             "kept_for": sorted({name for name, _ in kept}),
+            "needs_a": needs,
+            "odd": record.odd,
         }
         return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
 
@@ -729,7 +679,7 @@ class SiteState:
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         chargers, first_come = self.chargers, self.options.first_come
-        cars = chargers.cars(self.tree, self.present, self.known_lines, now)
+        cars = chargers.cars(self.tree, self.present, self.decision, now)
         for plugged_in in self.present.cars:
             place = plugged_in.place
             cars[place] = self._with_wishes(cars[place], plugged_in, timestamp_of(now))
@@ -795,22 +745,6 @@ class SiteState:
             amperes = min((value for value in values if value is not None), default=None)
         return GridOrder(amperes=amperes, kilowatts=kilowatts, of_connection=limits == CONNECTION)
 
-    def _lines_known(self) -> Iterator[tuple[Place, int]]:
-        """Yield on how many lines cars charge: by three readings, else by three sessions of the
-        card."""
-        by_card: dict[tuple[str, int, str], int] = {}
-        for lesson in self.present.learned:
-            if lesson.what == "lines" and lesson.seen >= VOTES:
-                by_card[lesson.charger, lesson.connector, lesson.key] = int(lesson.value)
-        for car in self.present.cars:
-            lines = self._line_counts.get(car.place)
-            if lines is not None and lines.times >= READINGS:
-                yield car.place, lines.used
-            elif car.id_tag is not None and (lines is None or not lines.times):
-                used = by_card.get((*car.place, car.id_tag))
-                if used is not None:
-                    yield car.place, used
-
     def _others(self, now: float) -> Iterator[tuple[str, OtherLoad]]:
         giving = [meter for meter in self._meters.values() if meter.measures != CIRCUIT]
         given = added(highest_of([meter.amperes]) for meter in giving)
@@ -853,8 +787,7 @@ class SiteState:
             socket = self.tree.sockets[car.place]
             if circuit in self.tree.above(socket.circuit):
                 limit = self.chargers.accepted_limit(car.place, now)
-                lines = self.known_lines.get(car.place)
-                low, high = measurements.drawn_between(socket, car, lines, limit)
+                low, high = self.chargers.witnesses[car.place].drawn_between(limit)
                 least.append(low)
                 most.append(high)
         return added(least), added(most)

@@ -50,6 +50,11 @@ class Sheet:
     def had(self, car: Car) -> CarStanding:
         return self.before.standings.get(car.place, CarStanding(since=car.since, limit=0))
 
+    def charged(self, car: Car) -> float:
+        """For how long it has had current so far."""
+        had = self.had(car)
+        return had.charged + (self.now - self.before.at if had.limit > 0 else 0.0)
+
     def least(self, car: Car) -> int:
         return self.tree.sockets[car.place].least
 
@@ -286,7 +291,8 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         if had.limit > 0:
             return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
         waits = car.since if first_come else sheet.now if had.waits is None else had.waits
-        return 3, priority, waits, car.departure or float("inf"), *end
+        charged = 0.0 if first_come else sheet.charged(car)
+        return 3, priority, waits, charged, car.departure or float("inf"), *end
 
     return sorted(cars, key=key)
 
@@ -307,10 +313,14 @@ def share(sheet: Sheet, cars: list[Car]) -> None:
 def answer(
     sheet: Sheet, car: Car, waits: bool, is_knocked: bool
 ) -> tuple[CurrentLimit, CarStanding]:
-    had, now = sheet.had(car), sheet.now
+    had, now, charged = sheet.had(car), sheet.now, sheet.charged(car)
     if car.fixed is not None:
         return CurrentLimit(amperes=ceil(car.fixed), bound=Bound.FIXED), CarStanding(
-            since=car.since, limit=ceil(car.fixed), turn=had.turn or now
+            since=car.since,
+            limit=ceil(car.fixed),
+            turn=had.turn or now,
+            waits=had.waits,
+            charged=charged,
         )
     most, why, where = sheet.ceiling(car)
     amperes = sheet.grants.get(car.place, 0)
@@ -320,11 +330,15 @@ def answer(
         last = now - MINUTE if had.knocked is None or could_ask else had.knocked
         begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
         return CurrentLimit(amperes=amperes, bound=bound), CarStanding(
-            since=car.since, limit=amperes, knocked=now if begins else last
+            since=car.since,
+            limit=amperes,
+            knocked=now if begins else last,
+            waits=None if amperes else had.waits,
+            charged=charged,
         )
     if most == 0:
         return CurrentLimit(amperes=0, bound=why, circuit=where), CarStanding(
-            since=car.since, limit=0
+            since=car.since, limit=0, waits=had.waits, charged=charged
         )
     if waits:
         circuit, phase, outage = sheet.blocks[car.place]
@@ -332,7 +346,7 @@ def answer(
             amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage
         )
         return limit, CarStanding(
-            since=car.since, limit=0, waits=now if had.waits is None else had.waits
+            since=car.since, limit=0, waits=now if had.waits is None else had.waits, charged=charged
         )
     late = now % QUARTER if now % QUARTER < LATE else 0.0
     turn = now - late if had.turn is None else had.turn
@@ -342,16 +356,16 @@ def answer(
     since = (now if had.room is None else had.room) if is_room else None
     if since is not None and now - since < STEADY and not sheet.at_once:
         return CurrentLimit(amperes=had.limit, bound=Bound.STEADY), CarStanding(
-            since=car.since, limit=had.limit, turn=turn, room=since
+            since=car.since, limit=had.limit, turn=turn, room=since, charged=charged
         )
     if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
         amperes = had.limit
     if amperes >= most:
         return CurrentLimit(amperes=amperes, bound=why, circuit=where), CarStanding(
-            since=car.since, limit=amperes, turn=turn
+            since=car.since, limit=amperes, turn=turn, charged=charged
         )
     circuit, phase, outage = sheet.blocks[car.place]
     limit = CurrentLimit(
         amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage
     )
-    return limit, CarStanding(since=car.since, limit=amperes, turn=turn)
+    return limit, CarStanding(since=car.since, limit=amperes, turn=turn, charged=charged)

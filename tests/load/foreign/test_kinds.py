@@ -74,10 +74,10 @@ async def test_one_that_ignores_limits_is_booked_with_what_may_be_on_one_line(
             assert evening.longest_above(factor, began) <= longest
 
 
-async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_away(
+async def test_watts_are_told_for_one_line_so_no_more_flows_while_their_charger_is_away(
     writer: InlineWriter,
 ) -> None:
-    """6 A for three lines are 4,140 W, and it puts them on one."""
+    """6 A for three lines would be 4,140 W, and it puts them on one."""
     on_one = Kind(Make(units=("W",), lines_of_watts=1, tells=("register",)), lines=1)
     async with open_evening(writer, [on_one, HONEST, HONEST], 32.0, meter=None) as evening:
         await evening.manage()
@@ -89,7 +89,7 @@ async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_a
         evening.points[0].is_down = True
         await evening.points[0].cut()
         await trio.sleep(15 * MINUTE)
-        assert evening.current(0) == 16
+        assert evening.current(0) == 10
         assert evening.longest_above(1.0, began) == 0
 
 

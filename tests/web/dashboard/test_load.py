@@ -188,6 +188,7 @@ class TestADriver:
         async with yard.charger() as plug:
             number = await plug.begin("ANNA")
             loads.decide(yard.books, car | {"transaction_id": number}, is_shadow=is_shadow)
+            yard.books.run(writes.begin_span, number, "waited", yard.books.at)
             page = Opening(yard, yard.anna.caller)
             shown = [
                 await page.open(CHARGE),

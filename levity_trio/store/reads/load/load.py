@@ -22,11 +22,11 @@ from levity_trio.records import record
 from levity_trio.store.billing.quarters import OF_SUN
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.lookups.load_spans import PRICE
+from levity_trio.store.lookups.load_spans import PRICE, lasting
 from levity_trio.store.reads.chargers.chargers import OMITTED
 from levity_trio.store.reads.load.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.pages import Shape
-from levity_trio.told import N_, Moment, Told, in_stored
+from levity_trio.told import N_, Moment, Told, in_stored, joined
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
@@ -67,7 +67,9 @@ class LoadCar:
     `kept_for`, which are away, and `reserve_a` is kept free there in case this server fails. It
     waits for a lower price until `waits_until`. `lease_a` is what its charger was sent, which holds
     until `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no
-    end. It was told so much today that it is told no more until `no_more_until`.
+    end. It was told so much today that it is told no more until `no_more_until`. Where a limit in W
+    may all come on one line, it `needs_a` until it was seen on its lines. What its charger tells is
+    `odd`: impossible, register and current differ, or it draws more than was entered for it.
     """
 
     charger: str
@@ -95,6 +97,8 @@ class LoadCar:
     kept_for: list[str] = field(default_factory=list)
     reserve_a: int = 0
     no_more_until: str | None = None
+    needs_a: int | None = None
+    odd: str = ""
     says: str = ""
 
 
@@ -314,9 +318,28 @@ _FIRST: Final = N_(
 _MINUTE: Final = 60
 
 
+_ODD: Final = N_(
+    {
+        "impossible": "its charger tells a current that no line carries, which is left out",
+        "differ": "its register and its current differ by three times, so the larger is booked",
+        "entered": "entered with {1} A, draws {2}",
+    }
+)
+
+
 def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     """Say in English what a car gets and why, or in shadow would get; pages translate it as they do
     other stored words."""
+    words = _says(car, is_shadow=is_shadow)
+    if car.get("needs_a") and car["bound"] == "waits":
+        needs = Told("it needs {1} A, until it was seen on its lines", car["needs_a"])
+        words = joined("; ", [words, needs])
+    if odd := car.get("odd"):
+        return joined("; ", [words, Told(_ODD[odd], car["of_a"], car["drawn_a"])])
+    return words
+
+
+def _says(car: Mapping[str, Any], *, is_shadow: bool) -> str:
     amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "fixed":
         return Told(_FIXED.get(car.get("why_fixed", ""), _FIXED["away"]), car["limit_a"])
@@ -396,11 +419,17 @@ def says_to_driver(db: Database) -> dict[int, str]:
     now = load_now(db)
     if now is None or now.is_shadow:
         return {}
-    cars = ((one.transaction_id, _to_driver(one)) for one in now.cars)
+    why = lasting(rows_of(db))
+    # A fee for blocking counts what its driver wants, and what nobody has noted.
+    free = {number for number, one in why.items() if one != PRICE}
+    cars = (
+        (one.transaction_id, _to_driver(one, is_free=one.transaction_id in free))
+        for one in now.cars
+    )
     return {number: words for number, words in cars if number is not None and words}
 
 
-def _to_driver(car: LoadCar) -> str:
+def _to_driver(car: LoadCar, *, is_free: bool) -> str:
     if car.waits_until is not None:
         return Told("Your car waits for a lower price until {1}.", Moment(car.waits_until))
     amperes = _told(car.limit_a, car.lease_a)
@@ -411,9 +440,10 @@ def _to_driver(car: LoadCar) -> str:
         return Told(template, amperes, car.of_a, Moment(car.no_more_until))
     if car.bound == "waits" or amperes < min(1, car.limit_a):
         wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting, car.kept_a)
+        words = Told("Your car waits for current.")
         if wait:
-            return Told("Your car waits for current, {1}. Waiting costs nothing.", wait)
-        return Told("Your car waits for current. Waiting costs nothing.")
+            words = Told("Your car waits for current, {1}.", wait)
+        return Told("{1} Waiting costs nothing.", words) if is_free else words
     template = N_("Your car gets {1} A of {2}, because others need current, too.")
     if car.circuit == GRID and amperes < car.of_a:
         template = N_("Your car gets {1} A of {2}, because the grid operator allows no more.")
@@ -779,11 +809,12 @@ _SUN_BEGUN: Final = (
 
 
 class ConnectorReading(NamedTuple):
-    """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and
-    `watts` are what it told without a line, or of all lines together. `at` is when it came."""
+    """What a charger last measured at a connector. `lines` are A on its own lines, None where it
+    told none; `amperes` and `watts` are what it told without a line, or of all lines together. `at`
+    is when it came."""
 
     at: str
-    lines: tuple[float, float, float] | None
+    lines: tuple[float | None, float | None, float | None] | None
     amperes: float | None
     watts: float | None
 
@@ -941,7 +972,7 @@ def _reading(
     if not values:
         return None, heard
     told_w = [values[POWER, phase] for phase in PHASES if (POWER, phase) in values]
-    watts = values.get((POWER, ""), sum(told_w) if told_w else None)
+    watts = values.get((POWER, ""), sum(told_w) if len(told_w) == len(PHASES) else None)
     return ConnectorReading(received, _lines(values), values.get((CURRENT, "")), watts), heard
 
 
@@ -967,9 +998,12 @@ def heard_before(db: Database, now: str) -> list[tuple[str, int, int | None, Hea
     ]
 
 
-def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float] | None:
+def _lines(
+    values: Mapping[tuple[str, str], float],
+) -> tuple[float | None, float | None, float | None] | None:
     for measurand, volts in ((CURRENT, 1.0), (POWER, VOLTS)):
-        if any((measurand, phase) in values for phase in PHASES):
-            one, two, three = (values.get((measurand, phase), 0.0) / volts for phase in PHASES)
+        told = [values.get((measurand, phase)) for phase in PHASES]
+        if told != [None] * len(PHASES):
+            one, two, three = (value if value is None else value / volts for value in told)
             return one, two, three
     return None

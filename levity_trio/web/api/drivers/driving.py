@@ -442,7 +442,7 @@ async def stop(request: Request) -> DriversCommand | ApiAnswer[DriversCommand]:
 
 class DepartureBody(ClientInput, kw_only=True):
     """When you leave, and how many kWh you want by then. This counts while your car waits for
-    current."""
+    current, or for a lower price: it then waits only as long as that still fits."""
 
     departure: GivenTime
     wanted_wh: (
@@ -476,7 +476,7 @@ async def leave(request: TypedRequest[None, DepartureBody]) -> None:
 
 class PriceLimitBody(ClientInput, kw_only=True):
     """Above which price of a kWh, tax included, your car waits, and from when it charges all the
-    same. A fee for staying counts the time in which it waits."""
+    same. A fee for staying counts the time in which it waits. A boost ends the wait."""
 
     most_price: Price
     charges_at: GivenTime

@@ -485,7 +485,8 @@ class HandBody(LoadConnectorBody, kw_only=True):
 
 
 class BoostBody(LoadConnectorBody, kw_only=True):
-    """Its maximum for the car at a connector, as far as the circuits allow it."""
+    """Its maximum for the car at a connector, as far as the circuits allow it, whatever price it
+    waits for."""
 
     minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
     reason: Why
