@@ -32,8 +32,9 @@ FEATURES: Final = "SupportedFeatureProfiles"
 SMART_CHARGING: Final = "SmartCharging"
 UNITS: Final = "ChargingScheduleAllowedChargingRateUnit"
 SAMPLED: Final = "MeterValuesSampledData"
+LEVELS: Final = "ChargeProfileMaxStackLevel"
 SMART_KEYS: Final = (
-    "ChargeProfileMaxStackLevel",
+    LEVELS,
     UNITS,
     "ChargingScheduleMaxPeriods",
     "ConnectorSwitch3to1PhaseSupported",
@@ -338,8 +339,9 @@ class ProfilesForgotten(Quirk):
 
 class HighestLevelForgotten(Quirk):
     name = "highest-level-forgotten"
-    does = "accepts profiles of its highest stack level, and forgets them at a boot"
+    does = "accepts profiles of its highest stack level, which is 8, and forgets them at a boot"
     seen_in = "Tinkerforge WARP (tfocpp) and MicroOcpp, which read their files one level short"
+    keys: ClassVar[Keys] = {LEVELS: Key(LEVELS, "8")}
 
     def power_on(self, charger: State, at: float) -> None:
         highest = charger.profiles.max_stack_level

@@ -29,8 +29,9 @@ LEAST_A: Final = 6.0
 REGISTER: Final = "Energy.Active.Import.Register"
 MOST_KEYS: Final = 10
 MOST_NAMES: Final = "MeterValuesSampledDataMaxLength"
-BOOT_SECONDS: Final = 10.0
-"""For so long after a reboot of its own it offers nothing."""
+BOOT_SECONDS: Final = 20.0
+"""For so long a reboot that was asked for, or that a profile caused, offers nothing and has no
+link."""
 IDLE: Final = ("Available", "Preparing", "Finishing")
 OFFLINE_KEYS: Final = (
     "LocalAuthListEnabled",
@@ -361,7 +362,7 @@ class ChargePoint:
             nursery.start_soon(self._tell_readings)
             nursery.start_soon(self._reboot_often)
             while True:
-                if not self.is_down:
+                if not self.is_down and trio.current_time() >= self._offers_from:
                     await self._converse()
                 await trio.sleep(5)
 

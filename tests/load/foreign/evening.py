@@ -159,9 +159,8 @@ class Evening:
         parts = [f'[[circuit]]\nname = "Feeder"\namperes = {self.amperes}\n{meter}']
         for number, kind in enumerate(self.kinds):
             rotation = "" if kind.is_wired_unknown else f'rotation = "{self.rotation(number)}"\n'
-            parts.append(
-                f'[[charger]]\nid = "CP-{number}"\n{rotation}safe = 0\nmost = {kind.entered:g}\n'
-            )
+            limits = f"safe = {kind.safe:g}\nmost = {kind.entered:g}\n"
+            parts.append(f'[[charger]]\nid = "CP-{number}"\n{rotation}{limits}')
         if self.meter is not None:
             parts.append('[[meter]]\nname = "Main"\nstale_seconds = 30\n')
         return "".join(parts)

@@ -28,6 +28,8 @@ class Kind:
     """Of the car; see `Car`."""
     entered: float = 16.0
     """Its greatest current, as an electrician entered it."""
+    safe: float = 0.0
+    """Its safe limit, as an electrician entered it."""
     connectors: int = 1
     rotation: str = "RST"
     """Which line of the feeder its first, second and third line hang at."""
@@ -113,8 +115,8 @@ KINDS: Final = {
     "readings stick while paused": Kind(Make(sticks=True)),
     "kW without a unit": Kind(Make(tells=("register", "kW without a unit"))),
     "one limit for two connectors": Kind(Make(has_one_limit=True), connectors=2),
-    "restarts at each profile": Kind(Make(restarts=True)),
-    "restarts at each, and forgets": Kind(Make(restarts=True, forgets=True)),
+    "restarts at each profile": Kind(Make(restarts=True), safe=6.0),
+    "restarts at each, and forgets": Kind(Make(restarts=True, forgets=True), safe=6.0, obeys=False),
     "answers after 45 s": Kind(Make(answers_after=45.0)),
     "levels 0 to 4 of 5": Kind(Make(most_level=5, takes_level=4)),
     "level 0 only": Kind(Make(takes_level=0)),
@@ -124,7 +126,9 @@ KINDS: Final = {
     "lacks the last of each range": Kind(
         Make(lacks_last=True, most_periods=2, most_profiles=4, most_level=5, takes_level=5)
     ),
-    "forgets its highest level": Kind(Make(forgets_highest=True, reboots_each=HOUR / 2)),
+    "forgets its highest level": Kind(
+        Make(forgets_highest=True, most_level=8, takes_level=8, reboots_each=HOUR / 2)
+    ),
     "no start offline": Kind(Make(starts_offline=False)),
     "W, lines unknown": Kind(Make(units=("W",), tells=("register", "power"))),
     "W, lines unknown, one line": Kind(Make(units=("W",), tells=("register", "power")), lines=1),

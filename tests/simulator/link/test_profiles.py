@@ -535,8 +535,8 @@ async def test_profiles_forgotten(central: Central, restart: str) -> None:
 async def test_highest_level_forgotten(central: Central) -> None:
     async with limiting(central, "highest-level-forgotten") as limited:
         await limited.agree(DEFAULT)
-        await limited.agree(DEFAULT, [(0, 7)], stack=9, id=8)
-        await limited.agree(DEFAULT, [(0, 6)], stack=10, id=9)
+        await limited.agree(DEFAULT, [(0, 7)], stack=7, id=8)
+        await limited.agree(DEFAULT, [(0, 6)], stack=8, id=9)
         await limited.plug()
         assert await limited.amps() == 6
         await limited.brown_out()

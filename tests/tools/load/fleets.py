@@ -484,7 +484,7 @@ def measured(name: str, seed: int, amperes: float) -> tuple[Measured, Outcome]:
 
 def _part(got: float, given: float) -> float:
     """Return what was got of what was given; all of it where the difference is next to nothing."""
-    return 1.0 if given - got <= NEGLIGIBLE_WH / MINUTES else got / given
+    return 1.0 if given - got <= NEGLIGIBLE_WH else got / given
 
 
 @lru_cache(maxsize=8)
