@@ -28,7 +28,7 @@ import re
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -161,6 +161,8 @@ class Outcome:
     """All charging profiles in it."""
     says: dict[int, set[str]] = field(default_factory=dict)
     """What the page said about cars at each charge point, without its numbers."""
+    lacking: list[Visit] = field(default_factory=list)
+    """Cars that got less than LEAST_SHARE of what the rule gives them."""
     story: list[str] = field(default_factory=list)
 
 
@@ -417,7 +419,7 @@ class Measured:
     @property
     def figures(self) -> str:
         """Return all in one line."""
-        above = " ".join(f"{seconds:4} s > {factor}" for factor, seconds in self.above.items())
+        above = _above(self.above)
         own = "   -" if self.own is None else f"{100 * self.own:3.0f}%"
         shares = f"neighbours {100 * self.neighbours:3.0f}% (worst {100 * self.worst:3.0f}%)"
         return f"{above}  {shares}  own {own}  raises {self.raises:3} writes {self.writes:3}"
@@ -444,6 +446,10 @@ class Measured:
         if self.raises > MOST_RAISES:
             found.append(f"{self.raises} raises and defaults in an hour")
         return found
+
+
+def _above(seconds: Mapping[float, int]) -> str:
+    return " ".join(f"{of_factor:4} s > {factor}" for factor, of_factor in seconds.items())
 
 
 def measured(name: str, seed: int, amperes: float) -> tuple[Measured, Outcome]:
@@ -515,7 +521,11 @@ def faults(fleet: Fleet) -> tuple[list[str], Outcome]:
     for visit, wh in fair.items():
         if _lacks(outcome.got_wh[visit], wh):
             share = f"{outcome.got_wh[visit]:.0f} of {wh:.0f} Wh"
-            found.append(f"{fleet.name(visit.number)} got {share} at connector {visit.connector}")
+            says = " / ".join(sorted(outcome.says.get(visit.number, set())))
+            outcome.lacking.append(visit)
+            found.append(
+                f"{fleet.name(visit.number)} got {share} at connector {visit.connector} ({says})"
+            )
     return found, outcome
 
 
@@ -545,9 +555,9 @@ def _words(fleet: Fleet, span: Span) -> str:
     return f"{span.total} s above {span.factor} ×, longest {when}: {', '.join(took)}"
 
 
-def _lived(fleet: Fleet, is_of_kind: bool) -> tuple[str, list[str], list[str]]:
+def _lived(fleet: Fleet, is_of_kind: bool) -> tuple[str, list[str], Outcome]:
     """Live an evening in a process of its own, beside what others do. Return figures, faults and
-    the story."""
+    what it came to."""
     gc.disable()
     try:
         if is_of_kind:
@@ -557,11 +567,12 @@ def _lived(fleet: Fleet, is_of_kind: bool) -> tuple[str, list[str], list[str]]:
                 found += [f"says: {says}" for says in of_kind.reasons]
         else:
             found, outcome = faults(fleet)
-            figures = ""
+            seconds = {span.factor: span.total for span in outcome.spans}
+            figures = _above({factor: seconds.get(factor, 0) for factor in MOST_SECONDS})
     finally:
         gc.enable()
         gc.collect()
-    return figures, found, outcome.story
+    return figures, found, outcome
 
 
 def _fleets(arguments: argparse.Namespace) -> Iterator[Fleet]:
@@ -590,19 +601,27 @@ def main() -> None:
     arguments = parser.parse_args()
     fleets = list(_fleets(arguments))
     is_of_kind = arguments.kinds is not None and not arguments.only
-    bad = 0
+    bad = cars = lacking = 0
     with ProcessPoolExecutor(arguments.jobs, initializer=os.nice, initargs=(10,)) as pool:
         lived = pool.map(partial(_lived, is_of_kind=is_of_kind), fleets)
-        for fleet, (figures, found, story) in zip(fleets, lived, strict=True):
+        for fleet, (figures, found, outcome) in zip(fleets, lived, strict=True):
             bad += bool(found)
+            cars += len(fleet.visits)
+            lacking += len(outcome.lacking)
             meter = "metered" if fleet.is_metered else "no meter"
             of_fleet = f"seed {fleet.seed:3}  {fleet.amperes:g} A  {meter:8}"
             if arguments.kinds is not None:
-                of_fleet += f"  {fleet.names[0]:29}  {figures}"
-            print(f"{of_fleet}  {'; '.join(found) or 'well'}", flush=True)
+                of_fleet += f"  {fleet.names[ODD]:29}"
+            print(f"{of_fleet}  {figures}  {'; '.join(found) or 'well'}", flush=True)
             if arguments.tell:
-                print(*[fleet.name(number) for number in range(len(fleet.names))], *story, sep="\n")
+                print(
+                    *[fleet.name(number) for number in range(len(fleet.names))],
+                    *outcome.story,
+                    sep="\n",
+                )
     print(f"{len(fleets)} evenings, {bad} with a fault")
+    if not is_of_kind:
+        print(f"{lacking} of {cars} cars below {LEAST_SHARE:.0%} of the rule")
     sys.exit(bool(bad))
 
 
