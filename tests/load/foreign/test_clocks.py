@@ -21,7 +21,7 @@ from tests.tools.load.fleets import ARRIVE, HOUSE_A
 pytestmark = pytest.mark.night
 
 VIRTUAL_TIME = True
-LEAPS = (-HOUR, 600.0, -40.0, HOUR, -600.0, 40.0)[: size(6, 2)]
+LEAPS = (-HOUR, 600.0, -40.0, HOUR, -600.0, 40.0)[: size(6, 1)]
 WRITE = "SetChargingProfile"
 MOST_MORE = 2
 """So many writes more than without a leap may come to a connector."""
