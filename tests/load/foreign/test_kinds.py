@@ -19,7 +19,7 @@ VIRTUAL_TIME = True
 FEEDER_A = 32.0
 EACH_RUN = ("begins at 8 A", "level 0 only", "W, lines unknown")
 SHORT = [
-    name for name, kind in KINDS.items() if is_chosen(name, every=5) and kind.make.most <= FEEDER_A
+    name for name, kind in KINDS.items() if is_chosen(name, every=4) and kind.make.most <= FEEDER_A
 ]
 SEEDS = range(1, size(7, 2))
 MINUTES = 15
@@ -49,10 +49,11 @@ async def test_a_kind_beside_three_honest_ones(writer: InlineWriter, name: str) 
         await trio.sleep(MINUTES * MINUTE)
         for factor, longest in LONGEST.items():
             assert evening.longest_above(factor, began) <= longest
+        got = [round(car.got_wh) for car in cars]
+        assert min(got) > 0, got
         if kind.obeys:
             assert evening.facts(LimitIgnored) == []
-            assert all(car.got_wh > LEAST_SHARE * FAIR_WH for car in cars[1:])
-        assert all(car.got_wh > 0 for car in cars)
+            assert min(got[1:]) > LEAST_SHARE * FAIR_WH, got
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,8 @@ async def test_a_car_that_charges_is_not_paused_when_its_charger_is_limited(
         began = trio.current_time()
         await evening.manage()
         await trio.sleep(2 * MINUTE)
-        assert min(second.points[0] for second in evening.seconds if second.at > began) >= 6
+        drawn = [second.points[0] for second in evening.seconds if second.at > began]
+        assert min(drawn) >= 6
 
 
 async def test_a_third_car_charges_beside_one_whose_lines_nobody_knows(
