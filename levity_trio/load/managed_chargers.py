@@ -113,8 +113,8 @@ class _ClockLag:
 
     @property
     def was_set(self) -> bool:
-        """Whether several readings have shown that the clock was set."""
-        return self.shown > self.first + SET_SECONDS
+        """Whether several readings have shown that the clock was set, or ours was."""
+        return abs(self.shown - self.first) > SET_SECONDS
 
     def hear(self, lag: float, at: float) -> None:
         """Take a reading. One that comes sooner after its time than the first shows that the first
@@ -309,6 +309,9 @@ class ManagedChargers:
             record = Witnesses(socket, car, drew_at=now, begins=taught.get("least", 0))
             self.witnesses[place] = record
         record.socket, record.taught = socket, taught
+        managed = self.chargers.get(car.charger)
+        ahead = SET_SECONDS + (0 if managed is None else managed.skew_seconds)
+        record.is_ahead = car.heard is not None and -car.heard.lag > ahead
         record.hear(car, 0.0 if held is None else held.answered + FOLLOW_SECONDS, now)
         record.look_whether_full(None if held is None else held.lease.amperes)
         if record.car.reading is not None:

@@ -114,6 +114,8 @@ class Witnesses:
     """What current or power have come to since then, at least and at most: the lower and the higher
     of two readings."""
     most_wh: float = 0.0
+    is_ahead: bool = False
+    """Its readings are ahead of the known clock, so the register that is stored stands still."""
     step: int = COARSEST_WH
     ratio: float | None = None
     """The rise of the register over `least_wh`, by the last comparison."""
@@ -231,7 +233,7 @@ class Witnesses:
         """Compare the register with current or power, from one rise to the next: in between, nobody
         knows when it was told."""
         said, self.watts = self.watts, watts_between(reading, self.socket.phases)
-        before, self.wh = self.wh, self.car.energy_wh
+        before, self.wh = self.wh, None if self.is_ahead else self.car.energy_wh
         is_new = reading is None or reading.at != self.read_at
         if said is not None and self.watts is not None and is_new:
             hours = (self.at - self.summed_at) / 3600
