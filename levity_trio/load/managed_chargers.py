@@ -315,7 +315,11 @@ class ManagedChargers:
         record.hear(car, 0.0 if held is None else held.answered + FOLLOW_SECONDS, now)
         record.look_whether_full(None if held is None else held.lease.amperes)
         if record.car.reading is not None:
-            record.count_lines(self.settled(place, seconds(record.car.reading.at)))
+            can = self.can.get(car.charger)
+            # Watts for one line may be divided over several, and then look like one.
+            may_be_one = can is None or not can.is_in_watts
+            settled = self.settled(place, seconds(record.car.reading.at))
+            record.count_lines(settled, at_least=1 if may_be_one else 2)
         if record.odd and record.odd != record.told:
             log.warning("what a charger tells needs a look", charger=car.charger, why=record.odd)
             record.told = record.odd
@@ -779,7 +783,7 @@ class ManagedChargers:
         """Return the limit in A that a connector had long enough to follow it at a time; None if
         none."""
         limit, can = self.accepted_limit(place, at), self.can.get(place[0])
-        if limit is None or can is None or can.is_in_watts:
+        if limit is None or can is None or (can.is_in_watts and self.lines_told(place) != 1):
             return None
         return limit.least if at >= limit.at + measurements.SETTLED_SECONDS else None
 

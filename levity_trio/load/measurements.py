@@ -345,7 +345,7 @@ class Witnesses:
         told = watts_between(self.car.reading, self.lines or self.socket.phases)
         return None if told is None or told[0] < told[1] else told[0]
 
-    def count_lines(self, limit: float | None) -> None:
+    def count_lines(self, limit: float | None, at_least: int = 1) -> None:
         """Count the lines that carry current by a new reading, when the car has followed a limit;
         None: it has not. Once it uses others than before, nothing is known of it again."""
         reading = self.car.reading
@@ -361,7 +361,7 @@ class Witnesses:
             # Power alone shows lines only by two limits and by what lies between them: a limit that
             # is ignored, or is more than the car takes, would show another number there.
             used = lines_by_power(reading, limit)
-            if used is None:
+            if used is None or used < at_least:
                 return
             step = lines_by_power(reading, limit - self.limit, self.limit_watts)
             times = READINGS if used == self.used == step else 1
