@@ -440,7 +440,7 @@ WHEN NEW.party IS NULL AND NEW.sheet IS NOT NULL
 BEGIN UPDATE statement_party SET sheet = NULL WHERE statement_id = NEW.statement_id; END;
 
 
--- What the papers of a household for a month lacked, added by a document of its own, which names all
+-- What the papers of a household for a month lacked, added by a document of its own. It names all
 -- its statements of the month that were closed before. Written by an operator.
 CREATE TABLE supplement (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

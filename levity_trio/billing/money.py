@@ -124,6 +124,14 @@ class Foot(NamedTuple):
     is_carried: bool
 
 
+def taxes_of(
+    positions: Iterable[Position], *, is_prepaid: bool, are_gross: bool
+) -> tuple[TaxSum, ...]:
+    """Return the sums by tax rate of what a statement asks for, or of what a credit paid."""
+    of_kind = [one for one in positions if one.is_prepaid == is_prepaid]
+    return tax_sums([line for one in of_kind for line in one.lines], are_gross=are_gross)
+
+
 def foot(
     positions: Iterable[Position], *, are_gross: bool, carried_in: int = 0, carry_below: int = 0
 ) -> Foot:
@@ -132,7 +140,6 @@ def foot(
     A negative total is a credit, and is carried (or paid out); so is a total below `carry_below`.
     """
     # A wallet was charged for these when they ended.
-    lines = [line for position in positions if not position.is_prepaid for line in position.lines]
-    taxes = tax_sums(lines, are_gross=are_gross)
+    taxes = taxes_of(positions, is_prepaid=False, are_gross=are_gross)
     total = sum(tax.gross for tax in taxes) + carried_in
     return Foot(taxes, carried_in, total, is_carried=total < 0 or 0 < total < carry_below)

@@ -341,10 +341,15 @@ class Statement:
     @property
     def to_pay_in_all(self) -> int:
         """What the household had to pay on the day of closing, with what was open before."""
+        return max(0, self.standing)
+
+    @property
+    def standing(self) -> int:
+        """The same; below 0, what was left in its favour."""
         total = 0 if self.is_carried else self.total
         if self.before is None:
-            return max(0, total)
-        return max(0, total + sum(one.amount for one in self.before.open) - self.before.credit)
+            return total
+        return total + sum(one.amount for one in self.before.open) - self.before.credit
 
     def names(self) -> Iterator[str]:
         """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and

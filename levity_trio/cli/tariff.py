@@ -266,9 +266,7 @@ def which(operator: Operator, day: str | None, **target: Any) -> None:
         f": {assigned['reason']}" if assigned["reason"] else "",
         local_minute(assigned["at"]),
     )
-    ground = (
-        f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
-    )
+    ground = f"assigned: {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
     words = fill(f"on {in_force['day']}: {in_force['tariff_name']}, {version}")
     operator.tell(in_force, f"{words}\n{fill(f'{ground}{reason}', '  ', '  ')}")
 

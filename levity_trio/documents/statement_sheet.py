@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.money import units
+from levity_trio.billing.money import taxes_of, units
 from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
     NO_DIGEST,
@@ -69,6 +69,12 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks: list[Table | LabelledValues] = [positions.table()]
     if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
+    are_gross = statement.prices_are_gross
+    paid = taxes_of(statement.positions, is_prepaid=True, are_gross=are_gross)
+    if paid and not statement.is_untaxed:
+        table = tax_table(paid, statement.currency, template)
+        title = template.say("tax_of_prepaid")
+        blocks.append(structs.replace(table, title=title))
     # Without this, the total stands at the head and beneath the lines already.
     if statement.carried_in or statement.set_off:
         blocks.append(_sums(statement, template))
@@ -183,7 +189,7 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
     month = template.day(statement.month, "month")
     days = template.say("days_of_month", first=1, last=statement.last_day.day, month=month)
     yield template.say("period"), days
-    if statement.due_on is not None:
+    if statement.due_on is not None and statement.to_pay_in_all:
         yield template.say("due"), template.day(statement.due_on)
 
 
@@ -297,7 +303,8 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
         if before.credit:
             words = template.say("in_favour" if before.credit > 0 else "other_debts")
             rows.append((words, -before.credit))
-        rows.append((template.say("to_pay_in_all"), statement.to_pay_in_all))
+        label = "to_pay_in_all" if statement.standing >= 0 else "left_over"
+        rows.append((template.say(label), statement.standing))
         yield amounts(template.say("account_sums"), rows, currency, template)
 
 
@@ -633,6 +640,9 @@ class Positions:
         template = self._template
         what = template.say(_KINDS[line.kind])
         window = _window(line)
+        if window == LineKind.BLOCKING:  # the limit of that fee
+            of_fee = _KINDS[LineKind.BLOCKING]
+            window = template.say(of_fee)
         if window:
             what = window if line.kind is LineKind.ENERGY else f"{what} · {window}"
         if self._has_tariffs:

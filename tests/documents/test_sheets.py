@@ -420,3 +420,35 @@ def test_a_line_with_a_payment_and_an_open_sum_stands_on_one_page(language: str)
         pages = printed(statement_sheet(made, template)).split("\f")[:-1]
     assert len(pages) == 1
     assert forms.DIGEST[:8] in pages[0]
+
+
+def test_what_was_paid_too_much_adds_up_and_asks_for_nothing() -> None:
+    before = AccountBefore(open=(), moved=(), credit=1_000, newest=3)
+    made = replace(forms.one_line(), before=before)
+    sheet = statement_sheet(made, ENGLISH)
+    (sums,) = [one for one in sheet.blocks if one.title == "With what is open from before"]
+    assert isinstance(sums, LabelledValues)
+    assert [(label, value.replace("\xa0", " ")) for label, value in sums.pairs] == [
+        ("This statement", "3.97 EUR"),
+        ("In your favour", "−10.00 EUR"),
+        ("Left in your favour", "−6.03 EUR"),
+    ]
+    assert not any("2026" in value for label, value in sheet.facts if "paid" in label)
+
+
+def test_the_limit_of_a_fee_is_named_in_the_papers_language() -> None:
+    limit = forms.line(LineKind.MAXIMUM, 1, "-2.10", window=LineKind.BLOCKING)
+    made = forms.statement([forms.position(3, forms.line(LineKind.BLOCKING, 162, "0.05"), limit)])
+    texts = " ".join(statement_sheet(made, of_program("de")).texts())
+    assert "Bis zum Höchstpreis · Blockiergebühr" in texts
+
+
+def test_what_a_credit_paid_is_shown_with_its_tax() -> None:
+    made = forms.correction()
+    table = table_of(statement_sheet(made, ENGLISH), "Paid from your credit, with its tax")
+    assert [row.cells for row in table.rows] == [("19 %", "1.47", "0.28", "1.75")]
+    (prepaid,) = [one for one in made.positions if one.is_prepaid]
+    assert prepaid.amount == 175
+    without = replace(made, positions=tuple(one for one in made.positions if not one.is_prepaid))
+    titles = [one.title for one in statement_sheet(without, ENGLISH).blocks]
+    assert "Paid from your credit, with its tax" not in titles

@@ -92,7 +92,7 @@ def test_a_month_from_preview_to_the_next_statement(
         in capsys.readouterr().err
     )
     closed = shown(shell, capsys, "bill", "close", MONTH, "--yes")
-    assert closed == {"month": MONTH, "account": None, "statements": 2, "first": 1, "last": 2}
+    assert closed == {"month": MONTH, "account": None, "statements": 2, "first": "1", "last": "2"}
     year = shown(shell, capsys, "bill", "year", YEAR)
     assert [one["gross"] for one in year["households"]] == [120, 120]
     bookings = table(shell, capsys, "bill", "year", YEAR)
@@ -185,7 +185,7 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     early = ("--household", "Anna")
     told = table(shell, capsys, "bill", "preview", MONTH, *early)
     end = (LAST + timedelta(hours=1)).astimezone(BERLIN)
-    assert f"nothing to bill household 1 for in {MONTH} until its end, {end:%Y-%m-%d %H:%M}" in told
+    assert f"nothing to bill Anna for in {MONTH} until its end, {end:%Y-%m-%d %H:%M}" in told
     assert "1 charging session of it ended later" in told
     assert shell("bill", "close", MONTH, *early, "--yes") == 2
     assert told.startswith(capsys.readouterr().err.removeprefix("levity-trio: "))
@@ -202,7 +202,7 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     assert "1 statement, 1 charging session" in told
     assert "nobody's" not in told
     told = table(shell, capsys, "bill", "close", MONTH, *early, "--yes")
-    assert told.splitlines()[-1] == f"household 1 is billed for {MONTH}: statement 1"
+    assert told.splitlines()[-1] == f"Anna is billed for {MONTH}: statement 1"
     _set_the_price_back_in_time(shell, capsys, tmp_path / "dearer.toml")
     assert f"{MONTH} is closed: 1 statement, number 2" in table(
         shell, capsys, "bill", "close", MONTH, "--yes"

@@ -103,7 +103,7 @@ def test_time_of_another_is_taken_with_a_reason_only(
     second = charge(station)
     found = refused(house.give, BEN, "Card", noon)
     assert (found.code, found.field) == (RefusalCode.NEEDS_REASON, "reason")
-    assert "household 1 since 2026-01-01" in found.words
+    assert "household Anna since 2026-01-01" in found.words
     assert refused(house.take, ANNA, "Card", noon).code == RefusalCode.NEEDS_REASON
     house.give(BEN, "Card", noon, reason="swapped at noon")
     assert (house.of(ANNA), house.of(BEN)) == ([first], [second])

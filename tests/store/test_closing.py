@@ -445,6 +445,28 @@ def test_who_moves_out_is_billed_at_once_and_later_for_what_turns_up(
     assert biller.lines(BEN, "2026-03") == [Line("session", of_ben, 6000, 180)]
 
 
+def test_what_the_last_bill_holds_back_is_no_reason_for_another_one(
+    biller: Biller, station: Station
+) -> None:
+    """It comes when somebody has decided about it."""
+    charge(station)
+    doubtful = station.start(5000, 1, "Card")
+    biller.books.wait(HOUR)
+    station.stop(doubtful, 1_000_000)
+    of_ben = charge(station, 6000, "Ben")
+    biller.books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    biller.books.settle()
+    moves_out(biller, "2026-03-15T23:00:00.000Z")
+    biller.close("2026-03", ANNA)
+    assert [line.kind for line in biller.lines(ANNA, "2026-03")] == ["session", "held back"]
+    month_is_over(biller.books, 3)
+    with reading(biller.books) as db:
+        drafts = drafted(db, Month.parse("2026-03"), None, biller.terms)
+    assert [one.statement.account for one in drafts] == [BEN]
+    assert biller.close("2026-03").statements == 1
+    assert [line.tx for line in biller.lines(BEN, "2026-03")] == [of_ben]
+
+
 def moves_out(biller: Biller, until: str) -> None:
     biller.books.run(accounts.change, ANNA, {"until": until}, biller.books.at, "cleo")
 

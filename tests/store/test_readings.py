@@ -84,7 +84,7 @@ def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> Non
 
 
 @pytest.mark.sqlite
-def test_the_usual_batch_takes_two_statements_and_the_looks_of_the_book(
+def test_the_usual_batch_takes_two_statements_and_the_look_of_the_book(
     books: Books, station: Station
 ) -> None:
     transaction = station.start()
@@ -96,8 +96,7 @@ def test_the_usual_batch_takes_two_statements_and_the_looks_of_the_book(
         "BEGIN",
         "UPDATE",
         "INSERT",
-        "SELECT",  # what is to be booked
-        "SELECT",  # whose statements stand otherwise
+        "SELECT",  # what is to be booked, and whose statements stand otherwise
         "COMMIT",
     ]
     assert linked(books) == [(transaction, 1100), (transaction, None), (transaction, None)]

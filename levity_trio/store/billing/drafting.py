@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, units
+from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, taxes_of, units
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.pricing import base_fee, correction
 from levity_trio.billing.statement import Line, Owner, Position, PositionKind
@@ -370,7 +370,9 @@ class Drafter:
         carried: dict[str, int] = (
             dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
         )
-        if not items and not any(carried.values()):
+        has_nothing_new = not billed and not any(carried.values())
+        # What its last bill held back is no reason for another one.
+        if has_nothing_new and (not items or (is_last and self._rows(_HAS_LAST, (account,)))):
             return []
         kinds = sorted(billed) or [self._any_kind()]
         by_kind = {
@@ -653,9 +655,8 @@ def _billed(rows: Sequence[tuple[Any, ...]]) -> _Billed:
 
 def _charged(sums: Foot, positions: Iterable[Position], kind: _Kind) -> int:
     """Return the gross sum of all positions, prepaid ones too."""
-    prepaid = [line for position in positions if position.is_prepaid for line in position.lines]
-    asked = sum(tax.gross for tax in sums.taxes)
-    return asked + sum(tax.gross for tax in tax_sums(prepaid, are_gross=kind.prices == "gross"))
+    prepaid = taxes_of(positions, is_prepaid=True, are_gross=kind.prices == "gross")
+    return sum(tax.gross for tax in (*sums.taxes, *prepaid))
 
 
 def _row(item: _Item) -> PositionRow:
@@ -685,6 +686,7 @@ def _row(item: _Item) -> PositionRow:
     )
 
 
+_HAS_LAST: Final = "SELECT 1 FROM closing WHERE account_id = ? LIMIT 1"
 _EARLY: Final = (
     "SELECT statement.account_id, statement.month, tx_id "
     "FROM statement CROSS "

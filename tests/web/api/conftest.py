@@ -63,6 +63,7 @@ class Site:
             computing=trio.Lock(),
             live=SimpleNamespace(backup_problem=None),
             config=SimpleNamespace(
+                font=None,
                 backup_folder=None,
                 public_url="",
                 drivers_url="",

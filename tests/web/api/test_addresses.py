@@ -5,7 +5,7 @@ from __future__ import annotations
 from levity_trio.web.api.chargers import chargers
 from tests.web.api.conftest import Site
 
-ADDRESSES, *_ = chargers.ENDPOINTS
+(ADDRESSES,) = [one for one in chargers.ENDPOINTS if one.path.endswith("/addresses")]
 
 
 async def test_the_address_of_the_only_port(site: Site) -> None:

@@ -71,6 +71,7 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "message_id": ('"c1"',),
     "month": ("2026-02",),
     "name": (HOUSEHOLDS[0].name, "House", "kombi"),
+    "number": ("1", "none"),
     "other": (HOUSEHOLDS[1].charger,),
     "page": (1, 2),
     "parent": ("HOUSE", "house"),

@@ -85,9 +85,16 @@ NOT_ASKED: Final = {
     "POST /api/admin/chargers/{id}/remote-stop": (
         "a command like the others; see tests/store/test_commands.py"
     ),
+    "POST /api/admin/closings/{month}/supplements": (
+        "its papers lack nothing; see tests/web/dashboard/test_supplements.py, on both stores"
+    ),
 }
 """Requests that are not made here, and why."""
 NOT_SEEN: Final = {
+    **dict.fromkeys(
+        ("/api/admin/statements/{number}/supplement", "/api/me/statements/{number}/supplement"),
+        "nothing was added to papers; see tests/web/dashboard/test_supplements.py, on both stores",
+    ),
     "/api/admin/certificate-authority": "there is none: it needs a folder of keys",
     "/api/admin/pages-certificate": "there is none either",
     "/api/admin/pages-certificate/root": "there is none either",

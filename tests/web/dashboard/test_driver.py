@@ -631,7 +631,7 @@ async def test_a_month_that_only_corrects_has_no_sessions(yard: Yard) -> None:
     for page, given in ((OF_BILLS[0], {}), (MONTH, {"month": "2026-04"})):
         words = (await owner.open(page, **given)).words
         assert "0 sessions" not in words.partition("April")[2].partition("March")[0]
-    assert f"1 statement, 1 correction, 0.0 kWh {corrected}" in words
+    assert f"1 statement, 1 correction From earlier statements: 0.30 EUR {corrected}" in words
     words = (await owner.open(STATEMENT, number=2)).words
     assert "Only corrections of earlier statements." in words
     assert "kWh in April" not in words

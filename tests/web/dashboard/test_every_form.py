@@ -101,6 +101,10 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
         "another one was reported, so nobody confirms it by mistake",
     ),
     "POST /api/admin/closings/{month}": ("is not over", "it is the month of today"),
+    "POST /api/admin/closings/{month}/supplements": (
+        "lack nothing that is known",
+        "the house has only papers that are whole",
+    ),
     "POST /api/admin/chargers/{id}/remote-stop": ("no session is open", "nobody charges there"),
     "DELETE /api/admin/chargers/{id}/security-profile": ("under way", "none is raised"),
     "POST /api/admin/chargers/{id}/replacement": ("has a household", "that charger has one"),

@@ -34,7 +34,9 @@ from tests.web.dashboard.opening import Opening, attributes
 (NOW,) = now.PAGES
 PREVIEW = next(one for one in feeder_api.ENDPOINTS if one.path.endswith("/preview"))
 FORGET = next(one for one in load_api.ENDPOINTS if one.path.endswith("/forget"))
-CHARGERS = next(one for one in load_api.ENDPOINTS if one.path == "/api/load/chargers")
+CHARGERS = next(
+    one for one in load_api.ENDPOINTS if (one.method, one.path) == ("GET", "/api/load/chargers")
+)
 FEEDER, TRY, WHY, DAY = load.PAGES
 CHARGE, CHARGER, SESSION = (driver.PAGES[place] for place in (0, 1, 4))
 SHADOW = "shadow: nothing is sent to the chargers"

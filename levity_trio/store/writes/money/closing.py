@@ -187,7 +187,7 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
     before = one.rows.figures.before
     parts = () if before is None else before_of(before).set_off
     if one.amount or parts:
-        words = f"statement {one.number}"
+        words = f"statement {one.printed_number}"
         entry = enter_statement(
             db,
             LedgerEntry(
