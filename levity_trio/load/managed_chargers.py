@@ -4,9 +4,9 @@ and what its car missed because of us."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVarTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import LimitIgnored
@@ -40,9 +40,12 @@ from levity_trio.load.profiles import (
 from levity_trio.load.rule import Allocation, Bound, Car, CarDemand
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.log.output import get_logger
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, PRICE, WAITED
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn
+from levity_trio.store.writes.load import leases as writes
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.leases import CLOSED, MANAGED
 
 ANSWER_SECONDS = ANSWER.total_seconds()
@@ -69,9 +72,18 @@ RESTARTS = 3
 RESTART_SECONDS = 60.0
 """So soon, a boot follows what a charger was told."""
 INTERVAL = "MeterValueSampleInterval"
-Lesson = tuple[str, Place, str, str]
-"""What was learned, of which connector, of which card, its value."""
+MOST_UNWRITTEN = 100
+"""Writes that wait while the database cannot be written: a day of quarters."""
+Ts = TypeVarTuple("Ts")
 log = get_logger("system")
+
+
+class Unwritten(deque[tuple[Any, ...]]):
+    """The writes that wait until the database can be written: functions and their arguments."""
+
+    def later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Write this as soon as that can be."""
+        self.append((write, *args))
 
 
 class _LeaseBasis(NamedTuple):
@@ -160,11 +172,7 @@ class ManagedChargers:
         """The chargers that charge one car at a time."""
         self._left: list[int] = []
         """The transactions that ended while their cars got too little."""
-        self.lessons: list[Lesson] = []
-        """What was learned of cars, until that is stored."""
-        self.obeyed: list[Place] = []
-        """The connectors that were seen to obey, of chargers that did not before, until that is
-        stored."""
+        self.unwritten = Unwritten(maxlen=MOST_UNWRITTEN)
         self._began: float | None = None
         """When it first looked."""
         self._has_told_spells = False
@@ -183,11 +191,6 @@ class ManagedChargers:
         """The number of the last boot of each charger."""
         self._restarts = defaultdict[str, deque[float]](lambda: deque(maxlen=RESTARTS))
         """When each charger booted right after it was told something."""
-        self.restarting: list[tuple[str, bool]] = []
-        """The chargers that restart when they are told, or are tried again, until that is
-        stored."""
-        self.learned: list[tuple[str, dict[str, Any]]] = []
-        """What enough transactions have shown of chargers, until that is stored."""
         self._clocks: dict[str, _ClockLag] = {}
         """How late the readings of each charger come."""
 
@@ -334,7 +337,8 @@ class ManagedChargers:
             learned["least"] = record.begins or (LEAST_AMPERES if is_low else 0)
         for what, value in learned.items():
             if value and car.id_tag is not None:
-                self.lessons.append((what, place, car.id_tag, str(value)))
+                at = timestamp_of(now)
+                self.unwritten.later(load.learned, what, place, car.id_tag, str(value), at)
         return record
 
     def _look_for_turns(self, cars: Iterable[PluggedIn], now: float) -> None:
@@ -367,7 +371,7 @@ class ManagedChargers:
         managed = self.chargers[charger]
         if managed.restarts_since is not None:
             if now >= seconds(managed.restarts_since) + DAY_SECONDS:
-                self.restarting.append((charger, False))
+                self.unwritten.later(writes.restarts, charger, None)
             return
         boot = managed.boot
         before = self._boots.setdefault(charger, boot)
@@ -381,7 +385,7 @@ class ManagedChargers:
         late = self._restarts[charger]
         late.append(now)
         if len(late) == RESTARTS and late[0] > now - HOUR_SECONDS:
-            self.restarting.append((charger, True))
+            self.unwritten.later(writes.restarts, charger, timestamp_of(now))
 
     def asks_at(self, charger: str) -> float:
         """Return when a charger that refused something may be asked in other words."""
@@ -491,7 +495,7 @@ class ManagedChargers:
         self.can[charger] = can
         self.leases.floors[charger] = can.floor
 
-    def accepted(self, place: Place, transaction: int | None) -> None:
+    def accepted(self, place: Place, transaction: int | None, now: float) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused
         before."""
         charger = place[0]
@@ -502,7 +506,7 @@ class ManagedChargers:
         if transaction not in sessions:
             sessions.add(transaction)
             if len(sessions) == SESSIONS:
-                self.learned.append((charger, facts))
+                self.unwritten.later(writes.learn, charger, facts, timestamp_of(now))
 
     def skew(self, charger: str) -> int:
         """Return how far the clock of a charger is ahead, in seconds. Readings that come late by
@@ -557,7 +561,7 @@ class ManagedChargers:
         least = drawn.least / record.per_ampere
         has_obeyed = self.leases.reported(socket.place, least, drawn.at, drawn.most)
         if has_obeyed and charger.disobeys_since is not None:
-            self.obeyed.append(socket.place)
+            self.unwritten.later(writes.obeyed, *socket.place, timestamp_of(now))
         if car.transaction is not None:
             self._learn_of_car(record, held, drawn)
 
@@ -905,6 +909,8 @@ class ManagedChargers:
                 drawn=round(held.drawn or 0.0, 1),
                 way=int(can.way),
             )
+            prepared_at = self.chargers[charger].prepared_at
+            self.unwritten.later(writes.ignored, fact, int(way), prepared_at)
             yield fact, way
             self.can[charger] = replace(can, way=way)
             self.leases.tell_again(place, now)

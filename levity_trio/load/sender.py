@@ -140,7 +140,7 @@ class LimitSender:
         finally:
             if state == ACCEPTED and place in held.held:
                 held.accepted(step, self.now)
-                managed.accepted(place, lease.transaction)
+                managed.accepted(place, lease.transaction, self.now)
                 self.keep(place)
             else:
                 is_refused = state in REFUSED

@@ -10,13 +10,12 @@ notices.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from math import inf
-from typing import Final, TypeVarTuple
+from typing import Final
 
 import trio
 
@@ -91,9 +90,6 @@ CHANGES: Final = (
     *(ChargerHidden, ChargerBooted, GridLimitChanged, LoadManagementChanged),
 )
 """After these, other cars may be plugged in."""
-MOST_UNWRITTEN: Final = 100
-"""Writes that wait while the database cannot be written: a day of quarters."""
-Ts = TypeVarTuple("Ts")
 log = get_logger("system")
 
 
@@ -121,7 +117,7 @@ class LoadManagement:
         self._site_taken = trio.Event()
         self._read_at = self._kept_at = 0.0
         self._kept_text = ""
-        self._unwritten = deque[Callable[[UnitOfWork], object]](maxlen=MOST_UNWRITTEN)
+        self._later = self._managed.unwritten.later
         self._news = trio.Event()
         self.now: LoadNow | None = None
 
@@ -470,30 +466,17 @@ class LoadManagement:
     # What is stored
 
     def _note_obedience(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
-        at = timestamp_of(now)
         for fact, way in self._managed.ignoring(now):
-            charger = fact.charger or ""
-            prepared_at = self._managed.chargers[charger].prepared_at
-            self._later(leases.ignored, fact, int(way), prepared_at)
             if way is not LimitWay.NONE or not site.options.stop_who_ignores:
                 continue
             # It obeys in no way.
             for car in site.present.cars:
-                if car.place == (charger, fact.connector) and car.transaction is not None:
+                if car.place == (fact.charger, fact.connector) and car.transaction is not None:
                     call = "RemoteStopTransaction", {"transactionId": car.transaction}
-                    stop = partial(self._sender.ask, charger, call, is_stored=True)
+                    stop = partial(self._sender.ask, car.charger, call, is_stored=True)
                     nursery.start_soon(self._sending, stop)
-        for charger, connector in self._managed.obeyed:
-            self._later(leases.obeyed, charger, connector, at)
-        self._managed.obeyed.clear()
-        for charger, facts in self._managed.learned:
-            self._later(leases.learn, charger, facts, at)
-        self._managed.learned.clear()
-        for charger, restarts in self._managed.restarting:
-            self._later(leases.restarts, charger, at if restarts else None)
-        self._managed.restarting.clear()
         for transaction, why in self._managed.spells(site.present, site.decision, now):
-            self._later(load.begin_span, transaction, why, at)
+            self._later(load.begin_span, transaction, why, timestamp_of(now))
 
     def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         for fact in facts:
@@ -504,17 +487,13 @@ class LoadManagement:
         for quarter, measured in site.sun.to_keep(now) if site.sun is not None else ():
             chargers = site.sun_chargers
             self._later(load.keep_sun, self._version, quarter, measured, chargers)
-        for order in site.orders:
-            self._later(load.keep_order, order)
         over = site.over_wishes(shown.at)
         if over:
             self._later(load.end_wishes, over, shown.at, BY)
-        for lesson in site.lessons:
-            self._later(load.learned, *lesson, shown.at)
-        site.lessons.clear()
-        while self._unwritten:
-            self._writer.note(self._unwritten[0])
-            self._unwritten.popleft()
+        unwritten = self._managed.unwritten
+        while unwritten:
+            self._writer.note(*unwritten[0])
+            unwritten.popleft()
         if self._kept_at <= now < self._kept_at + LOOK_SECONDS and not facts:
             return
         text = stored_in(asdict(shown))
@@ -523,10 +502,6 @@ class LoadManagement:
             self._writer.note(load.keep_state, shown.at, text, site.standings)
             self._kept_at = now
             self._kept_text = text
-
-    def _later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Write this as soon as the database can be written."""
-        self._unwritten.append(lambda db: write(db, *args))
 
 
 @asynccontextmanager

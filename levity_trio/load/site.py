@@ -74,7 +74,6 @@ from levity_trio.store.reads.load.load import (
     LoadLine,
     LoadMeter,
     LoadNow,
-    LoadOrder,
     LoadPresent,
     LoadQuarter,
     LoadSun,
@@ -85,6 +84,7 @@ from levity_trio.store.reads.load.load import (
     says,
 )
 from levity_trio.store.reads.load.load_day import PriceWait
+from levity_trio.store.writes.load.load import keep_order, learned
 
 LOST_SECONDS = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
@@ -332,7 +332,6 @@ class SiteState:
         self._inputs: DecisionInputs | None = None
         self._shown: LoadNow | None = None
         self._wiring = Wiring()
-        self.lessons = chargers.lessons
         self.known_lines: Mapping[Place, int] = chargers.lines
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.price_waits: Mapping[int, PriceWait] = {}
@@ -344,8 +343,6 @@ class SiteState:
             self._go_on(kept, now)
         self.quarters = QuarterSums(now)
         self._compliance = OrderCompliance()
-        self.orders: list[LoadOrder] = []
-        """Those of the grid operator that are kept differently than before."""
 
     def _go_on(self, kept: KeptDecision, now: float) -> None:
         """Go on from before a restart: turns and queue are as they were, and what meters showed, so
@@ -451,7 +448,8 @@ class SiteState:
             circuits = self.tree.above(socket.circuit)
             rotation = self._wiring.drawn(place, circuits, amperes, at)
             if rotation is not None:
-                self.lessons.append(("rotation", place, "", rotation))
+                at_text = timestamp_of(now)
+                self.chargers.unwritten.later(learned, "rotation", place, "", rotation, at_text)
 
     def _planted(self) -> Tree:
         """Return the tree with all known connectors. A charger that came after it was entered must
@@ -503,7 +501,8 @@ class SiteState:
                 metered[meter.circuit] = self._history.confirmed(meter.circuit)
         drawn = {car.place: car.drawn for car in cars}
         self._inputs = DecisionInputs(self.present.cars, drawn, metered)
-        self.orders = self._compliance.look(self.present.order, decision, measured.grid)
+        for order in self._compliance.look(self.present.order, decision, measured.grid):
+            self.chargers.unwritten.later(keep_order, order)
         facts = [*self._silences(now), *self.overs.look(self._currents(now), decision)]
 
         # Nobody has explained what was above the limit for a minute. It is booked at its meter for

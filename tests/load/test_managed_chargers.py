@@ -16,6 +16,7 @@ from levity_trio.load.rule import Allocation, Bound, CarDemand, CurrentLimit
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
+from levity_trio.store.writes.load import leases
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)
@@ -253,8 +254,8 @@ def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
         while holding.can["CP-1"].way is LimitWay.TRANSACTION:
             holding.refused(TREE.sockets[PLACE], raised(16, 0, transaction), NOW)
         for _ in range(3):
-            holding.accepted(PLACE, transaction)
-    assert holding.learned == [("CP-1", {"way": 2})]
+            holding.accepted(PLACE, transaction, NOW)
+    assert [*holding.unwritten] == [(leases.learn, "CP-1", {"way": 2}, timestamp_of(NOW))]
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:
@@ -269,7 +270,8 @@ def test_each_session_teaches_once() -> None:
         amperes = (0.0,) * 3 if second < 20 else (7.0,) * 3 if second // 300 != 1 else (7.0, 0, 0)
         told = telling(amperes, NOW + second, wh=4830 * second // 3600)
         take(holding, told._replace(managed={"CP-1": CHARGER}), NOW + second)
-    assert sorted(holding.lessons) == [("least", PLACE, "TAG", "6"), ("lines", PLACE, "TAG", "3")]
+    lessons = [args[:-1] for _, *args in holding.unwritten]
+    assert lessons == [["least", PLACE, "TAG", "6"], ["lines", PLACE, "TAG", "3"]]
 
 
 IN_WATTS = replace(CHARGER, keys={"ChargingScheduleAllowedChargingRateUnit": "Power"})
