@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from levity_trio.load.rule import Allocation
 from levity_trio.load.tree import Place, Socket, Tree
@@ -99,6 +100,19 @@ def leased(amperes: int, safe: int, now: float, transaction: int | None) -> Leas
     )
 
 
+class LeaseBasis(NamedTuple):
+    """What a lease was made by when it was sent. If that changes, it is sent anew."""
+
+    skew: int
+    """Seconds by which its charger's clock was ahead."""
+    lines: int | None
+    """On how many lines its car charged; None: nobody knew."""
+    way: int
+    """The last of the ways in which the connector was told since it had its default."""
+    boot: int | None
+    """The number of its charger's last boot."""
+
+
 @record
 class LimitStep:
     """A limit that is to be sent now. One that is not `is_lower` is recorded before."""
@@ -141,6 +155,7 @@ class HeldLease:
     """What held before it was sent something."""
     has_obeyed: bool = False
     """It was seen to obey a limit that lowered it."""
+    basis: LeaseBasis | None = None
 
     def send_anew(self, why: str = "change") -> None:
         """Note that what the connector was sent may be gone."""
@@ -186,10 +201,11 @@ class Leases:
     def busy_chargers(self) -> set[str]:
         return {charger for charger, _ in self.busy}
 
-    def hold(self, place: Place, lease: Lease) -> None:
+    def hold(self, place: Place, lease: Lease) -> HeldLease:
         """Take what is known of a connector from elsewhere: it was stored, or the charger told
         it."""
-        self.held[place] = HeldLease(lease)
+        self.held[place] = held = HeldLease(lease)
+        return held
 
     def adopt(self, place: Place, lease: Lease, now: float) -> None:
         """Take what an earlier run has recorded; it is sent anew."""
@@ -198,8 +214,7 @@ class Leases:
         # when the car may draw more.
         if lease.ends is not None and lease.amperes > lease.safe:
             lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
-        self.hold(place, lease)
-        self.held[place].send_anew()
+        self.hold(place, lease).send_anew()
 
     def forget(self, places: Iterable[Place]) -> None:
         """Forget connectors whose car has left."""
@@ -261,6 +276,8 @@ class Leases:
         for held in self.held.values():
             if held.lease.ends is not None:
                 held.lease = replace(held.lease, ends=held.lease.ends + seconds)
+            if held.basis is not None:
+                held.basis = held.basis._replace(skew=held.basis.skew - round(seconds))
             held.send_anew()
             held.drawn_at += seconds
             held.answered += seconds

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import LimitIgnored
@@ -22,6 +22,7 @@ from levity_trio.load.lease import (
     OTHER_WORDS,
     HeldLease,
     Lease,
+    LeaseBasis,
     Leases,
     LimitStep,
     lasting,
@@ -84,19 +85,6 @@ class Unwritten(deque[tuple[Any, ...]]):
     def later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Write this as soon as that can be."""
         self.append((write, *args))
-
-
-class _LeaseBasis(NamedTuple):
-    """What a lease was made by."""
-
-    skew: int
-    """Seconds by which its charger's clock was ahead."""
-    lines: int | None
-    """On how many lines its car charged; None: nobody knew."""
-    way: LimitWay
-    """The last of the ways in which the connector was told since it had its default."""
-    boot: int | None
-    """The number of its charger's last boot."""
 
 
 @dataclass(slots=True)
@@ -170,15 +158,10 @@ class ManagedChargers:
         """On how many lines cars charge, where that is known."""
         self.by_turns = set[str]()
         """The chargers that charge one car at a time."""
-        self._left: list[int] = []
-        """The transactions that ended while their cars got too little."""
         self.unwritten = Unwritten(maxlen=MOST_UNWRITTEN)
         self._began: float | None = None
         """When it first looked."""
         self._has_told_spells = False
-        self._bases: dict[Place, _LeaseBasis] = {}
-        """From what the limit of each connector was computed when it was sent. If that changes, the
-        limit is sent anew."""
         self._taught: dict[tuple[str, int | None], dict[str, Any]] = {}
         """What refused limits have shown of a charger, by charger and transaction. It is believed
         until that transaction ends. The newest is the last, and counts before the others."""
@@ -308,7 +291,8 @@ class ManagedChargers:
             had_begun = record.has_begun
         else:
             if record is not None and record.short:
-                self._left.append(record.car.transaction or NONE)
+                left = record.car.transaction or NONE
+                self.unwritten.later(load.begin_span, left, "", timestamp_of(now))
             record = Witnesses(socket, car, drew_at=now, begins=taught.get("least", 0))
             self.witnesses[place] = record
         record.socket, record.taught = socket, taught
@@ -407,13 +391,8 @@ class ManagedChargers:
         """Return the way in which the limit that holds at a connector was sent. What a refusal
         taught ends with its transaction; what was sent because of it stays in the charger."""
         # Ways stand in the order in which they are tried, so the later one holds.
-        way, basis = self.can[place[0]].way, self._bases.get(place)
-        return way if basis is None else max(way, basis.way)
-
-    def note_default(self, socket: Socket, now: float) -> None:
-        """Note that a connector has its default again."""
-        self._bases.pop(socket.place, None)
-        self.leases.hold(socket.place, self.default_of(socket, now))
+        way, held = self.can[place[0]].way, self.leases.held.get(place)
+        return way if held is None or held.basis is None else max(way, LimitWay(held.basis.way))
 
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so many seconds. The clocks of chargers were
@@ -422,8 +401,6 @@ class ManagedChargers:
         self.away = {name: since + seconds for name, since in self.away.items()}
         if self._began is not None:
             self._began += seconds
-        for place, basis in self._bases.items():
-            self._bases[place] = basis._replace(skew=basis.skew - round(seconds))
         for lag in self._clocks.values():
             lag.shown += seconds
             lag.heard_at += seconds
@@ -446,7 +423,8 @@ class ManagedChargers:
         """Note from what the limit that is now sent to a connector was computed."""
         charger = place[0]
         boot = self.chargers[charger].boot
-        self._bases[place] = _LeaseBasis(self.skew(charger), lines, self.way(place), boot)
+        basis = LeaseBasis(self.skew(charger), lines, self.way(place), boot)
+        self.leases.held[place].basis = basis
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
         """Return whether a profile for the transaction must be cleared. The charger refused one, so
@@ -543,7 +521,7 @@ class ManagedChargers:
         if held is None:
             return
         self._hear_clock(car.charger, car.heard, charger.skew_seconds, is_linked=car.is_connected)
-        if self._is_to_send_anew(socket.place):
+        if self._is_to_send_anew(socket.place, held.basis):
             # What it was sent may not hold: that it draws more is no disobedience.
             held.send_anew()
             held.above = None
@@ -569,15 +547,13 @@ class ManagedChargers:
         """Return what is held at a connector. A car that began without us may draw its maximum, as
         long as our default is not known to be there."""
         charger, held = self.chargers[car.charger], self.leases.held.get(car.place)
-        basis = self._bases.get(car.place)
-        fixed_basis = _LeaseBasis(0, None, LimitWay.NONE, charger.boot)
-        if charger.restarts_since is not None and (held is None or basis != fixed_basis):
+        fixed_basis = LeaseBasis(0, None, LimitWay.NONE, charger.boot)
+        if charger.restarts_since is not None and (held is None or held.basis != fixed_basis):
             fixed = lasting(self.can[car.charger].safe(socket), now)
-            self.leases.hold(car.place, fixed)
-            held = self.leases.held[car.place]
+            held = self.leases.hold(car.place, fixed)
             held.may_still_draw = socket.most
             held.answered = now
-            self._bases[car.place] = fixed_basis
+            held.basis = fixed_basis
         if car.transaction is None or charger.restarts_since is not None:
             return held
         if held is not None:
@@ -590,12 +566,11 @@ class ManagedChargers:
             lease = self.default_of(socket, seconds(car.since))
         else:
             lease = lasting(socket.most, seconds(car.since), NONE)
-        self.leases.hold(car.place, lease)
-        return self.leases.held[car.place]
+        return self.leases.hold(car.place, lease)
 
-    def _is_to_send_anew(self, place: Place) -> bool:
+    def _is_to_send_anew(self, place: Place, basis: LeaseBasis | None) -> bool:
         """Return whether what a lease was made by has changed, or its charger has booted."""
-        name, basis = place[0], self._bases.get(place)
+        name = place[0]
         if basis is None:
             return False
         if basis.boot != self.chargers[name].boot:
@@ -895,8 +870,7 @@ class ManagedChargers:
             record = self.witnesses.get(place)
             if record is not None and not record.differs and not record.is_backed(held.above or 0):
                 continue
-            basis = self._bases.get(place)
-            if basis is not None and basis.way < can.way:
+            if held.basis is not None and held.basis.way < can.way:
                 # Only another connector was told in this way.
                 self.leases.tell_again(place, now)
                 continue
@@ -917,10 +891,8 @@ class ManagedChargers:
 
     # What cars missed
 
-    def spells(
-        self, present: LoadPresent, decision: Allocation, now: float
-    ) -> Iterator[tuple[int, str]]:
-        """Yield the transactions in which a car begins to get too little to charge because of us
+    def note_spells(self, present: LoadPresent, decision: Allocation, now: float) -> None:
+        """Note the transactions in which a car begins to get too little to charge because of us
         or of its driver, each with the reason, or with none if that ends."""
         running = {car.place: car.transaction for car in present.cars}
         for place, record in self.witnesses.items():
@@ -934,11 +906,8 @@ class ManagedChargers:
             may_be_open = not why and not self._has_told_spells
             if why != record.short or may_be_open:
                 record.short = why
-                yield transaction, why
+                self.unwritten.later(load.begin_span, transaction, why, timestamp_of(now))
         self._has_told_spells = True
-        for transaction in self._left:
-            yield transaction, ""
-        self._left.clear()
 
     def _short(self, record: Witnesses, decision: Allocation, now: float) -> str:
         """Say why a car cannot charge because of us or of its driver; nothing if it can, does not

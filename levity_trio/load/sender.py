@@ -203,7 +203,7 @@ class LimitSender:
         if place not in held.held:
             return
         if state == ACCEPTED:
-            self._managed.note_default(socket, self.now)
+            held.hold(place, self._managed.default_of(socket, self.now))
             self.keep(place)
         else:
             pause = REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS
@@ -246,19 +246,18 @@ class LimitSender:
     ) -> None:
         """Give open sessions profiles of their own, since by the default their cars would pause,
         and remove what would hold in place of ours."""
-        can, held = self._managed.can[charger.charger], self._managed.leases.held
+        can = self._managed.can[charger.charger]
         for socket in sockets:
             for car in cars:
                 if car.place != socket.place or car.transaction is None:
                     continue
                 least = max(socket.least, can.floor)
-                safe = can.safe(socket)
-                lease = leased(least, safe, self.now, car.transaction)
+                lease = leased(least, can.safe(socket), self.now, car.transaction)
                 when = self.when(car.charger, seconds(car.since))
                 own = profiles.limit(can, socket, lease, when, None)
                 if own is not None and await self.tell(car.place, own, LEASE) == ACCEPTED:
-                    self._managed.leases.hold(car.place, lease)
-                    held[car.place].may_still_draw = socket.most
+                    held = self._managed.leases.hold(car.place, lease)
+                    held.may_still_draw = socket.most
                     self.keep(car.place)
         for socket in sockets:
             for call in profiles.clearing_above(can, charger.keys, socket):

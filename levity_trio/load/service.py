@@ -21,7 +21,7 @@ import trio
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.clock import Clock
 from levity_trio.events import (
     CallEnded,
@@ -475,8 +475,7 @@ class LoadManagement:
                     call = "RemoteStopTransaction", {"transactionId": car.transaction}
                     stop = partial(self._sender.ask, car.charger, call, is_stored=True)
                     nursery.start_soon(self._sending, stop)
-        for transaction, why in self._managed.spells(site.present, site.decision, now):
-            self._later(load.begin_span, transaction, why, timestamp_of(now))
+        self._managed.note_spells(site.present, site.decision, now)
 
     def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         for fact in facts:
