@@ -403,7 +403,7 @@ def _fitting(
             Tree(site.circuits, left.values(), highest=highest)
             break
         except TreeRefused as refused:
-            short = {problem.circuit for problem in refused.problems}
+            short = {circuit for circuit, _ in refused.problems}
         safe = [left[socket.place] for socket in last_first if left[socket.place].safe]
         # Circuits may be in a circle: that may be why they were refused.
         paths = {socket.place: path_of(socket.circuit, circuits) for socket in safe}

@@ -21,7 +21,7 @@ from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, VO
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.times import from_seconds, wire_time
 
-IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
+IDS = {TRANSACTION: 9_910_000, DEFAULT: 9_900_000, CHARGER: 9_920_000}
 """The ids of our profiles, plus the connector; people's begin at 1."""
 BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
@@ -354,15 +354,7 @@ def clearing_above(can: Ability, keys: Mapping[str, str | None], socket: Socket)
     ]
 
 
-def clearing_own(way: LimitWay, socket: Socket) -> Call:
-    """Return what removes our profile for the transaction, or that of the whole charger."""
-    number = IDS[TRANSACTION] + socket.connector
-    if way is LimitWay.CHARGER:
-        number = IDS[CHARGER]
+def clearing_own(purpose: str, connector: int) -> Call:
+    """Return what removes our profile of a purpose at a connector, or that of the whole charger."""
+    number = IDS[purpose] + (0 if purpose == CHARGER else connector)
     return "ClearChargingProfile", {"id": number}
-
-
-def leaving(connector: int) -> list[Call]:
-    """Return what removes our profiles at a connector."""
-    ids = IDS[TRANSACTION] + connector, IDS[DEFAULT] + connector, IDS[CHARGER]
-    return [("ClearChargingProfile", {"id": number}) for number in ids]

@@ -38,6 +38,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import PluggedIn
 from levity_trio.store.writes.load import leases
+from levity_trio.wire.charging_profiles import CHARGER, TRANSACTION
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
@@ -150,7 +151,7 @@ class LimitSender:
         if state != ACCEPTED:
             return
         if managed.is_overruled(charger, lease.transaction):
-            await self.ask(charger, profiles.clearing_own(LimitWay.TRANSACTION, socket))
+            await self.ask(charger, profiles.clearing_own(TRANSACTION, socket.connector))
         if step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
             await self.ask_for_report(socket)
@@ -197,7 +198,7 @@ class LimitSender:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.tell(place, call, DEFAULT)
             if state == ACCEPTED and self._managed.way(place) is LimitWay.CHARGER > can.way:
-                await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, socket))
+                await self.ask(charger, profiles.clearing_own(CHARGER, 0))
         finally:
             held.busy.discard(place)
         if place not in held.held:
@@ -323,13 +324,14 @@ class LimitSender:
         before = {key: charger.keys.get(key) for key in changed}
         await self._writer.run(leases.put_back_later, name, before)
         if not is_often:
-            await self.report(name, REPORT_SECONDS)
+            await self.change(name, INTERVAL, REPORT_SECONDS)
         for more in additions:
-            if await self._change(name, SAMPLED, ",".join([*sampled, *more])):
+            if await self.change(name, SAMPLED, ",".join([*sampled, *more])):
                 break
 
-    async def _change(self, charger: str, key: str, value: str) -> bool:
-        call = "ChangeConfiguration", {"key": key, "value": value}
+    async def change(self, charger: str, key: str, value: str | int) -> bool:
+        """Change a key of a charger's configuration; return whether it accepted that."""
+        call = "ChangeConfiguration", {"key": key, "value": str(value)}
         return await self.ask(charger, call, is_stored=True) == ACCEPTED
 
     async def let_go(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
@@ -337,7 +339,7 @@ class LimitSender:
         left."""
         calls: list[Call] = []
         for socket in sockets:
-            calls += profiles.leaving(socket.connector)
+            calls += [profiles.clearing_own(purpose, socket.connector) for purpose in profiles.IDS]
         for key, value in charger.put_back.items():
             if key.startswith(leases.CLOSED):
                 connector = int(key.removeprefix(leases.CLOSED))
@@ -349,10 +351,6 @@ class LimitSender:
             if state not in (ACCEPTED, *REFUSED):
                 return
         await self._writer.run(leases.gone, charger.charger, stamp(self._clock()))
-
-    async def report(self, charger: str, interval: int) -> None:
-        """Have a charger report as often as this, in seconds."""
-        await self._change(charger, INTERVAL, str(interval))
 
     async def open_or_close(self, place: Place, *, is_open: bool) -> None:
         """Close a free connector that cannot be limited and whose maximum does not fit, or open it

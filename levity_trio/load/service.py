@@ -41,7 +41,7 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.load.lease import Leases
-from levity_trio.load.managed_chargers import ManagedChargers
+from levity_trio.load.managed_chargers import INTERVAL, ManagedChargers
 from levity_trio.load.meters import Measure
 from levity_trio.load.profiles import Ability, LimitWay, ability
 from levity_trio.load.rule import Bound
@@ -448,9 +448,9 @@ class LoadManagement:
         self.read_again()
         try:
             with trio.CancelScope() as self._trials[charger]:
-                await self._sender.report(charger, TRIAL_SECONDS)
+                await self._sender.change(charger, INTERVAL, TRIAL_SECONDS)
                 result = "passed" if await trial.run() else "failed"
-            await self._sender.report(charger, REPORT_SECONDS)
+            await self._sender.change(charger, INTERVAL, REPORT_SECONDS)
         except StoreUnavailable:  # the writer logs that
             pass
         except Exception:  # what nobody foresaw, such as an answer; others are limited all the same

@@ -320,7 +320,8 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     try:
         planted(site, known.places, known.highest)
     except TreeRefused as refused:
-        shown.problems.extend(extended(LoadProblem, problem) for problem in refused.problems)
+        for _, (text, *advice) in refused.problems:
+            shown.problems.append(LoadProblem(text=text, advice=advice))
         shown.offers.extend(ways_out(site, known.places, known.highest))
 
     shown.circuits.extend(_circuit(circuit, known) for circuit in site.circuits)
