@@ -75,12 +75,6 @@ def end_of_day(now: float) -> float:
     return (now // DAY_SECONDS + 1) * DAY_SECONDS
 
 
-def waiting(safe: int, now: float) -> Lease:
-    """Return what the default profile allows a car that begins now: nothing for the time of a
-    lease, then the safe limit."""
-    return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
-
-
 def lasting(amperes: int, now: float, transaction: int | None = None) -> Lease:
     """Return a lease that has no end."""
     return Lease(amperes=amperes, ends=None, safe=amperes, sent=now, transaction=transaction)
@@ -221,10 +215,6 @@ class Leases:
         for place in places:
             self.held.pop(place, None)
             self.caps.pop(place, None)
-
-    def of(self, charger: str | None) -> list[HeldLease]:
-        """Return what is known of the connectors of a charger."""
-        return [held for (name, _), held in self.held.items() if name == charger]
 
     def on_one_line(self, socket: Socket, amperes: float) -> float:
         """Return the most that a connector may draw on one line if its limit is so many A on

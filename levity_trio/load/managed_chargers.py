@@ -26,7 +26,6 @@ from levity_trio.load.lease import (
     Leases,
     LimitStep,
     lasting,
-    waiting,
     with_tolerance,
 )
 from levity_trio.load.measurements import Between, Witnesses
@@ -681,9 +680,12 @@ class ManagedChargers:
         )
 
     def default_of(self, socket: Socket, at: float) -> Lease:
-        """Return what a connector may draw by its default, if a car begins at a time."""
+        """Return what a connector may draw by its default, if a car begins at a time: the safe
+        limit, and nothing for the time of a lease before, if it waits."""
         can = self.can[socket.charger]
-        return waiting(socket.safe, at) if can.waits else lasting(can.safe(socket), at)
+        if not can.waits:
+            return lasting(can.safe(socket), at)
+        return Lease(amperes=0, ends=at + LEASE_SECONDS, safe=socket.safe, sent=at)
 
     # What must be booked whatever is decided
 
@@ -845,7 +847,8 @@ class ManagedChargers:
         """Return whether the next reading of a charger is to show that it obeys."""
         return any(
             held.may_still_draw > 0 or held.above is not None or held.is_stuck
-            for held in self.leases.of(charger)
+            for (name, _), held in self.leases.held.items()
+            if name == charger
         )
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:

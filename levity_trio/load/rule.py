@@ -161,6 +161,8 @@ class Bound(StrEnum):
     """There is more, and it gets that when there has been room for five minutes."""
     HAND = "hand"
     """A person set it."""
+    BUDGET = "budget"
+    """Its connector was told so much today that it is told no more."""
     FULL = "full"
     """The car is full."""
     KNOCK = "knock"

@@ -120,7 +120,7 @@ class LimitSender:
 
     # Limits
 
-    async def send(self, step: LimitStep, socket: Socket, lines: int | None, began: float) -> None:
+    async def send(self, step: LimitStep, socket: Socket, lines: int | None) -> None:
         """Send a limit, and note what came of it."""
         managed, place, lease = self._managed, step.place, step.lease
         held = managed.leases
@@ -130,7 +130,8 @@ class LimitSender:
                 return
         charger = socket.charger
         can = managed.can[charger]
-        call = profiles.limit(can, socket, lease, self.when(charger, began), lines)
+        when = self.when(managed.witnesses[place].car)
+        call = profiles.limit(can, socket, lease, when, lines)
         if call is None:
             return
         held.sending(step, self.now)
@@ -182,11 +183,11 @@ class LimitSender:
         except StoreUnavailable:
             self._managed.unrecorded.add(place)
 
-    def when(self, charger: str, began: float) -> ChargerTime:
+    def when(self, car: PluggedIn) -> ChargerTime:
         """Return now and the start of a transaction by the charger's own clock."""
-        ahead = timedelta(seconds=self._managed.skew(charger))
-        now, start = self._clock(), from_seconds(began)
-        return ChargerTime(now=shifted(now, ahead), began=shifted(start, ahead))
+        ahead = timedelta(seconds=self._managed.skew(car.charger))
+        began = from_seconds(seconds(car.since))
+        return ChargerTime(now=shifted(self._clock(), ahead), began=shifted(began, ahead))
 
     async def settle(self, socket: Socket) -> None:
         """Give a connector without a car its default, in place of what was sent for a
@@ -254,8 +255,7 @@ class LimitSender:
                     continue
                 least = max(socket.least, can.floor)
                 lease = leased(least, can.safe(socket), self.now, car.transaction)
-                when = self.when(car.charger, seconds(car.since))
-                own = profiles.limit(can, socket, lease, when, None)
+                own = profiles.limit(can, socket, lease, self.when(car), None)
                 if own is not None and await self.tell(car.place, own, LEASE) == ACCEPTED:
                     held = self._managed.leases.hold(car.place, lease)
                     held.may_still_draw = socket.most

@@ -21,7 +21,6 @@ import trio
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.charging.sent.evidence import seconds
 from levity_trio.clock import Clock
 from levity_trio.events import (
     CallEnded,
@@ -180,6 +179,9 @@ class LoadManagement:
         elif self._site is None:
             pass
         elif isinstance(event, CHANGES):
+            if isinstance(event, LoadManagementChanged):
+                # A person wants that, whatever was refused of late.
+                self._managed.attempts.pop(event.charger or "", None)
             self.read_again()
         elif isinstance(event, ReadingReceived):
             # It may show that a limit is obeyed.
@@ -363,8 +365,7 @@ class LoadManagement:
         running = managed.running(site.present)
         for step in managed.leases.steps(site.tree, site.decision, running, managed.lines, now):
             place, lines = step.place, managed.lines_told(step.place)
-            began = next(seconds(car.since) for car in site.present.cars if car.place == place)
-            send = partial(sender.send, step, site.tree.sockets[place], lines, began)
+            send = partial(sender.send, step, site.tree.sockets[place], lines)
             nursery.start_soon(self._sending, send)
         for socket in managed.idle(site.present, site.tree, now):
             nursery.start_soon(self._sending, partial(sender.settle, socket))

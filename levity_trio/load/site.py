@@ -67,7 +67,6 @@ from levity_trio.load.wiring import Wiring
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
-    BUDGET,
     KeptDecision,
     LoadCar,
     LoadKept,
@@ -609,12 +608,9 @@ class SiteState:
         place, decision = car.place, self.decision
         limit = decision.limits[place]
         phase = NAMES[limit.phase] if limit.circuit in self.tree.circuits else ""
-        cap = self.chargers.leases.caps.get(place)
-        bound, no_more_until = str(limit.bound), None
-        if limit.bound is Bound.HAND and cap is not None and limit.amperes >= cap:
-            bound = BUDGET
+        no_more_until = waits_until = None
+        if limit.bound is Bound.BUDGET:
             no_more_until = timestamp_of(end_of_day(decision.at))
-        waits_until = None
         if limit.bound is Bound.PRICE:
             waits_until = self._waits_until(car, timestamp_of(decision.at))
         wait = decision.waits_about.get(place)
@@ -635,7 +631,7 @@ class SiteState:
             "limit_a": limit.amperes,
             "of_a": socket.most,
             "drawn_a": None if drawn is None else rounded(drawn),
-            "bound": bound,
+            "bound": str(limit.bound),
             "no_more_until": no_more_until,
             "circuit": limit.circuit,
             "phase": phase,
@@ -688,9 +684,15 @@ class SiteState:
             decision = decide(self.tree, listed, measured, now, before, first_come=first_come)
             floors = [*chargers.floors(decision)]
             if not floors:
-                return listed, decision
+                break
             for place, amperes in floors:
                 cars[place] = replace(cars[place], fixed=amperes, over=0.0)
+        limits = dict(decision.limits)
+        for place, cap in chargers.leases.caps.items():
+            limit = limits.get(place)
+            if limit is not None and limit.bound is Bound.HAND and limit.amperes >= cap:
+                limits[place] = replace(limit, bound=Bound.BUDGET)
+        return listed, replace(decision, limits=limits)
 
     def _with_wishes(self, car: Car, plugged_in: PluggedIn, at: str) -> Car:
         """Return a car with what people want for its connector at a time. A boost ends by itself. A

@@ -138,8 +138,7 @@ class ChargerTrial:
         lease = lasting(amperes, self.sender.now, car.transaction)
         if then is not None:
             lease = replace(lease, ends=lease.sent + lasts, safe=then)
-        when = self.sender.when(self.socket.charger, seconds(car.since))
-        call = profiles.limit(can, self.socket, lease, when, None)
+        call = profiles.limit(can, self.socket, lease, self.sender.when(car), None)
         return Told("not possible") if call is None else await self._ask(call)
 
     async def _sleep(self, seconds: float) -> None:
@@ -272,7 +271,7 @@ class ChargerTrial:
         result = await self.sender.result(self.socket.charger, call)
         answer = None if result is None else result.answer
         schedule = answer.get("chargingSchedule") if isinstance(answer, dict) else None
-        now = self.sender.when(self.socket.charger, self.sender.now).now
+        now = self.sender.when(car).now
         limit = limit_reported(schedule, now, now + later)
         if limit is None:
             raise Failed(Told("it does not say from when it counts Relative profiles"))

@@ -24,7 +24,7 @@ class SteeredLoad(LoadManagement):
         self.read_again()
 
     async def try_again(self, charger: str) -> None:
-        await self._writer.run(leases.forgive, charger, 1)
+        await self._writer.run(leases.try_again, charger, self._at(), "anna")
         self.read_again()
 
     async def limit_by_hand(

@@ -190,6 +190,21 @@ async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(
         assert installed(point, "TxDefaultProfile")
 
 
+async def test_who_refused_all_is_asked_at_once_when_a_person_wants_that(
+    writer: InlineWriter,
+) -> None:
+    """By itself, no more is asked in this hour."""
+    async with open_evening(writer, [Kind(Make(purposes=()))], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        point.make = Make()
+        await trio.sleep(5 * MINUTE)
+        assert installed(point, "TxDefaultProfile") == []
+        await evening.load.try_again("CP-0")
+        await trio.sleep(MINUTE)
+        assert installed(point, "TxDefaultProfile") != []
+
+
 async def test_who_refuses_each_default_has_shown_nothing_of_its_words(
     writer: InlineWriter,
 ) -> None:

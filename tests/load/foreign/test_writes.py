@@ -116,6 +116,8 @@ async def test_a_used_up_budget_is_said_and_nobody_stands_at_0_a_until_midnight(
         assert now is not None
         assert {car.bound for car in now.cars} == {"budget"}
         assert "it was told too often today" in now.cars[0].says
+        rest = "FROM load_car_quarter WHERE quarter = (SELECT max(quarter) FROM load_car_quarter)"
+        assert writer.rows(f"SELECT DISTINCT bound {rest}") == [("budget",)]
 
 
 def set_our_clock(evening: Evening, seconds: float) -> None:

@@ -375,7 +375,8 @@ def _told(limit: int, lease: int | None) -> int:
 
 
 BUDGET: Final = "budget"
-"""This binds a car whose charger was told so much today that it is told no more."""
+"""This binds, as in the rule, a car whose charger was told so much today that it is told no
+more."""
 _UNTIL: Final = N_(
     {
         PRICE: "waits for a lower price until {1}",

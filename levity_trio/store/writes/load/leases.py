@@ -198,6 +198,12 @@ def forgive(db: UnitOfWork, charger: str, way: int | None = None) -> bool:
     )
 
 
+def try_again(db: UnitOfWork, charger: str, at: str, by: str) -> None:
+    """Have a charger tried from the first way on, at once: a person wants that."""
+    if forgive(db, charger, 1):
+        db.record(LoadManagementChanged(charger=charger, at=at, state=MANAGED, by=by))
+
+
 def learn(db: UnitOfWork, charger: str, facts: Mapping[str, Any], at: str) -> None:
     """Store what a charger has shown of all with its firmware."""
     found = db.row("SELECT vendor, model, firmware_version FROM cp WHERE id = ?", (charger,))

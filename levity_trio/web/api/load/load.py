@@ -432,7 +432,7 @@ async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[Limi
 async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
     """Limit a charger that did not obey as if it did, in the first way again"""
     load = await load_of(request)
-    await request.commit(managing.forgive, request.path["charger"], 1)
+    await request.write(managing.try_again, request.path["charger"])
     load.read_again()
     return await list_limited_chargers(request)
 
