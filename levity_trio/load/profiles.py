@@ -21,7 +21,7 @@ from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, VO
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.times import from_seconds, wire_time
 
-IDS = {TRANSACTION: 9_910_000, DEFAULT: 9_900_000, CHARGER: 9_920_000}
+IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
 """The ids of our profiles, plus the connector; people's begin at 1."""
 BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
@@ -50,6 +50,12 @@ class LimitWay(IntEnum):
     NONE = 5
 
 
+PURPOSES = {
+    LimitWay.TRANSACTION: TRANSACTION,
+    LimitWay.DEFAULT: DEFAULT,
+    LimitWay.CHARGER: CHARGER,
+}
+"""Those of the profiles in which leases are sent."""
 WITH_DEFAULT = (LimitWay.TRANSACTION, LimitWay.DEFAULT)
 """In these ways, a connector has a default profile of ours."""
 
@@ -280,9 +286,7 @@ def limit(
 
     if can.way is LimitWay.TRANSACTION:
         of_profile["transactionId"] = lease.transaction
-        return _profile(can, socket, TRANSACTION, schedule, of_profile)
-    purpose = DEFAULT if can.way is LimitWay.DEFAULT else CHARGER
-    return _profile(can, socket, purpose, schedule, of_profile)
+    return _profile(can, socket, PURPOSES[can.way], schedule, of_profile)
 
 
 def _profile(
@@ -354,7 +358,7 @@ def clearing_above(can: Ability, keys: Mapping[str, str | None], socket: Socket)
     ]
 
 
-def clearing_own(purpose: str, connector: int) -> Call:
-    """Return what removes our profile of a purpose at a connector, or that of the whole charger."""
-    number = IDS[purpose] + (0 if purpose == CHARGER else connector)
+def clearing_own(way: LimitWay, connector: int) -> Call:
+    """Return what removes our profile at a connector, or that of the whole charger."""
+    number = IDS[PURPOSES[way]] + (0 if way is LimitWay.CHARGER else connector)
     return "ClearChargingProfile", {"id": number}

@@ -38,7 +38,6 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import PluggedIn
 from levity_trio.store.writes.load import leases
-from levity_trio.wire.charging_profiles import CHARGER, TRANSACTION
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
@@ -152,7 +151,7 @@ class LimitSender:
         if state != ACCEPTED:
             return
         if managed.is_overruled(charger, lease.transaction):
-            await self.ask(charger, profiles.clearing_own(TRANSACTION, socket.connector))
+            await self.ask(charger, profiles.clearing_own(LimitWay.TRANSACTION, socket.connector))
         if step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
             await self.ask_for_report(socket)
@@ -199,7 +198,7 @@ class LimitSender:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.tell(place, call, DEFAULT)
             if state == ACCEPTED and self._managed.way(place) is LimitWay.CHARGER > can.way:
-                await self.ask(charger, profiles.clearing_own(CHARGER, 0))
+                await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, 0))
         finally:
             held.busy.discard(place)
         if place not in held.held:
@@ -339,7 +338,7 @@ class LimitSender:
         left."""
         calls: list[Call] = []
         for socket in sockets:
-            calls += [profiles.clearing_own(purpose, socket.connector) for purpose in profiles.IDS]
+            calls += [profiles.clearing_own(way, socket.connector) for way in profiles.PURPOSES]
         for key, value in charger.put_back.items():
             if key.startswith(leases.CLOSED):
                 connector = int(key.removeprefix(leases.CLOSED))

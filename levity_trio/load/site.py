@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from levity_trio.billing.sun import SunMeasured
+from levity_trio.billing.sun import BATTERY, CIRCUIT, PANELS, SunMeasured, SunSums
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
@@ -48,7 +48,6 @@ from levity_trio.load.rule import (
     decide,
     moved,
 )
-from levity_trio.load.sun import BATTERY, CIRCUIT, PANELS, SunSums
 from levity_trio.load.tree import (
     NAMES,
     NOTHING,
@@ -562,10 +561,10 @@ class SiteState:
         if self.sun is None:
             return None
         shown: dict[str, float | None] = {}
-        for what, config in self.sun.meters.items():
-            meter = self._meters[config.name]
-            is_known = meter.watts is not None and not meter.is_stale(now)
-            shown[what] = sum(meter.watts or ()) if is_known else None
+        for meter in self._meters.values():
+            if meter.circuit == self._sunny:
+                is_known = meter.watts is not None and not meter.is_stale(now)
+                shown[meter.measures] = sum(meter.watts or ()) if is_known else None
         grid, panels, battery = shown[CIRCUIT], shown[PANELS], shown.get(BATTERY, 0.0)
 
         cars: float | None = 0.0

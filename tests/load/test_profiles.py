@@ -11,7 +11,7 @@ from jsonschema import Draft4Validator
 
 from levity_trio.load.lease import LEASE_SECONDS, PAUSE_SECONDS, Lease, leased
 from levity_trio.load.profiles import (
-    IDS,
+    PURPOSES,
     Ability,
     Call,
     ChargerTime,
@@ -429,4 +429,4 @@ def test_whoever_leaves_clears_ours_by_their_ids() -> None:
         told(Ability(way=way), 16)[1]["csChargingProfiles"]["chargingProfileId"]
         for way in WITH_PROFILES
     }
-    assert {sound(clearing_own(purpose, 2))[1]["id"] for purpose in IDS} == ids
+    assert {sound(clearing_own(way, 2))[1]["id"] for way in PURPOSES} == ids
