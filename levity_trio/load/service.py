@@ -41,7 +41,6 @@ from levity_trio.events import (
 )
 from levity_trio.load.lease import Leases
 from levity_trio.load.managed_chargers import INTERVAL, ManagedChargers
-from levity_trio.load.meters import Measure
 from levity_trio.load.profiles import Ability, LimitWay, ability
 from levity_trio.load.rule import Bound
 from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
@@ -49,6 +48,7 @@ from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Phases, Place, Socket
 from levity_trio.load.trial import ChargerTrial
 from levity_trio.log.output import get_logger
+from levity_trio.outgoing.meters import Measure
 from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable

@@ -18,14 +18,12 @@ from levity_trio.load import measurements
 from levity_trio.load.document import (
     CHARGERS,
     CONNECTION,
-    MeterConfig,
     every_socket,
     parse,
     planted,
 )
 from levity_trio.load.lease import NO_WAITS, NONE, end_of_day
 from levity_trio.load.managed_chargers import ManagedChargers
-from levity_trio.load.meters import Measure, Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.reporting import (
     DecisionInputs,
@@ -64,6 +62,7 @@ from levity_trio.load.tree import (
 )
 from levity_trio.load.wiring import Wiring
 from levity_trio.log.output import get_logger
+from levity_trio.outgoing.meters import Measure, Subscribed, reader
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
     KeptDecision,
@@ -83,6 +82,7 @@ from levity_trio.store.reads.load.load import (
 )
 from levity_trio.store.reads.load.load_day import PriceWait
 from levity_trio.store.writes.load.load import keep_order, learned
+from levity_trio.wire.meters import MeterConfig
 
 LOST_SECONDS = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""

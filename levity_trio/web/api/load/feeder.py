@@ -21,7 +21,6 @@ from levity_trio.load.document import (
     DocumentRefused,
     LoadOffer,
     LoadSite,
-    MeterConfig,
     SiteOptions,
     every_socket,
     parse,
@@ -87,6 +86,7 @@ from levity_trio.web.api.engine.lists import (
     whole,
 )
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.wire.meters import MeterConfig
 from levity_trio.wire.modbus import MODELS
 from levity_trio.wire.times import stamp
 

@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 
 import trio
 
-from levity_trio.load.document import AMPERES, PATHS, POWER_PATHS, WATTS, MeterConfig
 from levity_trio.load.tree import Phases, as_phases
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.request import Unanswered, get, leading_to
 from levity_trio.wire import modbus
+from levity_trio.wire.meters import AMPERES, PATHS, POWER_PATHS, WATTS, MeterConfig
 from levity_trio.wire.modbus import MODELS, POWERS, MeterFault
 from levity_trio.wire.published import PAYLOAD_BYTES, NoNumber, number_in
 
