@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVarTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.lag import LAG_SECONDS, SET_SECONDS, ClockLag
 from levity_trio.events import LimitIgnored
 from levity_trio.load import measurements
 from levity_trio.load.lease import (
@@ -52,15 +53,8 @@ ANSWER_SECONDS = ANSWER.total_seconds()
 """A car that takes nothing within so long after it was lowered answers to that."""
 AWAY_SECONDS = 60.0
 """So long after its link was lost, or after we began, a charger is booked with what it was told."""
-SET_SECONDS = 10
-"""The clock of a charger was set, if it differs by so much more from ours than before."""
 SESSIONS = 3
 """In so many sessions a charger must have shown the same, before it is believed without a trial."""
-LAG_READINGS = 3
-"""So many readings with one lag show a clock that was set."""
-LAG_SECONDS = 15.0
-"""Between two of them: what comes faster is a queue."""
-LAG_TOLERANCE = 3.0
 QUICK_SECONDS = 30.0
 """Where readings come as often, too much on one line is seen in time."""
 BESIDE_SECONDS = 150.0
@@ -84,53 +78,6 @@ class Unwritten(deque[tuple[Any, ...]]):
     def later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Write this as soon as that can be."""
         self.append((write, *args))
-
-
-@dataclass(slots=True)
-class _ClockLag:
-    """How late the readings of a charger come by its clock, in seconds."""
-
-    skew: int
-    """What its other messages said of its clock meanwhile."""
-    first: float
-    """How late the first reading came."""
-    shown: float
-    """The same, as several readings have shown since."""
-    heard_at: float
-    others: list[float] = field(default_factory=list)
-    """Those of the last few readings that came neither as late as the first nor as shown."""
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether the clock seems to have been set, and more readings must show that, or a queue
-        empties. Where one reading comes sooner and another later, their way takes now more time and
-        now less."""
-        if not self.others:
-            return False
-        is_shrinking = self.others == sorted({*self.others}, reverse=True)
-        return is_shrinking or len(self.others) < LAG_READINGS
-
-    @property
-    def was_set(self) -> bool:
-        """Whether several readings have shown that the clock was set, or ours was."""
-        return abs(self.shown - self.first) > SET_SECONDS
-
-    def hear(self, lag: float, at: float) -> None:
-        """Take a reading. One that comes sooner after its time than the first shows that the first
-        had waited."""
-        self.heard_at = at
-        if abs(lag - self.first) <= SET_SECONDS:
-            self.shown = self.first
-            self.others = []
-        elif abs(lag - self.shown) <= SET_SECONDS:
-            self.others = []
-        else:
-            self.others = [*self.others, lag][-LAG_READINGS:]
-            span = max(self.others) - min(self.others)
-            if len(self.others) == LAG_READINGS and span <= LAG_TOLERANCE:
-                self.shown = lag
-                self.first = min(self.first, lag)
-                self.others = []
 
 
 class ManagedChargers:
@@ -173,7 +120,7 @@ class ManagedChargers:
         """The number of the last boot of each charger."""
         self._restarts = defaultdict[str, deque[float]](lambda: deque(maxlen=RESTARTS))
         """When each charger booted right after it was told something."""
-        self._clocks: dict[str, _ClockLag] = {}
+        self._clocks: dict[str, ClockLag] = {}
         """How late the readings of each charger come."""
 
     @property
@@ -504,7 +451,7 @@ class ManagedChargers:
             return
         lag = self._clocks.get(charger)
         if lag is None or lag.skew != skew or not (is_linked or lag.was_set):
-            self._clocks[charger] = _ClockLag(skew, reading.lag, reading.lag, reading.at)
+            self._clocks[charger] = ClockLag(skew, reading.lag, reading.lag, reading.at)
         elif reading.at >= lag.heard_at + LAG_SECONDS:
             lag.hear(reading.lag, reading.at)
 
