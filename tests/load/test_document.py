@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from levity_trio.config.tables import DocumentRefused
 from levity_trio.load.document import (
-    DocumentRefused,
     SiteOptions,
     parse,
     planted,

@@ -12,7 +12,8 @@ import trio
 
 from levity_trio.billing.sun import BATTERY, CIRCUIT, PANELS, SunMeasured, SunSums
 from levity_trio.charging.quarters import SECONDS
-from levity_trio.load.document import DocumentRefused, parse, written
+from levity_trio.config.tables import DocumentRefused
+from levity_trio.load.document import parse, written
 from levity_trio.load.measurements import signed
 from levity_trio.load.tree import Phases
 from levity_trio.wire.meters import MeterConfig

@@ -17,8 +17,8 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from levity_trio.charging.quarters import SECONDS
+from levity_trio.config.tables import DocumentRefused
 from levity_trio.load.document import (
-    DocumentRefused,
     LoadOffer,
     LoadSite,
     SiteOptions,
