@@ -263,6 +263,7 @@ class Leases:
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so much. What the chargers hold has not moved, so
         its moments move with our clock, and all is sent anew."""
+        self.written.clear()
         for held in self.held.values():
             if held.lease.ends is not None:
                 held.lease = replace(held.lease, ends=held.lease.ends + seconds)

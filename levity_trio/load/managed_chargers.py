@@ -354,6 +354,7 @@ class ManagedChargers:
         for record in self.witnesses.values():
             record.leapt(seconds)
         self.attempts.clear()
+        self.not_moved.clear()
         self._restarts.clear()
 
     def lines_told(self, place: Place) -> int | None:

@@ -128,6 +128,22 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
     assert holding.booked(TREE, nobody, NOW - 3600 + LEASE_SECONDS) == {PLACE: 6}
 
 
+@pytest.mark.parametrize("set_back", [0, 3600])
+def test_boots_after_our_clock_was_set_back_are_no_answer_to_what_was_sent_before(
+    set_back: int,
+) -> None:
+    holding, told = ManagedChargers(Leases()), present(0)
+    holding.take(told, TREE, NOW)
+    holding.leases.count(PLACE, "lease", NOW)
+    if set_back:
+        holding.leapt(-set_back)
+    for boot in (2, 3, 4):
+        booted = told._replace(managed={"CP-1": replace(CHARGER, boot=boot)})
+        holding.take(booted, TREE, NOW - set_back + 10 * boot)
+    answers = [args for write, *args in holding.unwritten if write is leases.restarts]
+    assert bool(answers) is (not set_back)
+
+
 @pytest.mark.parametrize(("is_away", "demand"), [(True, CarDemand.WANTS), (False, CarDemand.FULL)])
 def test_a_connector_without_a_car_takes_nothing_as_long_as_its_charger_would_tell_of_one(
     *, is_away: bool, demand: CarDemand
