@@ -75,6 +75,12 @@ def end_of_day(now: float) -> float:
     return (now // DAY_SECONDS + 1) * DAY_SECONDS
 
 
+def waiting(safe: int, now: float) -> Lease:
+    """Return what the default profile allows a car that begins now: nothing for the time of a
+    lease, then the safe limit."""
+    return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
+
+
 def lasting(amperes: int, now: float, transaction: int | None = None) -> Lease:
     """Return a lease that has no end."""
     return Lease(amperes=amperes, ends=None, safe=amperes, sent=now, transaction=transaction)

@@ -27,6 +27,7 @@ from levity_trio.load.lease import (
     Leases,
     LimitStep,
     lasting,
+    waiting,
     with_tolerance,
 )
 from levity_trio.load.measurements import Between, Witnesses
@@ -628,12 +629,9 @@ class ManagedChargers:
         )
 
     def default_of(self, socket: Socket, at: float) -> Lease:
-        """Return what a connector may draw by its default, if a car begins at a time: the safe
-        limit, and nothing for the time of a lease before, if it waits."""
+        """Return what a connector may draw by its default, if a car begins at a time."""
         can = self.can[socket.charger]
-        if not can.waits:
-            return lasting(can.safe(socket), at)
-        return Lease(amperes=0, ends=at + LEASE_SECONDS, safe=socket.safe, sent=at)
+        return waiting(socket.safe, at) if can.waits else lasting(can.safe(socket), at)
 
     # What must be booked whatever is decided
 

@@ -28,6 +28,7 @@ from levity_trio.load.lease import (
     Leases,
     LimitStep,
     leased,
+    waiting,
     with_tolerance,
 )
 from levity_trio.load.rule import Allocation, Bound, CarStanding, CurrentLimit
@@ -46,11 +47,6 @@ IDLE = {name: Socket(charger=name, circuit="F", safe=0) for name in ("A", "B")}
 examples = settings(max_examples=size(2000, 30), deadline=None, database=None)
 amperes = st.sampled_from([0, 6, 7, 10, 16, 32])
 safe_limits = st.sampled_from([0, 6, 8])
-
-
-def waiting(safe: int, now: float) -> Lease:
-    """What a default allows a car that begins now."""
-    return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
 
 
 @cache
