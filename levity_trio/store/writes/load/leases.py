@@ -200,7 +200,9 @@ def forgive(db: UnitOfWork, charger: str, way: int | None = None) -> bool:
 
 def try_again(db: UnitOfWork, charger: str, at: str, by: str) -> None:
     """Have a charger tried from the first way on, at once: a person wants that."""
-    if forgive(db, charger, 1):
+    known = db.row("SELECT state FROM load_charger WHERE cp_id = ?", (charger,))
+    forgive(db, charger, 1)
+    if known == (MANAGED,):
         db.record(LoadManagementChanged(charger=charger, at=at, state=MANAGED, by=by))
 
 
