@@ -56,8 +56,6 @@ PURPOSES = {
     LimitWay.CHARGER: CHARGER,
 }
 """Those of the profiles in which leases are sent."""
-WITH_DEFAULT = (LimitWay.TRANSACTION, LimitWay.DEFAULT)
-"""In these ways, a connector has a default profile of ours."""
 
 
 @record
@@ -123,7 +121,8 @@ def ability(
         chosen = max(chosen, LimitWay.DEFAULT)
     if chosen is LimitWay.KEY and key is None:
         chosen = LimitWay.NONE
-    has_default = chosen in WITH_DEFAULT
+    # In the ways after that, a connector has no default profile of ours.
+    has_default = chosen <= LimitWay.DEFAULT
 
     units = words(keys, "ChargingScheduleAllowedChargingRateUnit")
     is_in_watts = bool(units) and {"Current", "A"}.isdisjoint(units)
