@@ -6,6 +6,7 @@ Each comes from public reports or from a data sheet; none of them is a charge po
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,6 +43,15 @@ class Kind:
     def can_pause(self) -> bool:
         """Whether its cars can be told to take nothing."""
         return self.obeys and self.make.lowest == 0
+
+    @property
+    def unavoidable(self) -> float:
+        """What it cannot be told not to take while it draws: all if it ignores its limits, or what
+        it takes beyond the least limit."""
+        if not self.obeys:
+            return math.inf
+        beyond = self.make.gain * LEAST_A + self.make.offset - LEAST_A
+        return max(self.make.lowest, beyond)
 
     @property
     def part(self) -> float:

@@ -13,7 +13,7 @@ one, all together and the worst; what it got of the rule's share; and the raises
 worst hour of one of its connectors, with all writes.
 
 `--only 0 3 --tell` lets cars come to CP-0 and CP-3 alone, and prints what flowed and what was
-offered in each minute.
+offered in each minute, and what the page said.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ ARRIVE: Final = (60.0, 0.0, 400.0, 800.0)
 NEIGHBOURS_SHARE: Final = 0.85
 OWN_SHARE: Final = 0.85
 REASONED_SHARE: Final = 0.6
-REASONED: Final[tuple[str, ...]] = ()
+REASONED: Final = ("one limit for two connectors", "restarts at each profile")
 """Kinds that may get less of their share, if the page says why."""
 MOST_RAISES: Final = 20
 """Raises and defaults in an hour at a connector."""
@@ -274,10 +274,12 @@ async def _tell(evening: Evening, outcome: Outcome) -> None:
                 drawn_of_offered = f"{connector.amperes:.1f} of {point.allowed(connector):.1f}"
                 limit = "no limit" if told is None else f"told {told:.1f}"
                 points.append(f"CP-{number} {drawn_of_offered} ({limit})")
-        for car in [] if evening.load.now is None else evening.load.now.cars:
+        said = [] if evening.load.now is None else evening.load.now.cars
+        for car in said:
             number = int(car.charger.removeprefix("CP-"))
             outcome.says.setdefault(number, set()).add(NUMBERS.sub("#", car.says))
         outcome.story.append(f"{minute // 60}:{minute % 60:02}  {lines}  {', '.join(points)}")
+        outcome.story += [f"      {car.charger} {car.says}" for car in said]
 
 
 def writes_in_worst_hour(calls: Iterable[Call]) -> tuple[int, int]:
@@ -319,12 +321,7 @@ def _unavoidable(kinds: Sequence[Kind], seconds: Sequence[Second]) -> list[tuple
 
     def amperes(second: Second) -> int:
         drawn = list(zip(kinds, second.points, strict=True))
-        return math.ceil(
-            sum(
-                min(of_point, kind.make.lowest) if kind.obeys else of_point
-                for kind, of_point in drawn
-            )
-        )
+        return math.ceil(sum(min(of_point, kind.unavoidable) for kind, of_point in drawn))
 
     return [(next(group).at, taken) for taken, group in itertools.groupby(seconds, amperes)]
 
