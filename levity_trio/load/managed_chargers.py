@@ -39,7 +39,7 @@ from levity_trio.load.profiles import (
     next_way,
     sentences,
 )
-from levity_trio.load.rule import Allocation, Bound, Car, CarDemand
+from levity_trio.load.rule import Allocation, Bound, Car
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import UnitOfWork
@@ -244,8 +244,12 @@ class ManagedChargers:
             self.witnesses[place] = record
         record.socket, record.taught = socket, taught
         managed = self.chargers.get(car.charger)
-        ahead = SET_SECONDS + (0 if managed is None else managed.skew_seconds)
-        record.is_ahead = car.heard is not None and -car.heard.lag > ahead
+        known = 0 if managed is None else managed.skew_seconds
+        if car.heard is not None:
+            lag = car.heard.lag
+            record.lag = min(lag, record.lag)
+            is_ahead = -lag > SET_SECONDS + known
+            record.is_off = is_ahead or lag > record.lag + measurements.COMPARED_SECONDS
         record.hear(car, 0.0 if held is None else held.answered + FOLLOW_SECONDS, now)
         record.look_whether_full(None if held is None else held.lease.amperes)
         if record.car.reading is not None:
@@ -540,7 +544,7 @@ class ManagedChargers:
 
         # A car that has drawn nothing since it was allowed to may sleep: a pause wakes it.
         has_drawn = record.may_since is not None and record.drew_at > record.may_since
-        if has_drawn and car.status == measurements.FULL and 0 < limit < record.charged:
+        if has_drawn and car.status in measurements.PAUSED and 0 < limit < record.charged:
             late = seconds(car.changed_at) - held.answered
             if 0 <= late < ANSWER_SECONDS:
                 record.least = record.charged
@@ -557,15 +561,17 @@ class ManagedChargers:
             limit = before.limits.get(place)
             self._halve(place, is_waiting=limit is not None and limit.bound is Bound.WAITS, now=now)
             fixed = booked.pop(place, None)
+            if fixed is not None and limit is not None and self._is_just_away(place[0], now):
+                # Its turn goes on, although it was perhaps not told yet.
+                fixed = max(fixed, limit.amperes)
             cars[place] = self._car_of(plugged_in, tree.sockets[place], fixed, now)
         for (charger, connector), amperes in booked.items():
             # Of a charger that is away, nobody knows whether a car draws there now.
-            demand = CarDemand.WANTS if charger in self.away else CarDemand.FULL
             cars[charger, connector] = Car(
                 charger=charger,
                 connector=connector,
                 since=0.0,
-                demand=demand,
+                is_full=charger not in self.away,
                 drawn=0.0,
                 fixed=amperes,
             )
@@ -614,11 +620,12 @@ class ManagedChargers:
             charger=plugged_in.charger,
             connector=plugged_in.connector,
             since=seconds(plugged_in.since),
-            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
+            is_full=is_full,
             lines=self.lines.get(place),
             drawn=draws,
             draws_less=record.draws_less(most),
             over=over,
+            most=record.probe,
             least=record.needs,
             per_ampere=self.leases.in_watts.get(place, 1),
             wakes=record.wakes,
@@ -659,7 +666,7 @@ class ManagedChargers:
         if since is not None:
             # One that was not seen to hold its limit alone is booked with its maximum, but not at
             # once: most return within a minute.
-            is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
+            is_new = self._is_just_away(socket.charger, now)
             has_obeyed = held is not None and held.is_obeyed(now) and not charger.disobeys_since
             is_tried = charger.is_trusted or is_new or has_obeyed
             if can.way is LimitWay.NONE or not is_tried:
@@ -680,6 +687,10 @@ class ManagedChargers:
             # It keeps its default as far as its readings have shown that.
             return most if held.is_stuck or held.above is not None else holds
         return holds if held.is_stuck else None
+
+    def _is_just_away(self, charger: str, now: float) -> bool:
+        since = self.away.get(charger)
+        return since is not None and now < max(since, self._began or 0.0) + AWAY_SECONDS
 
     def floors(self, decision: Allocation) -> Iterator[tuple[Place, int]]:
         """Yield the connectors that cannot be paused, and were not given the least that they can be

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
@@ -114,8 +114,11 @@ class Witnesses:
     """What current or power have come to since then, at least and at most: the lower and the higher
     of two readings."""
     most_wh: float = 0.0
-    is_ahead: bool = False
-    """Its readings are ahead of the known clock, so the register that is stored stands still."""
+    lag: float = inf
+    """So late came the quickest of its readings, by its charger's clock."""
+    is_off: bool = False
+    """Its readings are ahead of the known clock, or that was set back in this session: the register
+    that is stored stands still."""
     step: int = COARSEST_WH
     ratio: float | None = None
     """The rise of the register over `least_wh`, by the last comparison."""
@@ -134,6 +137,8 @@ class Witnesses:
     counted_at: str = ""
     limit: float = 0.0
     limit_watts: float = 0.0
+    probe: int | None = None
+    """So many A are told once to see how much less it then draws on all lines together."""
     has_taught: bool = False
     """They were learned in this session."""
 
@@ -197,8 +202,8 @@ class Witnesses:
                 self.wakes = min(ALONE_SECONDS, now - self.may_since)
             self.drew_at = now
             self.is_full = False
-        self.has_begun |= (car.energy_wh or 0) >= BEGUN_WH
-        self.has_begun |= shown is not None and not self.is_idle
+        draws = shown is not None and not self.is_idle
+        self.has_begun |= draws or (car.energy_wh or 0) >= BEGUN_WH
 
     def leapt(self, by: float) -> None:
         """Take that our clock was set forward by so much."""
@@ -219,7 +224,7 @@ class Witnesses:
         wrong: dict[str, Any] = {name: None for name, one in highest.items() if one > most}
         self.odd = "impossible" if wrong else ""
         reading = reading._replace(**wrong)
-        return reading if any(told is not None for told in reading[1:]) else None
+        return reading if any(told is not None for told in reading[1:4]) else None
 
     def _overall(self, reading: ConnectorReading) -> ConnectorReading:
         """Return a reading without a current that has no phase, if the register shows that it is
@@ -233,7 +238,7 @@ class Witnesses:
         """Compare the register with current or power, from one rise to the next: in between, nobody
         knows when it was told."""
         said, self.watts = self.watts, watts_between(reading, self.socket.phases)
-        before, self.wh = self.wh, None if self.is_ahead else self.car.energy_wh
+        before, self.wh = self.wh, None if self.is_off else self.car.energy_wh
         is_new = reading is None or reading.at != self.read_at
         if said is not None and self.watts is not None and is_new:
             hours = (self.at - self.summed_at) / 3600
@@ -315,6 +320,8 @@ class Witnesses:
             used = 1
         elif not used or used >= wired:
             return used or None
+        if used == 1 and reading is not None and reading.has_one_line:
+            return 1
         # The register rises by as many times a line.
         if self.ratio is not None and self.compared_since >= self.used_since:
             return _lines_of(self.ratio * used)
@@ -357,15 +364,21 @@ class Witnesses:
         if used is not None or (reading.lines is not None and None in reading.lines):
             used = used or 0
             times += self.times if used == self.used else 0
-        elif limit is not None and limit != self.limit:
-            # Power alone shows lines only by two limits and by what lies between them: a limit that
-            # is ignored, or is more than the car takes, would show another number there.
-            used = lines_by_power(reading, limit)
+        elif limit and limit != self.limit:
+            # The sum of all lines shows them only by two limits and by what lies between them: a
+            # limit that is ignored, or is more than the car takes, would show others there.
+            watts, before, self.probe = reading.watts, self.limit, None
+            if watts is None:
+                # It may be the current of each line.
+                watts, at_least = VOLTS * (reading.amperes or 0.0), 2
+            used = _lines_of(watts / VOLTS / limit)
             if used is None or used < at_least:
                 return
-            step = lines_by_power(reading, limit - self.limit, self.limit_watts)
+            step = _lines_of((watts - self.limit_watts) / VOLTS / (limit - before))
             times = READINGS if used == self.used == step else 1
-            self.limit, self.limit_watts = limit, reading.watts or 0.0
+            self.limit, self.limit_watts = limit, watts
+            if not before and used == self.socket.phases and limit > self.socket.least:
+                self.probe = int(limit) - 1
         else:
             return
         if used != self.used or not self.times:
@@ -406,7 +419,7 @@ class Witnesses:
         since = self.at if self.may_since is None else self.may_since
         if self.is_full or not self.is_idle or self.drew_at > since:
             return
-        if self.at < since + OFFER_SECONDS:
+        if self.at < since + OFFER_SECONDS + self.wakes:
             return
         if may_divide and self.car.status == WITHHELD:
             self.per_ampere = self.socket.phases
@@ -478,9 +491,8 @@ def is_paused(car: PluggedIn) -> bool:
         return False
     if reading is None or reading.at < car.changed_at:
         return True
-    shown = [*(reading.lines or ()), reading.amperes]
-    shown.append(None if reading.watts is None else reading.watts / VOLTS)
-    return all(amperes is None or amperes < LINE_AMPERES for amperes in shown)
+    shown = *(reading.lines or ()), reading.amperes, (reading.watts or 0.0) / VOLTS
+    return all((amperes or 0.0) < LINE_AMPERES for amperes in shown)
 
 
 def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> Between | None:
@@ -569,16 +581,6 @@ def lines_at_least(amperes: float, most: int) -> int:
     """Return on how many lines so many A are at least, if each carries what a charger gives, and
     hardly more."""
     return max(1, ceil(amperes / with_tolerance(most)))
-
-
-def lines_by_power(reading: ConnectorReading, amperes: float, before: float = 0.0) -> int | None:
-    """Return on how many lines a car charges if it draws all of its limit, by its power alone: by
-    that above `before` W, for the A between two limits."""
-    if reading.lines is not None or reading.amperes is not None:
-        return None
-    if reading.watts is None or not amperes:
-        return None
-    return _lines_of((reading.watts - before) / VOLTS / amperes)
 
 
 def _lines_of(ratio: float) -> int | None:

@@ -53,15 +53,6 @@ GRID = "Grid operator"
 line of Tree.lines_of."""
 
 
-class CarDemand(StrEnum):
-    """What a car that is plugged in asks for."""
-
-    WANTS = "wants"
-    """It charges, or waits for current."""
-    FULL = "full"
-    """SuspendedEV: it takes nothing although it may."""
-
-
 @record
 class Car:
     """A car that is plugged in and may charge, or a charger that must be booked with a fixed
@@ -71,7 +62,8 @@ class Car:
     connector: int = 1
     since: float
     """When it was plugged in."""
-    demand: CarDemand = CarDemand.WANTS
+    is_full: bool = False
+    """It takes nothing although it may. One that is not charges, or waits for current."""
     lines: int | None = None
     """On how many lines it charges, once three readings have shown it; None: not known, so as many
     as its charger has."""
@@ -286,8 +278,8 @@ def decide(
 
     # What is certain is booked before anything is shared.
     sharing = [claim for claim in claims if not _settle(claim, tree, measured, ledgers)]
-    full = [claim for claim in sharing if claim.car.demand is CarDemand.FULL]
-    wanting = [claim for claim in sharing if claim.car.demand is CarDemand.WANTS]
+    full = [claim for claim in sharing if claim.car.is_full]
+    wanting = [claim for claim in sharing if not claim.car.is_full]
     charging = _allocate(wanting, full, ledgers, now, before, first_come=first_come)
 
     queue = [claim for claim in wanting if not claim.grant]
@@ -428,7 +420,7 @@ class _CarClaim:
         self.least = self.booked(max(socket.least, least))
         self.most = socket.most
         if car.most is not None:
-            self.most = self.booked(max(car.most, socket.least))
+            self.most = max(self.least, self.booked(car.most))
         if car.by_hand is not None:
             by_hand = self.booked(car.by_hand)
             self.most = min(self.most, by_hand) if by_hand >= self.least else 0
@@ -495,7 +487,7 @@ class _CarClaim:
     def rank(self, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
         """Return the key by which claims are served: boosts; then the turns that go on, the latest
         first; then knocks; then those who wait; then the turns that end."""
-        if self.car.demand is CarDemand.FULL:
+        if self.car.is_full:
             return 2, *self.arrival()
         if self.car.boost:
             return 0, *self.arrival()
@@ -576,7 +568,7 @@ class _CarClaim:
             waits = self.waits()
         elif self.bound is Bound.FIXED or not self.grant:
             waits = self.was.waits
-        if self.car.demand is CarDemand.FULL:
+        if self.car.is_full:
             knocked = self.knocked
             if knocked is None or (self.bound is Bound.FULL and (self.grant or self.had)):
                 knocked = self.now - KNOCK_SECONDS
@@ -619,7 +611,7 @@ def _allocate(
         is_taken = claim.car.alone and any(other.car.charger == charger for other in served)
         if not is_taken and _gets_least(claim, ledgers):
             served.append(claim)
-    charging = [claim for claim in served if claim.car.demand is CarDemand.WANTS]
+    charging = [claim for claim in served if not claim.car.is_full]
 
     # A boosted car has what it needs before the others share what is left.
     for claim in charging:
@@ -650,7 +642,7 @@ def _settle(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledgers)
         # One that takes nothing now may begin at any moment, but then others are lowered within
         # seconds, if we live.
         drawn = car.fixed
-        if car.demand is CarDemand.FULL and car.drawn is not None:
+        if car.is_full and car.drawn is not None:
             drawn = min(car.fixed, car.drawn)
         ledgers.book(claim.lines, car.fixed, drawn)
         claim.grant = math.ceil(car.fixed)
@@ -700,7 +692,7 @@ def _gets_least(claim: _CarClaim, ledgers: _Ledgers) -> bool:
     if line is not None:
         claim.bind(line, Bound.WAITS, ledgers)
         return False
-    if claim.car.demand is CarDemand.FULL:
+    if claim.car.is_full:
         claim.give(claim.least, Bound.KNOCK, ledgers)
         if not claim.is_being_knocked():
             claim.knocked = claim.now

@@ -650,7 +650,7 @@ class SiteState:
             "kept_a": sum(kept.values()),
             "kept_for": sorted({name for name, _ in kept}),
             "needs_a": needs,
-            "odd": record.odd,
+            "odd": record.odd or ("turns" if car.charger in self.chargers.by_turns else ""),
         }
         return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
 

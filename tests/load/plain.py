@@ -13,7 +13,6 @@ from levity_trio.load.rule import (
     Allocation,
     Bound,
     Car,
-    CarDemand,
     CarStanding,
     CurrentLimit,
     Measured,
@@ -59,7 +58,7 @@ class Sheet:
         return self.tree.sockets[car.place].least
 
     def tapers(self, car: Car) -> bool:
-        if car.demand is CarDemand.FULL or car.boost or car.drawn is None:
+        if car.is_full or car.boost or car.drawn is None:
             return False
         return self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
 
@@ -108,12 +107,12 @@ class Sheet:
     def booked(self, car: Car, outage: bool) -> float:
         """What the grants so far book for this car, on each of its lines."""
         if car.fixed is not None:
-            is_idle = car.demand is CarDemand.FULL and car.drawn is not None and not outage
+            is_idle = car.is_full and car.drawn is not None and not outage
             return min(car.fixed, car.drawn or 0.0) if is_idle else car.fixed
         grant = self.grants.get(car.place, 0)
         if outage:
             return grant
-        if car.demand is CarDemand.FULL and not self.is_knocked(car):
+        if car.is_full and not self.is_knocked(car):
             return 0.0
         return min(grant, car.drawn or 0.0) if self.tapers(car) else grant
 
@@ -178,7 +177,7 @@ class Sheet:
 
     def is_knocked(self, car: Car) -> bool:
         """Whether the minute of this car's knock is running, or begins now."""
-        if car.demand is not CarDemand.FULL or car.fixed is not None or self.ceiling(car)[0] == 0:
+        if not car.is_full or car.fixed is not None or self.ceiling(car)[0] == 0:
             return False
         knocked = self.had(car).knocked
         if knocked is not None and self.now - knocked < MINUTE:
@@ -202,7 +201,7 @@ class Sheet:
     def may(self, car: Car) -> bool:
         knocked = self.had(car).knocked
         running = knocked is not None and self.now - knocked < MINUTE
-        return car.demand is CarDemand.FULL and car.fixed is None and (running or self.is_due(car))
+        return car.is_full and car.fixed is None and (running or self.is_due(car))
 
     def is_due(self, car: Car) -> bool:
         """Once an hour, counted from when it became full; and 30 minutes before a departure."""
@@ -231,13 +230,13 @@ def decide(
     sheet = Sheet(tree, cars, measured, now, before)
     ours = [car for car in sheet.cars if car.fixed is None]
     knocked = {car.place for car in ours if sheet.is_knocked(car)}
-    asking = [car for car in ours if car.demand is CarDemand.WANTS and sheet.ceiling(car)[0] > 0]
+    asking = [car for car in ours if not car.is_full and sheet.ceiling(car)[0] > 0]
     served = in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come)
     waiting = [car for car in served if not sheet.give(car, sheet.least(car))]
     for car in [car for car in asking if car.boost and car not in waiting]:
         share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
-    waiting = [car for car in waiting if car.demand is CarDemand.WANTS]
+    waiting = [car for car in waiting if not car.is_full]
     is_swapped = (
         sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)
     )
@@ -246,13 +245,8 @@ def decide(
         for place, limit in before.limits.items()
     )
     limits, standings = {}, {}
-    for car in sorted(sheet.cars, key=lambda car: car.demand is CarDemand.FULL):
-        if (
-            car in ours
-            and car.demand is CarDemand.FULL
-            and car.place not in knocked
-            and sheet.ceiling(car)[0] > 0
-        ):
+    for car in sorted(sheet.cars, key=lambda car: car.is_full):
+        if car in ours and car.is_full and car.place not in knocked and sheet.ceiling(car)[0] > 0:
             sheet.give(car, sheet.least(car))
         limits[car.place], standings[car.place] = answer(
             sheet, car, car in waiting, car.place in knocked
@@ -284,9 +278,9 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
             return 0, priority, 0.0, 0.0, *end
         lasted = sheet.now - (had.turn or 0.0) - car.wakes
         is_over = sheet.is_quarter and not first_come and lasted >= QUARTER
-        if had.limit > 0 and car.demand is CarDemand.WANTS and not is_over:
+        if had.limit > 0 and not car.is_full and not is_over:
             return 1, 0, 0.0 if first_come else -(had.turn or 0.0), 0.0, *end
-        if car.demand is CarDemand.FULL:
+        if car.is_full:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
             return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
@@ -324,7 +318,7 @@ def answer(
         )
     most, why, where = sheet.ceiling(car)
     amperes = sheet.grants.get(car.place, 0)
-    if car.demand is CarDemand.FULL:
+    if car.is_full:
         bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
         could_ask = not is_knocked and (amperes > 0 or had.limit > 0)
         last = now - MINUTE if had.knocked is None or could_ask else had.knocked

@@ -12,7 +12,7 @@ from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay
-from levity_trio.load.rule import Allocation, Bound, CarDemand, CurrentLimit
+from levity_trio.load.rule import Allocation, Bound, CurrentLimit
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
@@ -144,16 +144,16 @@ def test_boots_after_our_clock_was_set_back_are_no_answer_to_what_was_sent_befor
     assert bool(answers) is (not set_back)
 
 
-@pytest.mark.parametrize(("is_away", "demand"), [(True, CarDemand.WANTS), (False, CarDemand.FULL)])
+@pytest.mark.parametrize("is_away", [True, False])
 def test_a_connector_without_a_car_takes_nothing_as_long_as_its_charger_would_tell_of_one(
-    *, is_away: bool, demand: CarDemand
+    *, is_away: bool
 ) -> None:
     holding = ManagedChargers(Leases())
     charger = replace(CHARGER, is_connected=not is_away, facts={"waits": False}, trusted_by="anna")
     nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": charger})
     holding.take(nobody, TREE, NOW)
     (booked,) = holding.cars(TREE, nobody, Allocation(at=NOW), NOW).values()
-    assert (booked.demand, booked.fixed) == (demand, 6)
+    assert (booked.is_full, booked.fixed) == (not is_away, 6)
 
 
 def read(lag: float, at: float) -> LoadPresent:

@@ -15,7 +15,11 @@ NOW = 1_767_225_600.0
 EVERY = 20
 """Seconds from one reading to the next."""
 SOCKET = Socket(charger="CP-1", circuit="F", most=16, rotation="RST")
-Told = tuple[tuple[float | None, float | None, float | None] | None, float | None, float | None]
+Lines = tuple[float | None, float | None, float | None]
+Told = (
+    tuple[Lines | None, float | None, float | None]
+    | tuple[Lines | None, float | None, float | None, bool]
+)
 
 
 def car(
@@ -69,6 +73,9 @@ EACH: Told = (None, 16.0, None)
         pytest.param(L1_ONLY, THREE, 5, 3, id="the register rises as three lines make it"),
         pytest.param(L1_ONLY, ONE, 5, 1, id="or as one line does"),
         pytest.param(ZEROS, ONE, 1, None, id="one line needs a second witness"),
+        pytest.param((*ZEROS, True), None, 1, 1, id="which is that the others have no voltage"),
+        pytest.param((*L1_ONLY, True), None, 1, 1, id="also if no current is told of them"),
+        pytest.param((*ALL, True), None, 5, 3, id="but not if they carry one"),
         pytest.param(ZEROS, ONE, 5, 1, id="which the register is"),
         pytest.param(ZEROS, 1.5 * ONE, 30, None, id="or is not"),
         pytest.param(ZEROS, THREE, 30, 3, id="or it shows three"),

@@ -425,6 +425,13 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(
         assert reads.load_present(db, books.at).cars[0].reading is None
 
 
+def volts(*of_lines: int) -> list[dict[str, str]]:
+    return [
+        {"value": str(value), "measurand": "Voltage", "unit": "V", "phase": f"L{line}-N"}
+        for line, value in enumerate(of_lines, start=1)
+    ]
+
+
 def drawn_now(books: Books) -> float | None:
     with reading(books) as db:
         (car,) = reads.load_present(db, books.at).cars
@@ -524,6 +531,9 @@ def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(
             ((10.0, 10.0, 10.0), None, 6900.0),
         ),
         ([{"value": "12", "measurand": "Current.Import", "unit": "A"}], (None, 12.0, None)),
+        ([watts(2300), *volts(230, 3, 0)], (None, None, 2300.0, True)),
+        ([watts(2300), *volts(230, 231, 0)], (None, None, 2300.0)),
+        ([watts(2300), *volts(230)], (None, None, 2300.0)),
     ],
 )
 def test_what_a_car_draws(

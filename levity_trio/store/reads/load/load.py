@@ -16,7 +16,7 @@ import orjson
 
 from levity_trio.billing.sun import SunMeasured
 from levity_trio.charging.quarters import SECONDS, quarter_of
-from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
+from levity_trio.charging.sent.evidence import CURRENT, POWER, VOLTAGE, seconds
 from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
 from levity_trio.store.billing.quarters import OF_SUN
@@ -69,7 +69,8 @@ class LoadCar:
     until `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no
     end. It was told so much today that it is told no more until `no_more_until`. Where a limit in W
     may all come on one line, it `needs_a` until it was seen on its lines. What its charger tells is
-    `odd`: impossible, register and current differ, or it draws more than was entered for it.
+    `odd`: impossible, register and current differ, or it draws more than was entered for it; or it
+    charges its cars by turns.
     """
 
     charger: str
@@ -323,6 +324,7 @@ _ODD: Final = N_(
         "impossible": "its charger tells a current that no line carries, which is left out",
         "differ": "its register and its current differ by three times, so the larger is booked",
         "entered": "entered with {1} A, draws {2}",
+        "turns": "its charger has one limit for two cars, so they charge by turns",
     }
 )
 
@@ -812,12 +814,13 @@ _SUN_BEGUN: Final = (
 class ConnectorReading(NamedTuple):
     """What a charger last measured at a connector. `lines` are A on its own lines, None where it
     told none; `amperes` and `watts` are what it told without a line, or of all lines together. `at`
-    is when it came."""
+    is when it came. `has_one_line`: it told that its second and third have no voltage."""
 
     at: str
     lines: tuple[float | None, float | None, float | None] | None
     amperes: float | None
     watts: float | None
+    has_one_line: bool = False
 
 
 class Heard(NamedTuple):
@@ -888,6 +891,8 @@ _NEWEST_READINGS: Final = (
     " WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND received_at BETWEEN ? AND ?"
     " ORDER BY received_at DESC, timestamp DESC, id DESC LIMIT 600"
 )
+NO_VOLTS: Final = 50
+"""A line of less has no voltage: what is measured there comes from its neighbours."""
 _QUEUE_MINUTES: Final = 1
 """What a charger had stored comes within so long after what it measures now, and what it measured
 last counts. A clock that was set back shows for longer: then what came last counts, although it
@@ -958,7 +963,7 @@ def _reading(
     rows = db.execute(_NEWEST_READINGS, (*place, *bounds)).fetchall()
     told = defaultdict[str, list[tuple[Any, ...]]](list)
     for at, sent, measurand, *rest, location in rows:
-        if measurand in (POWER, CURRENT) and location == OUTLET:
+        if measurand in (POWER, CURRENT, VOLTAGE) and location == OUTLET:
             told[measurand].append((at, sent, *rest))
     values, received = dict[tuple[str, str], float](), ""
     for measurand, some in told.items():
@@ -970,11 +975,14 @@ def _reading(
                 values.setdefault((measurand, phase[:2]), amount)
                 received = max(received, at)
     heard = Heard(seconds(rows[0][0]), seconds(rows[0][0]) - seconds(rows[0][1])) if rows else None
+    volts = {key[1]: values.pop(key) for key in [*values] if key[0] == VOLTAGE}
+    has_one_line = all(volts.get(line, VOLTS) < NO_VOLTS for line in PHASES[1:])
     if not values:
         return None, heard
     told_w = [values[POWER, phase] for phase in PHASES if (POWER, phase) in values]
     watts = values.get((POWER, ""), sum(told_w) if len(told_w) == len(PHASES) else None)
-    return ConnectorReading(received, _lines(values), values.get((CURRENT, "")), watts), heard
+    overall = values.get((CURRENT, ""))
+    return ConnectorReading(received, _lines(values), overall, watts, has_one_line), heard
 
 
 _HEARD: Final = (
