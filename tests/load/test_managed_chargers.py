@@ -290,6 +290,49 @@ def test_each_session_teaches_once() -> None:
     assert lessons == [["least", PLACE, "TAG", "6"], ["lines", PLACE, "TAG", "3"]]
 
 
+@pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
+def test_who_stops_at_less_needs_what_its_car_had(status: str) -> None:
+    """Some cars stop, and some chargers withhold what is too little for them."""
+    holding = ManagedChargers(Leases())
+    for second, amperes in ((0, 9), (20, 9), (60, 6)):
+        drawn = (9.0 if amperes == 9 else 0.0,) * 3
+        (car,) = (told := telling(drawn, NOW + second)).cars
+        if amperes == 6:
+            car = car._replace(status=status, changed_at=timestamp_of(NOW + 59))
+        holding.leases.hold(PLACE, leased(amperes, 6, NOW, 7))
+        holding.leases.held[PLACE].answered = NOW + second - 5
+        told = told._replace(cars=[car], managed={"CP-1": CHARGER})
+        take(holding, told, NOW + second)
+        list(holding.spells(told, decided(Bound.MOST), NOW + second))
+    assert holding.witnesses[PLACE].needs == 9
+
+
+def test_whose_link_is_lost_when_its_turn_comes_keeps_it_for_a_minute() -> None:
+    holding = ManagedChargers(Leases())
+    away = {"CP-1": replace(CHARGER, is_connected=False, trusted_by="anna")}
+    (car,) = (told := present(0)).cars
+    take(holding, told, NOW - 100)
+    told = told._replace(cars=[car._replace(is_connected=False)], managed=away)
+    limits = {PLACE: CurrentLimit(amperes=9, bound=Bound.CIRCUIT)}
+    before = Allocation(at=NOW, limits=limits)
+    for second, amperes in ((0, 9), (59, 9), (61, 0)):
+        take(holding, told, NOW + second)
+        (booked,) = holding.cars(TREE, told, before, NOW + second).values()
+        assert booked.fixed == amperes
+
+
+@pytest.mark.parametrize(("lag", "is_off"), [(60, False), (3600, True), (-3600, True)])
+def test_a_register_says_nothing_while_the_clock_of_its_charger_is_another(
+    lag: float, *, is_off: bool
+) -> None:
+    holding = ManagedChargers(Leases())
+    for second, late in ((0, 0.0), (20, lag)):
+        (car,) = (told := present(500)).cars
+        told = told._replace(cars=[car._replace(heard=Heard(NOW + second, late))])
+        take(holding, told, NOW + second)
+    assert holding.witnesses[PLACE].is_off is is_off
+
+
 IN_WATTS = replace(CHARGER, keys={"ChargingScheduleAllowedChargingRateUnit": "Power"})
 
 

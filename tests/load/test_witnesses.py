@@ -97,6 +97,28 @@ def test_on_how_many_lines_a_car_charges(
     ) or (told[0] == (0.0, 0.0, 0.0))
 
 
+@pytest.mark.parametrize(
+    ("limits", "sums", "lines", "probe"),
+    [
+        pytest.param((7, 6), (21, 18), 3, 6, id="on three lines"),
+        pytest.param((7, 6), (7, 6), None, None, id="of each line, or on one"),
+        pytest.param((11, 10), (32, 32), None, 10, id="on one line, and a limit is ignored"),
+        pytest.param((6, 7), (18, 21), 3, None, id="less than the least is not told"),
+    ],
+)
+def test_a_sum_of_currents_shows_its_lines_by_two_limits(
+    limits: tuple[float, float], sums: tuple[float, float], lines: int | None, probe: int | None
+) -> None:
+    record, probes = Witnesses(SOCKET, car(NOW, None, None), at=NOW, drew_at=NOW), []
+    for second, limit, amperes in zip((0, EVERY), limits, sums, strict=True):
+        told = None, float(amperes), None
+        record.hear(car(NOW + second, told, None), 0.0, NOW + second)
+        record.count_lines(limit)
+        probes.append(record.probe)
+    assert record.lines == lines
+    assert probes == [probe, None]
+
+
 def test_a_register_of_100_wh_speaks_against_one_line_before_it_was_compared() -> None:
     record = Witnesses(SOCKET, car(NOW, None, None), at=NOW, drew_at=NOW)
     for second in range(0, 700, EVERY):
@@ -215,3 +237,14 @@ def test_a_car_that_pauses_by_itself_is_not_full_for_five_minutes() -> None:
     hear(record, NOTHING, 0.0, range(500, 700, EVERY), "SuspendedEVSE", NOW + 500)
     record.look_whether_full(0)
     assert record.is_full
+
+
+def test_who_needed_long_to_begin_is_offered_more_later() -> None:
+    record = heard((None, 0.0, None), None, 5, "SuspendedEVSE")
+    record.may_since, record.wakes = NOW, 90.0
+    begins = []
+    for second in (59, 140, 160):
+        record.at = NOW + second
+        record.offer_more(6, may_divide=False)
+        begins.append(record.begins)
+    assert begins == [0, 0, 8]
