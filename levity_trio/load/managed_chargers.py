@@ -248,8 +248,8 @@ class ManagedChargers:
         if car.heard is not None:
             lag = car.heard.lag
             record.lag = min(lag, record.lag)
-            is_ahead = -lag > SET_SECONDS + known
-            record.is_off = is_ahead or lag > record.lag + measurements.COMPARED_SECONDS
+            latest = record.lag + measurements.COMPARED_SECONDS
+            record.is_off = not -SET_SECONDS - known <= lag <= latest
         record.hear(car, 0.0 if held is None else held.answered + FOLLOW_SECONDS, now)
         record.look_whether_full(None if held is None else held.lease.amperes)
         if record.car.reading is not None:

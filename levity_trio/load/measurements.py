@@ -359,7 +359,7 @@ class Witnesses:
         if reading is None or reading.at == self.counted_at:
             return
         self.counted_at = reading.at
-        since, times = seconds(reading.at), 1
+        times = 1
         used = lines_used(reading, self.socket.most)
         if used is not None or (reading.lines is not None and None in reading.lines):
             used = used or 0
@@ -382,7 +382,7 @@ class Witnesses:
         else:
             return
         if used != self.used or not self.times:
-            self.used_since = since
+            self.used_since = seconds(reading.at)
         self.used, self.times = used, times
 
     def draws_less(self, limit: float) -> bool:
@@ -417,9 +417,8 @@ class Witnesses:
     def offer_more(self, limit: int, *, may_divide: bool) -> None:
         """Offer a car that does not begin at what it may draw more, or in other words."""
         since = self.at if self.may_since is None else self.may_since
-        if self.is_full or not self.is_idle or self.drew_at > since:
-            return
-        if self.at < since + OFFER_SECONDS + self.wakes:
+        is_patient = self.at < since + OFFER_SECONDS + self.wakes
+        if is_patient or self.is_full or not self.is_idle or self.drew_at > since:
             return
         if may_divide and self.car.status == WITHHELD:
             self.per_ampere = self.socket.phases
@@ -437,6 +436,7 @@ class Witnesses:
         car, socket = self.car, self.socket
         reading = car.reading
         phases = socket.lines(self.lines)
+        most = socket.most if limit is None else min(limit.most, socket.most)
         takes_nothing = is_paused(car)
         changed_at = seconds(car.changed_at)
         read_at = changed_at if reading is None else seconds(reading.at)
@@ -445,13 +445,11 @@ class Witnesses:
         if takes_nothing and not may_follow:
             # One that pauses by itself begins before that is told.
             is_brief = limit is not None and self.at < self.drew_at + ALONE_SECONDS
-            return NOTHING, on(phases, limit.most) if limit and is_brief else NOTHING
+            return NOTHING, on(phases, most) if is_brief else NOTHING
         if reading is None or takes_nothing or read_at - changed_at < SETTLED_SECONDS:
-            most = socket.most if limit is None else min(limit.most, socket.most)
             return NOTHING, on(phases, most)
 
         low, high = self._shown_between()
-        most = socket.most if limit is None else limit.most
         is_new = self.wh is not None and self.ratio is None
         if is_new and DIFFERS * max(high) < most:
             # Nobody knows yet whether what it tells is in the right unit.
@@ -544,14 +542,10 @@ def watts_between(reading: ConnectorReading | None, wired: int) -> tuple[float, 
 def signed(amperes: Phases, watts: Phases) -> Phases:
     """Return currents with the sign of the power: many meters show none. What flows the other way
     is no more than its power shows: reactive current makes no room."""
-    currents: list[float] = []
-    for phase in PHASES:
-        current = abs(amperes[phase])
-        by_power = watts[phase] / VOLTS
-        if by_power < 0:
-            current = max(-current, by_power)
-        currents.append(current)
-    return as_phases(currents)
+    return as_phases(
+        max(-abs(current), power / VOLTS) if power < 0 else abs(current)
+        for current, power in zip(amperes, watts, strict=True)
+    )
 
 
 def lines_used(reading: ConnectorReading, most: int) -> int | None:

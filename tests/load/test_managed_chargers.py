@@ -303,7 +303,7 @@ def test_who_stops_at_less_needs_what_its_car_had(status: str) -> None:
         holding.leases.held[PLACE].answered = NOW + second - 5
         told = told._replace(cars=[car], managed={"CP-1": CHARGER})
         take(holding, told, NOW + second)
-        list(holding.spells(told, decided(Bound.MOST), NOW + second))
+        holding.note_spells(told, decided(Bound.MOST), NOW + second)
     assert holding.witnesses[PLACE].needs == 9
 
 
