@@ -614,6 +614,9 @@ class ManagedChargers:
             draws = max(shown.least, min(shown.most, most))
             if fixed is None:
                 over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
+            elif plugged_in.is_connected:
+                # It may draw more than was entered for it.
+                fixed = max(fixed, shown.least)
 
         is_full = plugged_in.is_connected and record.is_full
         return Car(

@@ -321,6 +321,15 @@ def test_whose_link_is_lost_when_its_turn_comes_keeps_it_for_a_minute() -> None:
         assert booked.fixed == amperes
 
 
+def test_who_ignores_its_limits_is_booked_with_what_it_draws_beyond_what_was_entered() -> None:
+    holding = ManagedChargers(Leases())
+    told = telling((39.8, 0.0, 0.0), NOW)
+    told = told._replace(managed={"CP-1": replace(CHARGER, way=LimitWay.NONE)})
+    take(holding, told, NOW)
+    (booked,) = holding.cars(TREE, told, decided(Bound.FIXED), NOW).values()
+    assert (booked.fixed, booked.over) == (39.8, 0)
+
+
 @pytest.mark.parametrize(("lag", "is_off"), [(60, False), (3600, True), (-3600, True)])
 def test_a_register_says_nothing_while_the_clock_of_its_charger_is_another(
     lag: float, *, is_off: bool
