@@ -180,7 +180,7 @@ feeder *arguments: venv
     {{ bin }}/python -m tests.tools.load.nights {{ arguments }}
 
 # Eight charge points that are not ours, of kinds drawn by a seed, at 25, 32 and 63 A; half a minute of CPU each. With
-# `--kinds`, each kind beside three honest ones.
+# `--kinds`, each kind beside three honest ones, in five seconds each: `just fleets --kinds --seeds 1-6 --amperes 25`.
 # evenings of mixed foreign fleets at a feeder
 [group('figures')]
 fleets *arguments: venv

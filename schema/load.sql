@@ -115,10 +115,11 @@ WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
 
 
--- What was learned of a car (lines: how many it uses) or of a connector (rotation). Written by load
--- management; of a rotation nothing counts before a person has confirmed it.
+-- What was learned of a car (lines: how many it uses; least: the A at which it began) or of a
+-- connector (rotation). Written by load management; of a rotation nothing counts before a person has
+-- confirmed it.
 CREATE TABLE load_learned (
-    what TEXT NOT NULL CHECK (what IN ('lines', 'rotation')),
+    what TEXT NOT NULL CHECK (what IN ('lines', 'rotation', 'least')),
     cp_id TEXT NOT NULL,
     conn_id INTEGER NOT NULL,
     key TEXT NOT NULL,  -- of a car: the normal form of its card
@@ -161,10 +162,12 @@ CREATE TABLE load_charger (
     since TEXT NOT NULL,
     by TEXT NOT NULL,  -- who had it managed
     way INTEGER NOT NULL DEFAULT 1 CHECK (way BETWEEN 1 AND 5),  -- how a limit reaches it at least
-    prepared_at TEXT,  -- when its defaults and keys were last set, with which firmware
-    firmware TEXT,
+    prepared_at TEXT,  -- when its defaults and keys were last set, after which boot
+    prepared_boot INTEGER,
+    firmware TEXT,  -- with which it had then
     trusted_by TEXT,  -- who trusts it without a trial
     disobeys_since TEXT,
+    restarts_since TEXT,  -- when it was found to restart whenever it is told something
     obeyed INTEGER NOT NULL DEFAULT 0,  -- how many limits it has obeyed since
     put_back TEXT NOT NULL DEFAULT '{}'  -- what its configuration keys were before, in JSON
 ) STRICT, WITHOUT ROWID;
@@ -181,7 +184,7 @@ CREATE TABLE load_lease (
     safe_a INTEGER NOT NULL CHECK (safe_a >= 0),
     sent_at TEXT NOT NULL,
     day INTEGER NOT NULL,  -- of UTC, on which it was sent so many profiles
-    writes INTEGER NOT NULL,
+    reasons TEXT NOT NULL DEFAULT '{}',  -- how many for each reason, in JSON
     PRIMARY KEY (cp_id, conn_id)
 ) STRICT, WITHOUT ROWID;
 

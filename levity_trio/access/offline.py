@@ -70,6 +70,13 @@ def switch(value: str | None, *, is_known: bool) -> Switch:
     return Switch(word) if word in (Switch.ON, Switch.OFF) else Switch.NOT_KNOWN
 
 
+def may_start(keys: Mapping[str, str | None]) -> bool:
+    """Whether some tag can charge without us at a charger that told all of its keys, or nobody
+    knows that."""
+    known = {key: switch(keys.get(key), is_known=key in keys) for key in KEYS}
+    return any(one.may_charge is not Permission.NO for one in explain(known).who)
+
+
 def explain(keys: Mapping[str, Switch]) -> Explanation:
     """Say who can charge at a charger with these keys while we are away. A key that is missing is
     not known."""

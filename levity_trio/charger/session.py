@@ -642,9 +642,10 @@ class Session:
                 # It begins no session: its frames have no row to wait for.
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
-        if not self.has_spoken:
+        # An answer to a CALL that is not stored may have come before, and began no row.
+        if not self._row.is_begun:
             await self.begin()
-            self.has_spoken = True
+        self.has_spoken = True
         if call.action == "BootNotification":
             self.boot_due = inf
         learned = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import EXISTING_FILE, argument, flag, option, present
+from levity_trio.cli.bill import write_into
+from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, argument, flag, option, present
 from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -60,6 +61,7 @@ def load() -> None:
       levity-trio load what-if --limit 40 --chargers +5
       levity-trio load on
       levity-trio load try CP-3
+      levity-trio load sheet CP-3
       levity-trio load chargers
       levity-trio load trust CP-3
       levity-trio load again CP-3
@@ -103,6 +105,8 @@ def show(operator: Operator) -> None:
                     f"{local_minute(meter['since']) if meter['since'] else 'ever'})"
                 )
             )
+    if found["preparing"]:
+        say(f"{counted(found['preparing'], 'charger')} being prepared for limits")
     if found["is_shadow"]:
         say("nothing is sent to a charger: levity-trio load on begins that")
 
@@ -302,9 +306,10 @@ def chargers(operator: Operator) -> None:
                 if lease["ends_at"]
                 else ""
             )
+            reasons = ", ".join(f"{why} {times}" for why, times in lease["reasons"].items())
             say(
                 f"{'':16} connector {lease['connector']}: {lease['amperes']} A{until}; sent "
-                f"{lease['writes']} today"
+                f"{lease['writes']} today{f' ({reasons})' if reasons else ''}"
             )
 
 
@@ -394,6 +399,18 @@ def try_(operator: Operator, charger: str, connector: int, *, cancel: bool) -> N
     operator.tell(found, f"{charger}: {found['result']}")
     if found["result"] != "passed":
         raise EnvironmentProblem("until it has passed, its maximum is kept for it while it is away")
+
+
+@load.api_command
+@_CHARGER
+@option("-o --output FILE", "A .pdf or .html; by default CHARGER.pdf.", type=ANY_FILE)
+def sheet(operator: Operator, charger: str, output: Path | None) -> None:
+    """Print the sheet for the commissioning of a charger, after its trial."""
+    target = output or Path(f"{charger}.pdf")
+    query = {"format": target.suffix.removeprefix(".")}
+    content = operator.send("GET", "load", "sheets", charger, query=query, patience=PATIENCE)
+    write_into(target.parent, target.name, content, replaces=True)
+    operator.tell({"path": str(target)}, f"the sheet of {charger} is now in {target}")
 
 
 def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:

@@ -69,14 +69,11 @@ def car_sheet(paper: CarPaper) -> Sheet:
         mark=mark,
         title=title,
         sender=sender,
-        recipient=(),
-        logo=None,
         label=label,
         figure=figure,
         remark=remark,
         blocks=tuple(blocks),
         small=(zone,),
-        made_on=None,
     )
 
 

@@ -67,7 +67,6 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
         mark=mark,
         title=title,
         sender=sender,
-        recipient=(),
         logo=first.owner.logo,
         label=template.say("cover_figure"),
         figure=figure,

@@ -16,7 +16,14 @@ from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text, quarters_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
-from levity_trio.documents.paper import AnyPaper, CarPaper, CodeSheet, DocumentForm, Paper
+from levity_trio.documents.paper import (
+    AnyPaper,
+    CarPaper,
+    CodeSheet,
+    DocumentForm,
+    Paper,
+    ReadyPaper,
+)
 from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet, supplement_sheet
 from levity_trio.documents.template import DocumentTemplate, chosen, known_language
@@ -57,7 +64,7 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
     with open_fonts(font) as fonts:
 
         def make_pdf(paper: AnyPaper) -> bytes:
-            if isinstance(paper, (Paper, CarPaper)):
+            if isinstance(paper, (Paper, CarPaper, ReadyPaper)):
                 return pdf(sheet_of(paper), fonts)
             with speaking(paper.language):
                 if isinstance(paper, CodeSheet):
@@ -74,8 +81,10 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         yield make_pdf if task == DocumentForm.PDF else find_missing
 
 
-def sheet_of(paper: Paper | CarPaper) -> Sheet:
+def sheet_of(paper: Paper | CarPaper | ReadyPaper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
+    if isinstance(paper, ReadyPaper):
+        return paper.sheet
     if isinstance(paper, CarPaper):
         with speaking(paper.language):
             return car_sheet(paper)
@@ -97,8 +106,8 @@ def supplement_of(
     return supplement_sheet(paper.statements, owner, to, added, day, _template(paper))
 
 
-def _html(paper: Paper | CarPaper | CodeSheet) -> bytes:
-    if isinstance(paper, (Paper, CarPaper)):
+def _html(paper: Paper | CarPaper | ReadyPaper | CodeSheet) -> bytes:
+    if isinstance(paper, (Paper, CarPaper, ReadyPaper)):
         return html(sheet_of(paper)).encode()
     with speaking(paper.language):
         return codes_html(paper).encode()

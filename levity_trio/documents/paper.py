@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.car_sheet import CarSheet
 from levity_trio.billing.statement import Statement
+from levity_trio.documents.sheet import Sheet
 from levity_trio.locale import N_, SOURCE
 from levity_trio.records import record
 
@@ -61,6 +62,12 @@ class CarPaper(NamedTuple):
     language: str
 
 
+class ReadyPaper(NamedTuple):
+    """A sheet that is made already."""
+
+    sheet: Sheet
+
+
 @record
 class Label:
     """A label: the names of its site and of its charger, which connector ("" where there is one
@@ -101,7 +108,7 @@ class LogInLetter:
     sender: str = ""
 
 
-AnyPaper = Paper | CarPaper | CodeSheet | LogInLetter
+AnyPaper = Paper | CarPaper | ReadyPaper | CodeSheet | LogInLetter
 
 
 def name_of(statement: Statement) -> str:

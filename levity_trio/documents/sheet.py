@@ -76,9 +76,9 @@ class Sheet:
     mark: str | None = None
     """A word on every page, such as "Draft"."""
     title: str
-    sender: tuple[str, ...]
-    recipient: tuple[str, ...]
-    logo: bytes | None
+    sender: tuple[str, ...] = ()
+    recipient: tuple[str, ...] = ()
+    logo: bytes | None = None
     label: str = ""
     """What `figure` is, such as "Total"."""
     figure: str = ""
@@ -90,7 +90,7 @@ class Sheet:
     """The small print at the end, a paragraph each."""
     page_words: str
     """The foot of a page; it has the fields {page} and {pages}."""
-    made_on: datetime | None
+    made_on: datetime | None = None
     """The beginning of the day of closing; a draft has none."""
     reference: str = ""
     """What a household writes on its payment."""

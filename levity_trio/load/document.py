@@ -12,14 +12,20 @@ a whole.
 [grid] of = "chargers" failsafe_amperes = 16 heartbeat_seconds = 300
 """
 
-import json
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, field, fields, replace
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, fields, replace
+from typing import Any
 
-from levity_trio.load.modbus import MODELS
+from levity_trio.config.tables import (
+    DocumentRefused,
+    record_of,
+    records_of,
+    refuse_others,
+    table_of,
+    tables,
+)
 from levity_trio.load.tree import (
     LEAST_AMPERES,
     PHASES,
@@ -33,54 +39,11 @@ from levity_trio.load.tree import (
 )
 from levity_trio.records import record
 from levity_trio.told import Told
-from levity_trio.wire.published import wrong_topic
+from levity_trio.wire.meters import MeterConfig, has_sign, wrong
 
-T = TypeVar("T")
 VOLTS = 230
-AMPERES, WATTS = {"A": 1.0, "mA": 0.001}, {"W": 1.0, "kW": 1000.0}
-"""How many A or W are one unit of what a meter over HTTP or MQTT shows. Power is taken for current
-at 230 V."""
 CHARGERS, CONNECTION = "chargers", "connection"
 """What an order of the grid operator may limit."""
-PATHS = {
-    "shelly3em": ("emeters.0.current", "emeters.1.current", "emeters.2.current"),
-    "shellypro3em": ("a_current", "b_current", "c_current"),
-}
-"""By the model, where a JSON document has the currents of the phases: Shelly 3EM (/status), Shelly
-Pro 3EM (/rpc/EM.GetStatus?id=0)."""
-POWER_PATHS = {
-    "shelly3em": ("emeters.0.power", "emeters.1.power", "emeters.2.power"),
-    "shellypro3em": ("a_act_power", "b_act_power", "c_act_power"),
-}
-"""By the model, where it has the active powers, which have a sign."""
-
-
-class DocumentRefused(ValueError):
-    """The text is not TOML, or something in it has no place there. Its words say what and where."""
-
-
-@record
-class MeterConfig:
-    """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON;
-    `topic` is where it publishes, or one topic for each phase. `shows` is a unit of AMPERES or
-    WATTS.
-
-    Power is above zero where it comes from the grid, where panels give it, and where a battery
-    gives it; with `inverted`, the meter counts the other way.
-    """
-
-    name: str
-    kind: str = "push"
-    address: str = ""
-    unit: int = 1
-    model: str = ""
-    url: str = ""
-    topic: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
-    shows: str = "A"
-    inverted: bool = False
-    every_seconds: float = 2.0
-    stale_seconds: float = 30.0
 
 
 @record
@@ -121,24 +84,24 @@ def parse(text: str) -> LoadSite:
     except tomllib.TOMLDecodeError as error:
         raise DocumentRefused(Told("this is not TOML: {1}", str(error))) from None
     known = ("circuit", "charger", "meter", "options", "grid")
-    _refuse_others(Told("the document"), document, known)
-    circuit_tables = _tables(document, "circuit")
-    charger_tables = _tables(document, "charger")
-    meter_tables = _tables(document, "meter")
+    refuse_others(Told("the document"), document, known)
+    circuit_tables = tables(document, "circuit")
+    charger_tables = tables(document, "charger")
+    meter_tables = tables(document, "meter")
 
     for table in circuit_tables:
         _in_amperes(table)
-    circuits = _each(Circuit, "circuit", circuit_tables)
+    circuits = records_of(Circuit, "circuit", circuit_tables)
     if not circuits:
         words = Told(
             "there is no circuit: give [[circuit]] with the name and the amperes of the feeder"
         )
         raise DocumentRefused(words)
-    meters = _each(MeterConfig, "meter", meter_tables)
+    meters = records_of(MeterConfig, "meter", meter_tables)
     _check_meters(meters, circuits)
 
-    named = _tables(document, "options", is_one=True) | _tables(document, "grid", is_one=True)
-    options = _made(SiteOptions, Told("[options] or [grid]"), named)
+    named = tables(document, "options", is_one=True) | tables(document, "grid", is_one=True)
+    options = record_of(SiteOptions, Told("[options] or [grid]"), named)
     if options.of not in ("", CHARGERS, CONNECTION):
         words = Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION)
         raise DocumentRefused(words)
@@ -153,7 +116,7 @@ def parse(text: str) -> LoadSite:
             table["charger"] = table.pop("id")
         table.setdefault("circuit", _root(circuits))
         table.setdefault("most", options.most)
-    sockets = _each(Socket, "charger", charger_tables)
+    sockets = records_of(Socket, "charger", charger_tables)
     return LoadSite(circuits=circuits, sockets=sockets, meters=meters, options=options)
 
 
@@ -184,7 +147,7 @@ def _check_meters(meters: Iterable[MeterConfig], circuits: Iterable[Circuit]) ->
                 )
                 raise DocumentRefused(words)
     for meter in meters:
-        why = _wrong(meter)
+        why = wrong(meter)
         if why:
             raise DocumentRefused(Told("the meter {1}: {2}", meter.name, why))
     _check_panels({meter.name: meter for meter in meters}, circuits)
@@ -210,135 +173,13 @@ def _check_panels(meters: Mapping[str, MeterConfig], circuits: Iterable[Circuit]
         for name in (circuit.meter, circuit.panels, circuit.battery):
             if name and used[name] > 1:
                 raise DocumentRefused(Told("the meter {1} measures two things", name))
-            if name and not _has_sign(meters[name]):
+            if name and not has_sign(meters[name]):
                 words = Told(
                     "the meter {1} shows currents, which do not say whether power comes or goes:"
                     ' give shows = "W", or a model',
                     name,
                 )
                 raise DocumentRefused(words)
-
-
-def _has_sign(meter: MeterConfig) -> bool:
-    """Whether a meter shows active power; what comes by the API says so itself."""
-    if meter.kind == "http" and not meter.path:
-        return True
-    return meter.kind not in ("http", "mqtt") or meter.shows in WATTS
-
-
-def _wrong(meter: MeterConfig) -> str:
-    """Say why a meter could not be read."""
-    if meter.kind not in _WRONG:
-        return Told("its kind is {1}: give one of {2}", repr(meter.kind), ", ".join(_WRONG))
-    is_often = 0.5 <= meter.every_seconds <= 60
-    if not is_often or not meter.every_seconds < meter.stale_seconds <= 3600:
-        return Told(
-            "read it every 0.5 to 60 s,"
-            " and call it stale after more than that, after an hour at most"
-        )
-    units = (*AMPERES, *WATTS)
-    if meter.shows not in units:
-        return Told("it shows {1}: give one of {2}", repr(meter.shows), ", ".join(units))
-    if len(meter.path) > len(PHASES):
-        return Told("path has more than three entries")
-    return _WRONG[meter.kind](meter)
-
-
-def _wrong_address(meter: MeterConfig) -> str:
-    if not meter.address:
-        return Told('give its address, such as address = "192.168.1.20:502"')
-    if meter.model in MODELS:
-        return ""
-    return Told("its model is {1}: give one of {2}", repr(meter.model), ", ".join(MODELS))
-
-
-def _wrong_url(meter: MeterConfig) -> str:
-    if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
-        return Told("give its url, which begins with http:// or https:// and has no password in it")
-    if not meter.path and meter.model.casefold() not in PATHS:
-        return Told(
-            "give path, a list of where its JSON has the currents, or a model: {1}",
-            ", ".join(PATHS),
-        )
-    return ""
-
-
-def _wrong_topics(meter: MeterConfig) -> str:
-    if not 1 <= len(meter.topic) <= len(PHASES):
-        return Told(
-            'give the topic on which it publishes, such as topic = "house/meter",'
-            " or a list of one for each phase"
-        )
-    if len(meter.topic) > 1 and len(meter.path) > 1:
-        return Told("with a topic for each phase, path has one entry, which holds for each")
-    for topic in meter.topic:
-        why = wrong_topic(topic)
-        if why:
-            return why
-    return ""
-
-
-_WRONG: Mapping[str, Callable[[MeterConfig], str]] = {
-    "modbus": _wrong_address,
-    "http": _wrong_url,
-    "mqtt": _wrong_topics,
-    "push": lambda _: "",
-}
-
-
-def _tables(document: Mapping[str, Any], name: str, *, is_one: bool = False) -> Any:
-    """Return copies of the tables of a list, or of the one table."""
-    tables = [document.get(name, {})] if is_one else document.get(name, [])
-    if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
-        return dict(tables[0]) if is_one else [dict(table) for table in tables]
-    if is_one:
-        raise DocumentRefused(Told("{1} is not a table: write [{1}]", name))
-    raise DocumentRefused(Told("{1} is not a list of tables: write [[{1}]]", name))
-
-
-def _each(kind: Callable[..., T], name: str, tables: Iterable[dict[str, Any]]) -> tuple[T, ...]:
-    return tuple(_made(kind, f"[[{name}]]", table) for table in tables)
-
-
-def _made(kind: Any, where: str, values: Mapping[str, Any]) -> Any:
-    """Make a record of a table: of each key, the value must be of the type of its field."""
-    known: dict[str, Field[Any]] = {part.name: part for part in fields(kind)}
-    _refuse_others(where, values, known)
-    for name, part in known.items():
-        is_needed = part.default is MISSING and part.default_factory is MISSING
-        if is_needed and name not in values:
-            raise DocumentRefused(Told("{1} has no {2}", where, name))
-    checked = {name: _value(where, known[name], value) for name, value in values.items()}
-    return kind(**checked)
-
-
-def _value(where: str, part: Field[Any], value: Any) -> Any:
-    """Return a value that fits a field. A text stands for a list with this text alone."""
-    kind = str(part.type).removeprefix("<class '").removesuffix("'>")
-    kind = kind.partition(" |")[0]
-    types, wanted = _KINDS.get(kind, (str, Told("a text, or a list of texts")))
-    is_list = kind not in _KINDS
-    values = value if is_list and isinstance(value, list) else [value]
-    for each in values:
-        # In Python, True is a whole number, too.
-        if not isinstance(each, types) or isinstance(each, bool) != (kind == "bool"):
-            words = Told("{1} of {2} is {3}: give {4}", part.name, where, repr(value), wanted)
-            raise DocumentRefused(words)
-    return tuple(values) if is_list else value
-
-
-_KINDS: Mapping[str, tuple[Any, str]] = {
-    "bool": (bool, Told("true or false")),
-    "int": (int, Told("a whole number")),
-    "float": (int | float, Told("a number")),
-    "str": (str, Told("a text")),
-}
-
-
-def _refuse_others(where: str, values: Iterable[str], known: Iterable[str]) -> None:
-    others = sorted(set(values) - set(known))
-    if others:
-        raise DocumentRefused(Told("{1} has {2}, which there is not", where, ", ".join(others)))
 
 
 def planted(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> Tree:
@@ -403,7 +244,7 @@ def _fitting(
             Tree(site.circuits, left.values(), highest=highest)
             break
         except TreeRefused as refused:
-            short = {problem.circuit for problem in refused.problems}
+            short = {circuit for circuit, _ in refused.problems}
         safe = [left[socket.place] for socket in last_first if left[socket.place].safe]
         # Circuits may be in a circle: that may be why they were refused.
         paths = {socket.place: path_of(socket.circuit, circuits) for socket in safe}
@@ -440,11 +281,13 @@ def _root(circuits: Sequence[Circuit]) -> str:
 
 def written(site: LoadSite) -> str:
     """Write a site as a document, which leaves out what is usual."""
-    tables = [_table_of("[[circuit]]", circuit, {}) for circuit in site.circuits]
-    tables += [_table_of("[[charger]]", socket, {"most": socket.most}) for socket in site.sockets]
-    tables += [_table_of("[[meter]]", meter, {}) for meter in site.meters]
-    tables += [_table_of(head, site.options, {}, names) for head, names in _OPTIONS.items()]
-    return "\n".join(table for table in tables if table)
+    parts = [table_of("[[circuit]]", circuit, {}) for circuit in site.circuits]
+    for socket in site.sockets:
+        most = {"most": socket.most}
+        parts.append(table_of("[[charger]]", socket, most, renamed={"charger": "id"}))
+    parts += [table_of("[[meter]]", meter, {}) for meter in site.meters]
+    parts += [table_of(head, site.options, {}, names) for head, names in _OPTIONS.items()]
+    return "\n".join(part for part in parts if part)
 
 
 _GRID = ("of", "failsafe_amperes", "heartbeat_seconds")
@@ -452,24 +295,3 @@ _OPTIONS = {
     "[options]": [part.name for part in fields(SiteOptions) if part.name not in _GRID],
     "[grid]": _GRID,
 }
-
-
-def _table_of(
-    head: str, row: Any, more: Mapping[str, object], only: Container[str] | None = None
-) -> str:
-    """Return a table with the fields of a record that have another value than usual."""
-    values: dict[str, object] = {}
-    for part in fields(row):
-        value = getattr(row, part.name)
-        if value != part.default and (only is None or part.name in only):
-            values["id" if part.name == "charger" else part.name] = value
-    values |= more
-    lines = [f"{name} = {_toml(value)}\n" for name, value in values.items()]
-    return "".join([f"{head}\n", *lines]) if lines else ""
-
-
-def _toml(value: Any) -> str:
-    """Write a value. JSON's texts, numbers, lists and truths are those of TOML, too."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return json.dumps(list(value) if isinstance(value, tuple) else value)

@@ -7,8 +7,10 @@ since 1970 in UTC.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from levity_trio.load.rule import Allocation
 from levity_trio.load.tree import Place, Socket, Tree
@@ -23,14 +25,18 @@ MARGIN_SECONDS = 60.0
 """So much earlier or later than we think may a lease end."""
 DAY_SECONDS = 86_400
 WRITES_A_DAY = 100
-"""Profiles to one connector. Flash memory wears out."""
+"""Profiles to one connector, for whatever reason. Flash memory wears out."""
 NO_RAISES = 0.9
-"""When so many of these writes are used up, there are no raises."""
+"""When so many of these writes are used up, there are no raises and no defaults."""
 NO_WAITS = 0.8
 """When so many are used up, no car waits for a lower price: it could not be raised after that."""
+CALM_SECONDS, HOUR_SECONDS = 60.0, 3600.0
+"""A connector is raised so long after it was lowered; a turn lasts so long when all is used up."""
+LEASE, DEFAULT, HOUR, OTHER_WORDS = "lease", "default", "hour", "other words"
+"""Some reasons for which a connector is sent a profile. HOUR is outside of its budget."""
 FOLLOW_SECONDS = 5.0
 """A reading that is taken sooner after a limit was accepted says nothing."""
-OBEY_SECONDS = 60.0
+OBEY_SECONDS = 120.0
 OBEY_REPORTS = 2
 """A car that draws more than its limit for so long, by so many reports, does not obey."""
 NONE = -1
@@ -50,8 +56,6 @@ class Lease:
     safe: int
     sent: float
     transaction: int | None = None
-    writes: int = 0
-    """On the day on which it was sent."""
 
     def most(self, now: float) -> int:
         """Return the most that it may allow at about this moment."""
@@ -65,9 +69,10 @@ class Lease:
         """Return whether it is time to renew it."""
         return self.ends is not None and now >= self.sent + RENEWED_AT * (self.ends - self.sent)
 
-    def writes_of(self, now: float) -> int:
-        """Return how many profiles the connector was sent on the day of a moment."""
-        return self.writes if now // DAY_SECONDS == self.sent // DAY_SECONDS else 0
+
+def end_of_day(now: float) -> float:
+    """Return when the day of a moment ends, and its budgets with it."""
+    return (now // DAY_SECONDS + 1) * DAY_SECONDS
 
 
 def waiting(safe: int, now: float) -> Lease:
@@ -81,7 +86,7 @@ def lasting(amperes: int, now: float, transaction: int | None = None) -> Lease:
     return Lease(amperes=amperes, ends=None, safe=amperes, sent=now, transaction=transaction)
 
 
-def leased(amperes: int, safe: int, now: float, transaction: int | None, writes: int) -> Lease:
+def leased(amperes: int, safe: int, now: float, transaction: int | None) -> Lease:
     """Return a new lease. A car at or below its safe limit keeps that; one at 0 A waits longer than
     any other lease lasts."""
     then = safe if amperes == 0 else min(safe, amperes)
@@ -92,8 +97,20 @@ def leased(amperes: int, safe: int, now: float, transaction: int | None, writes:
         safe=then,
         sent=now,
         transaction=transaction,
-        writes=writes + 1,
     )
+
+
+class LeaseBasis(NamedTuple):
+    """What a lease was made by when it was sent. If that changes, it is sent anew."""
+
+    skew: int
+    """Seconds by which its charger's clock was ahead."""
+    lines: int | None
+    """On how many lines its car charged; None: nobody knew."""
+    way: int
+    """The last of the ways in which the connector was told since it had its default."""
+    boot: int | None
+    """The number of its charger's last boot."""
 
 
 @record
@@ -103,6 +120,7 @@ class LimitStep:
     place: Place
     lease: Lease
     is_lower: bool
+    why: str = LEASE
 
 
 @dataclass(slots=True)
@@ -129,10 +147,24 @@ class HeldLease:
     """A raise that is being recorded, before it is sent."""
     is_stuck: bool = False
     """It draws more than its limit, and was told again in vain."""
+    lowered: float = 0.0
+    """When it was last lowered."""
+    anew: str = LEASE
+    """Why its lease is sent once more."""
+    before: Lease | None = None
+    """What held before it was sent something."""
+    has_obeyed: bool = False
+    """It was seen to obey a limit that lowered it."""
+    basis: LeaseBasis | None = None
 
-    def send_anew(self) -> None:
+    def send_anew(self, why: str = "change") -> None:
         """Note that what the connector was sent may be gone."""
         self.lease = replace(self.lease, transaction=NONE)
+        self.anew = why
+
+    def is_obeyed(self, now: float) -> bool:
+        """Return whether it was seen to obey, and its lease has not ended."""
+        return self.has_obeyed and self.lease.most(now) == self.lease.amperes
 
     def booked(self, now: float) -> float:
         """Return the A that it may draw now, or is about to be allowed."""
@@ -151,13 +183,17 @@ class Leases:
 
     writes_a_day: int = WRITES_A_DAY
     held: dict[Place, HeldLease] = field(default_factory=dict)
-    gone: dict[Place, Lease] = field(default_factory=dict)
-    """The last leases of connectors whose car has left."""
+    budgets: dict[Place, tuple[int, Counter[str]]] = field(default_factory=dict)
+    """On which day each connector was last written to, and how often for which reason."""
+    written: dict[str, float] = field(default_factory=dict)
+    """When each charger was last sent a profile."""
+    caps: dict[Place, int] = field(default_factory=dict)
+    """The most that connectors get whose budget is used up."""
     floors: dict[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
-    in_watts: Collection[Place] = ()
-    """The connectors whose limit is sent in W for all lines together, while it is not known on how
-    many their car charges: it may draw all of it on one."""
+    in_watts: dict[Place, int] = field(default_factory=dict)
+    """How many A are booked for each at the connectors whose limit is sent in W for all lines
+    together, while it is not known on how many their car charges: it may draw all of it on one."""
     busy: set[Place] = field(default_factory=set)
     """The connectors that are being sent something."""
 
@@ -165,14 +201,11 @@ class Leases:
     def busy_chargers(self) -> set[str]:
         return {charger for charger, _ in self.busy}
 
-    def hold(self, place: Place, lease: Lease) -> None:
-        """Take what is known of a connector from elsewhere: it was stored, or the charger told it.
-        How often it was written to stays known."""
-        self.forget([place])
-        before = self.gone.pop(place, None)
-        if before is not None:
-            lease = replace(lease, writes=before.writes_of(lease.sent))
-        self.held[place] = HeldLease(lease)
+    def hold(self, place: Place, lease: Lease) -> HeldLease:
+        """Take what is known of a connector from elsewhere: it was stored, or the charger told
+        it."""
+        self.held[place] = held = HeldLease(lease)
+        return held
 
     def adopt(self, place: Place, lease: Lease, now: float) -> None:
         """Take what an earlier run has recorded; it is sent anew."""
@@ -181,19 +214,13 @@ class Leases:
         # when the car may draw more.
         if lease.ends is not None and lease.amperes > lease.safe:
             lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
-        self.hold(place, lease)
-        self.held[place].send_anew()
+        self.hold(place, lease).send_anew()
 
     def forget(self, places: Iterable[Place]) -> None:
         """Forget connectors whose car has left."""
         for place in places:
-            held = self.held.pop(place, None)
-            if held is not None:
-                self.gone[place] = held.lease
-
-    def of(self, charger: str | None) -> list[HeldLease]:
-        """Return what is known of the connectors of a charger."""
-        return [held for (name, _), held in self.held.items() if name == charger]
+            self.held.pop(place, None)
+            self.caps.pop(place, None)
 
     def on_one_line(self, socket: Socket, amperes: float) -> float:
         """Return the most that a connector may draw on one line if its limit is so many A on
@@ -202,29 +229,56 @@ class Leases:
             return amperes
         # 3 × 10 A in W are 30 A for a car on one line, but not more than its socket can give. A car
         # that was measured above that is booked with what it draws.
-        return max(amperes, min(socket.most, socket.phases * amperes))
+        return max(amperes, min(socket.most, self.in_watts[socket.place] * amperes))
 
-    def cap(self, place: Place, now: float) -> int | None:
-        """Return what a connector has, if it may not be raised today any more."""
+    # The budget
+
+    def writes(self, place: Place, now: float) -> Counter[str]:
+        """Return how often a connector was sent a profile on the day of a moment, by reason."""
+        today = int(now // DAY_SECONDS)
+        day, counts = self.budgets.get(place, (today, Counter[str]()))
+        if day != today:
+            counts = Counter[str]()
+        self.budgets[place] = today, counts
+        return counts
+
+    def count(self, place: Place, why: str, now: float) -> None:
+        """Note that a connector is sent a profile."""
+        self.writes(place, now)[why] += 1
+        self.written[place[0]] = now
+
+    def may_write(self, place: Place, now: float, part: float = 1.0) -> bool:
+        """Return whether less than a part of a connector's budget is used up."""
+        writes = self.writes(place, now)
+        return writes.total() - writes[HOUR] < part * self.writes_a_day
+
+    def cap(self, socket: Socket, least: int, now: float) -> int | None:
+        """Return what a connector has, if it may not be raised today any more. Those that cannot
+        charge with their safe limit get their least current by turns, for an hour each."""
+        place = socket.place
         held = self.held.get(place)
-        if held is None or held.lease.writes_of(now) < NO_RAISES * self.writes_a_day:
+        if held is None or self.may_write(place, now, NO_RAISES):
+            self.caps.pop(place, None)
             return None
-        return held.lease.most(now)
-
-    def may_wait(self, place: Place, now: float) -> bool:
-        """Return whether a connector may still be paused and raised today as its driver wants."""
-        held = self.held.get(place)
-        return held is None or held.lease.writes_of(now) < NO_WAITS * self.writes_a_day
+        has = self.caps[place] = held.lease.most(now)
+        turns = sorted(self.caps)
+        if socket.safe < least and turns[int(now // HOUR_SECONDS) % len(turns)] == place:
+            self.caps[place] = max(has, least)
+        return self.caps[place]
 
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so much. What the chargers hold has not moved, so
         its moments move with our clock, and all is sent anew."""
+        self.written.clear()
         for held in self.held.values():
             if held.lease.ends is not None:
                 held.lease = replace(held.lease, ends=held.lease.ends + seconds)
+            if held.basis is not None:
+                held.basis = held.basis._replace(skew=held.basis.skew - round(seconds))
             held.send_anew()
             held.drawn_at += seconds
             held.answered += seconds
+            held.lowered += seconds
             if held.above is not None:
                 held.above += seconds
             held.retry = 0.0
@@ -300,12 +354,14 @@ class Leases:
                     spare[line] -= raised_by
 
             # A lease that may not be renewed any more today is left to end.
-            writes = held.lease.writes_of(now)
             is_due = held.lease.transaction != running[place] or held.lease.is_due(now)
-            if amperes != has[place] or (is_due and writes < self.writes_a_day):
+            if amperes != has[place] or (is_due and self.may_write(place, now)):
                 safe = max(socket.safe, self.floors.get(place[0], 0))
-                lease = leased(amperes, safe, now, running[place], writes)
-                steps.append(LimitStep(place=place, lease=lease, is_lower=is_lower))
+                lease = leased(amperes, safe, now, running[place])
+                why = "lower" if is_lower else held.anew
+                if place in self.caps and amperes > has[place]:
+                    lease, why = replace(lease, ends=now + HOUR_SECONDS), HOUR
+                steps.append(LimitStep(place=place, lease=lease, is_lower=is_lower, why=why))
         return steps
 
     def _raised(self, socket: Socket, amperes: int, room: float, now: float) -> int:
@@ -320,7 +376,12 @@ class Leases:
             # room for all of it. One that charges waits until all of its raise fits.
             amperes = int(most)
         fits = max(booked, self.on_one_line(socket, amperes)) <= most
-        return amperes if fits and self.cap(socket.place, now) is None else has
+        may = now >= held.lowered + CALM_SECONDS and self.may_write(socket.place, now, NO_RAISES)
+        if amperes <= self.caps.get(socket.place, 0):
+            # It is its turn.
+            hours = self.writes(socket.place, now)[HOUR]
+            may = hours <= now % DAY_SECONDS // HOUR_SECONDS
+        return amperes if fits and may else has
 
     def recording(self, step: LimitStep, now: float) -> Lease:
         """Note that a raise is being recorded, which is booked from now on. Return what must be
@@ -341,8 +402,11 @@ class Leases:
     def sending(self, step: LimitStep, now: float) -> Lease:
         """Note that a step is being sent. Return what may hold until the answer."""
         held = self.held[step.place]
+        held.before = held.lease
         held.lease = _higher(held.lease, step, now)
         held.pending = None
+        held.lowered = now if step.is_lower else held.lowered
+        self.count(step.place, step.why, now)
         self.busy.add(step.place)
         return held.lease
 
@@ -366,6 +430,7 @@ class Leases:
             held.above = None
             held.reports = 0
         held.lease = lease
+        held.anew = LEASE
 
     def failed(self, step: LimitStep, now: float, *, is_refused: bool = False) -> None:
         """Note that a limit was refused, not answered or not recorded: it is sent again, at once in
@@ -374,10 +439,13 @@ class Leases:
         held, lease = self.held.get(step.place), step.lease
         if held is None:
             return
+        if is_refused and held.before is not None and not held.answered:
+            # What it had before holds: its default.
+            held.lease = replace(held.before, transaction=lease.transaction)
         if held.pending is lease or held.lease.transaction == lease.transaction:
             held.retry = 0.0 if is_refused else now + RETRY_SECONDS
             held.pending = None
-            held.send_anew()
+            held.send_anew(OTHER_WORDS if is_refused else "retry")
 
     # Whether it obeys
 
@@ -408,6 +476,7 @@ class Leases:
             held.may_still_draw = math.ceil(held.drawn_most)
             return False
         has_obeyed = held.may_still_draw > 0 or held.is_stuck
+        held.has_obeyed = held.has_obeyed or has_obeyed
         held.may_still_draw = 0
         held.is_stuck = False
         return has_obeyed
@@ -431,7 +500,7 @@ class Leases:
         held.retry = 0.0
         if held.above is not None:
             held.above = now
-        held.send_anew()
+        held.send_anew("overdraw")
 
 
 def _higher(has: Lease, step: LimitStep, now: float) -> Lease:
@@ -447,6 +516,6 @@ def _higher(has: Lease, step: LimitStep, now: float) -> Lease:
     return replace(new, safe=safe)
 
 
-def with_tolerance(amperes: int) -> float:
+def with_tolerance(amperes: float) -> float:
     """Return what a car may draw at a limit: meters and cars differ."""
     return 1.05 * amperes + 1.0

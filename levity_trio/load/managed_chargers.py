@@ -3,168 +3,82 @@ and what its car missed because of us."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVarTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.lag import LAG_SECONDS, SET_SECONDS, ClockLag
 from levity_trio.events import LimitIgnored
 from levity_trio.load import measurements
 from levity_trio.load.lease import (
     DAY_SECONDS,
     FOLLOW_SECONDS,
+    HOUR_SECONDS,
     LEASE_SECONDS,
     MARGIN_SECONDS,
+    NO_RAISES,
     NONE,
+    OTHER_WORDS,
     HeldLease,
     Lease,
+    LeaseBasis,
     Leases,
+    LimitStep,
     lasting,
     waiting,
+    with_tolerance,
 )
-from levity_trio.load.measurements import Between
-from levity_trio.load.profiles import Ability, LimitWay, ability, after_refusal, next_way
-from levity_trio.load.rule import Allocation, Bound, Car, CarDemand
+from levity_trio.load.measurements import Between, Witnesses
+from levity_trio.load.profiles import (
+    Ability,
+    LimitWay,
+    ability,
+    after_refusal,
+    next_way,
+    sentences,
+)
+from levity_trio.load.rule import Allocation, Bound, Car
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, PRICE, WAITED
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
-from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
+from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn
+from levity_trio.store.writes.load import leases as writes
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.leases import CLOSED, MANAGED
-from levity_trio.wire.configuration import number
 
-ANSWER_SECONDS: Final = ANSWER.total_seconds()
+ANSWER_SECONDS = ANSWER.total_seconds()
 """A car that takes nothing within so long after it was lowered answers to that."""
-WAKE_SECONDS: Final = 300.0
-"""A car that may draw has so long to begin, before it counts as full. Some need four minutes."""
-MOST_TRIED: Final = 10
-"""A charger that gives its car nothing is offered more, up to so many A."""
-AWAY_SECONDS: Final = 60.0
+AWAY_SECONDS = 60.0
 """So long after its link was lost, or after we began, a charger is booked with what it was told."""
-SET_SECONDS: Final = 10
-"""The clock of a charger was set, if it differs by so much more from ours than before."""
-SESSIONS: Final = 3
+SESSIONS = 3
 """In so many sessions a charger must have shown the same, before it is believed without a trial."""
-LAG_READINGS: Final = 3
-"""So many readings with one lag show a clock that was set."""
-LAG_SECONDS: Final = 15.0
-"""Between two of them: what comes faster is a queue."""
-LAG_TOLERANCE: Final = 3.0
-REGISTER_SECONDS: Final = 120.0
-"""Between two looks at a register, which may rise by steps of 100 Wh and be told once a minute."""
-STILL_SECONDS: Final = 360.0
-"""A register that does not rise for so long stands still: at 6 A on one line, 100 Wh take 261 s."""
-INTERVAL: Final = "MeterValueSampleInterval"
+QUICK_SECONDS = 30.0
+"""Where readings come as often, too much on one line is seen in time."""
+BESIDE_SECONDS = 150.0
+"""Two cars at one charger that may draw for so long, and do not, are in each other's way."""
+ATTEMPTS = 8
+"""A charger is asked in other words so often in an hour."""
+RESTARTS = 3
+"""A charger restarts when it is told, if so many of its boots in an hour followed that."""
+RESTART_SECONDS = 60.0
+"""So soon, a boot follows what a charger was told."""
+INTERVAL = "MeterValueSampleInterval"
+MOST_UNWRITTEN = 100
+"""Writes that wait while the database cannot be written: a day of quarters."""
+Ts = TypeVarTuple("Ts")
+log = get_logger("system")
 
 
-class _RegisterReading(NamedTuple):
-    """The energy of a transaction."""
+class Unwritten(deque[tuple[Any, ...]]):
+    """The writes that wait until the database can be written: functions and their arguments."""
 
-    wh: int
-    at: float
-    """Since when it has been that."""
-    has_risen: bool = False
-    """It was seen to rise then."""
-
-
-@dataclass(slots=True)
-class _CarBehaviour:
-    """What is remembered of the car of a transaction."""
-
-    short: str = ""
-    """Why it gets too little to charge because of us, as told last; nothing if it does not."""
-    had_current: bool = False
-    charged: int = 0
-    """The lowest limit at which it charged."""
-    least: int = 0
-    """What it needs, if it did not charge with less."""
-    may_since: float | None = None
-    """Since when it may draw what it needs; None: it may not."""
-    woke: float | None = None
-    """The `may_since` after which it was seen to draw."""
-    wakes: float = 0.0
-    """Seconds that it needed for that."""
-    tells_current: bool = False
-    """Its charger tells current or power."""
-    register: _RegisterReading | None = None
-    """Its energy, where its charger tells nothing else."""
-    pace: ConnectorReading | None = None
-    """The power by which that rises."""
-
-    def has_waited(self, now: float) -> bool:
-        """Return whether it may have drawn for so long that any car would have begun."""
-        return self.may_since is not None and now >= self.may_since + WAKE_SECONDS
-
-    def gets_nothing(self, car: PluggedIn, now: float) -> bool:
-        """Return whether its charger gives it nothing, although it may draw."""
-        is_withheld = car.status == measurements.WITHHELD and not self.charged
-        return is_withheld and self.has_waited(now)
-
-    def leapt(self, by: float) -> None:
-        """Take that our clock was set forward by so much."""
-        if self.may_since is not None:
-            self.may_since += by
-        if self.woke is not None:
-            self.woke += by
-        self.register = self.pace = None
-
-
-class _LeaseBasis(NamedTuple):
-    """What a lease was made by."""
-
-    skew: int
-    """Seconds by which its charger's clock was ahead."""
-    lines: int | None
-    """On how many lines its car charged; None: nobody knew."""
-    way: LimitWay
-    """The last of the ways in which the connector was told since it had its default."""
-
-
-@dataclass(slots=True)
-class _ClockLag:
-    """How late the readings of a charger come by its clock, in seconds."""
-
-    skew: int
-    """What its other messages said of its clock meanwhile."""
-    first: float
-    """How late the first reading came."""
-    shown: float
-    """The same, as several readings have shown since."""
-    heard_at: float
-    others: list[float] = field(default_factory=list)
-    """Those of the last few readings that came neither as late as the first nor as shown."""
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether the clock seems to have been set, and more readings must show that, or a queue
-        empties. Where one reading comes sooner and another later, their way takes now more time and
-        now less."""
-        if not self.others:
-            return False
-        is_shrinking = self.others == sorted({*self.others}, reverse=True)
-        return is_shrinking or len(self.others) < LAG_READINGS
-
-    @property
-    def was_set(self) -> bool:
-        """Whether several readings have shown that the clock was set."""
-        return self.shown > self.first + SET_SECONDS
-
-    def hear(self, lag: float, at: float) -> None:
-        """Take a reading. One that comes sooner after its time than the first shows that the first
-        had waited."""
-        self.heard_at = at
-        if abs(lag - self.first) <= SET_SECONDS:
-            self.shown = self.first
-            self.others = []
-        elif abs(lag - self.shown) <= SET_SECONDS:
-            self.others = []
-        else:
-            self.others = [*self.others, lag][-LAG_READINGS:]
-            span = max(self.others) - min(self.others)
-            if len(self.others) == LAG_READINGS and span <= LAG_TOLERANCE:
-                self.shown = lag
-                self.first = min(self.first, lag)
-                self.others = []
+    def later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Write this as soon as that can be."""
+        self.append((write, *args))
 
 
 class ManagedChargers:
@@ -185,26 +99,29 @@ class ManagedChargers:
         again."""
         self.unrecorded = set[Place]()
         """The connectors whose lease could not be stored."""
-        self._behaviours = defaultdict[int, _CarBehaviour](_CarBehaviour)
-        """How the cars of transactions behave."""
-        self.obeyed: list[Place] = []
-        """The connectors that were seen to obey, of chargers that did not before, until that is
-        stored."""
+        self.witnesses: dict[Place, Witnesses] = {}
+        """What was said at connectors with a car."""
+        self.lines: dict[Place, int] = {}
+        """On how many lines cars charge, where that is known."""
+        self.by_turns = set[str]()
+        """The chargers that charge one car at a time."""
+        self.unwritten = Unwritten(maxlen=MOST_UNWRITTEN)
         self._began: float | None = None
         """When it first looked."""
         self._has_told_spells = False
-        self._bases: dict[Place, _LeaseBasis] = {}
-        """From what the limit of each connector was computed when it was sent. If that changes, the
-        limit is sent anew."""
         self._taught: dict[tuple[str, int | None], dict[str, Any]] = {}
         """What refused limits have shown of a charger, by charger and transaction. It is believed
         until that transaction ends. The newest is the last, and counts before the others."""
         self._confirmed = defaultdict[tuple[str, str], set[int | None]](set)
         """The transactions in which a charger accepted a limit after refusals had taught some
         facts, by charger and these facts as text."""
-        self.learned: list[tuple[str, dict[str, Any]]] = []
-        """What enough transactions have shown of chargers, until that is stored."""
-        self._clocks: dict[str, _ClockLag] = {}
+        self.attempts = defaultdict[str, deque[float]](lambda: deque(maxlen=ATTEMPTS))
+        """When each charger refused a profile of late."""
+        self._boots: dict[str, int | None] = {}
+        """The number of the last boot of each charger."""
+        self._restarts = defaultdict[str, deque[float]](lambda: deque(maxlen=RESTARTS))
+        """When each charger booted right after it was told something."""
+        self._clocks: dict[str, ClockLag] = {}
         """How late the readings of each charger come."""
 
     @property
@@ -236,11 +153,13 @@ class ManagedChargers:
                 safe=row.safe_a,
                 sent=seconds(row.sent_at),
                 transaction=row.transaction,
-                writes=row.writes,
             )
-            self.leases.adopt((row.charger, row.connector), lease, now)
+            place = row.charger, row.connector
+            self.leases.budgets[place] = row.day, Counter(row.reasons)
+            self.leases.adopt(place, lease, now)
 
     def stored(self, place: Place, lease: Lease) -> StoredLease:
+        day, reasons = self.leases.budgets.get(place, (0, {}))
         return StoredLease(
             charger=place[0],
             connector=place[1],
@@ -249,16 +168,14 @@ class ManagedChargers:
             ends_at=None if lease.ends is None else timestamp_of(lease.ends),
             safe_a=lease.safe,
             sent_at=timestamp_of(lease.sent),
-            day=int(lease.sent // DAY_SECONDS),
-            writes=lease.writes,
+            day=day,
+            reasons=reasons,
         )
 
     # What is known
 
-    def take(
-        self, present: LoadPresent, tree: Tree, lines: Mapping[Place, int], now: float
-    ) -> None:
-        """Take what chargers told. `lines` is on how many lines cars charge, where it is known."""
+    def take(self, present: LoadPresent, tree: Tree, now: float) -> LoadPresent:
+        """Take what chargers told. Return it without what is impossible."""
         self.chargers = present.managed
         running = {car.transaction for car in present.cars}
         self._taught = {
@@ -270,12 +187,8 @@ class ManagedChargers:
         self.leases.floors.clear()
         for name in present.managed:
             self._know(name)
-        limited_in_watts = {name for name, can in self.can.items() if can.is_in_watts}
-        self.leases.in_watts = {
-            place
-            for place, socket in tree.sockets.items()
-            if place[0] in limited_in_watts and socket.phases > 1 and place not in lines
-        }
+            self._notice_boot(name, now)
+        cars = self._listen(present, tree, now)
 
         # When it starts, a server does not know since when a charger has been away.
         since = now
@@ -287,12 +200,132 @@ class ManagedChargers:
             for name, charger in self.chargers.items()
             if not charger.is_connected
         }
-        here = {car.place: car for car in present.cars if car.charger in self.chargers}
+        here = {car.place: car for car in cars if car.charger in self.chargers}
         over = [place for place in self.leases.held if place not in here and self._is_over(place)]
         self.leases.forget(over)
         for place, car in here.items():
             if place not in self.trying:
-                self._take_car(car, tree.sockets[place], lines.get(place), now)
+                self._take_car(car, tree.sockets[place], now)
+        return present._replace(cars=cars)
+
+    def _listen(self, present: LoadPresent, tree: Tree, now: float) -> list[PluggedIn]:
+        """Let all witnesses speak; return the cars without what is impossible."""
+        by_card = defaultdict[tuple[str, int, str | None], dict[str, int]](dict)
+        for fact in present.learned:
+            if fact.seen >= SESSIONS and fact.value.isdigit():
+                by_card[fact.charger, fact.connector, fact.key][fact.what] = int(fact.value)
+        self.lines.clear()
+        self.leases.in_watts.clear()
+        cars: list[PluggedIn] = []
+        for car in present.cars:
+            taught = by_card.get((*car.place, car.id_tag), {})
+            record = self._hear(car, tree.sockets[car.place], taught, now)
+            cars.append(record.car)
+            if record.lines is not None:
+                self.lines[car.place] = record.lines
+            elif record.per_ampere > 1:
+                self.leases.in_watts[car.place] = record.per_ampere
+        self._look_for_turns(cars, now)
+        return cars
+
+    def _hear(
+        self, car: PluggedIn, socket: Socket, taught: Mapping[str, int], now: float
+    ) -> Witnesses:
+        """Let the witnesses at a connector speak, and learn of its car."""
+        place, held = car.place, self.leases.held.get(car.place)
+        record, had_begun = self.witnesses.get(place), True
+        if record is not None and record.car.transaction == car.transaction:
+            had_begun = record.has_begun
+        else:
+            if record is not None and record.short:
+                left = record.car.transaction or NONE
+                self.unwritten.later(load.begin_span, left, "", timestamp_of(now))
+            record = Witnesses(socket, car, drew_at=now, begins=taught.get("least", 0))
+            self.witnesses[place] = record
+        record.socket, record.taught = socket, taught
+        managed = self.chargers.get(car.charger)
+        known = 0 if managed is None else managed.skew_seconds
+        if car.heard is not None:
+            lag = car.heard.lag
+            record.lag = min(lag, record.lag)
+            latest = record.lag + measurements.COMPARED_SECONDS
+            record.is_off = not -SET_SECONDS - known <= lag <= latest
+        record.hear(car, 0.0 if held is None else held.answered + FOLLOW_SECONDS, now)
+        record.look_whether_full(None if held is None else held.lease.amperes)
+        if record.car.reading is not None:
+            can = self.can.get(car.charger)
+            # Watts for one line may be divided over several, and then look like one.
+            may_be_one = can is None or not can.is_in_watts
+            settled = self.settled(place, seconds(record.car.reading.at))
+            record.count_lines(settled, at_least=1 if may_be_one else 2)
+        if record.odd and record.odd != record.told:
+            log.warning("what a charger tells needs a look", charger=car.charger, why=record.odd)
+            record.told = record.odd
+
+        learned: dict[str, int] = {}
+        is_new = bool(record.times) and not record.has_taught and self.lines_told(place) != 1
+        if is_new and record.lines is not None:
+            record.has_taught = True
+            learned["lines"] = record.lines
+        if record.has_begun and not had_begun and held is not None:
+            is_low = held.lease.amperes < measurements.LEAST_TRIED
+            learned["least"] = record.begins or (LEAST_AMPERES if is_low else 0)
+        for what, value in learned.items():
+            if value and car.id_tag is not None:
+                at = timestamp_of(now)
+                self.unwritten.later(load.learned, what, place, car.id_tag, str(value), at)
+        return record
+
+    def _look_for_turns(self, cars: Iterable[PluggedIn], now: float) -> None:
+        """Find the chargers of which two cars may charge and none does, and never did beside
+        another: one limit is that of both."""
+        records = defaultdict[str, list[Witnesses]](list)
+        for car in cars:
+            records[car.charger].append(self.witnesses[car.place])
+        self.by_turns &= {name for name, own in records.items() if len(own) > 1}
+        for name, own in records.items():
+            if sum(record.has_begun and not record.is_idle for record in own) > 1:
+                for record in own:
+                    record.drew_beside = True
+            is_odd = all(
+                record.is_idle
+                and not (record.is_full or record.drew_beside)
+                and record.may_since is not None
+                and now >= record.drew_at + BESIDE_SECONDS
+                for record in own
+            )
+            since = min(record.may_since or now for record in own)
+            if is_odd and now >= since + BESIDE_SECONDS and len(own) > 1:
+                self.by_turns.add(name)
+                for record in own:
+                    record.may_since = now
+
+    def _notice_boot(self, charger: str, now: float) -> None:
+        """Note whether a charger has booted right after it was told something: it answers by
+        that."""
+        managed = self.chargers[charger]
+        if managed.restarts_since is not None:
+            if now >= seconds(managed.restarts_since) + DAY_SECONDS:
+                self.unwritten.later(writes.restarts, charger, None)
+            return
+        boot = managed.boot
+        before = self._boots.setdefault(charger, boot)
+        self._boots[charger] = boot
+        since = now - RESTART_SECONDS
+        if boot == before or self.leases.written.get(charger, 0.0) < since:
+            return
+        attempts = self.attempts[charger]
+        if attempts and attempts[-1] >= since:
+            attempts += [now] * ATTEMPTS
+        late = self._restarts[charger]
+        late.append(now)
+        if len(late) == RESTARTS and late[0] > now - HOUR_SECONDS:
+            self.unwritten.later(writes.restarts, charger, timestamp_of(now))
+
+    def asks_at(self, charger: str) -> float:
+        """Return when a charger that refused something may be asked in other words."""
+        attempts = self.attempts[charger]
+        return 0.0 if len(attempts) < ATTEMPTS else attempts[0] + HOUR_SECONDS
 
     def _is_over(self, place: Place) -> bool:
         """Return whether nothing that was sent to a connector without a car holds any more: its
@@ -309,13 +342,8 @@ class ManagedChargers:
         """Return the way in which the limit that holds at a connector was sent. What a refusal
         taught ends with its transaction; what was sent because of it stays in the charger."""
         # Ways stand in the order in which they are tried, so the later one holds.
-        way, basis = self.can[place[0]].way, self._bases.get(place)
-        return way if basis is None else max(way, basis.way)
-
-    def note_default(self, socket: Socket, now: float) -> None:
-        """Note that a connector has its default again."""
-        self._bases.pop(socket.place, None)
-        self.leases.hold(socket.place, self.default_of(socket, now))
+        way, held = self.can[place[0]].way, self.leases.held.get(place)
+        return way if held is None or held.basis is None else max(way, LimitWay(held.basis.way))
 
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so many seconds. The clocks of chargers were
@@ -324,18 +352,31 @@ class ManagedChargers:
         self.away = {name: since + seconds for name, since in self.away.items()}
         if self._began is not None:
             self._began += seconds
-        for place, basis in self._bases.items():
-            self._bases[place] = basis._replace(skew=basis.skew - round(seconds))
         for lag in self._clocks.values():
             lag.shown += seconds
             lag.heard_at += seconds
             lag.others = []
-        for behaviour in self._behaviours.values():
-            behaviour.leapt(seconds)
+        for record in self.witnesses.values():
+            record.leapt(seconds)
+        self.attempts.clear()
+        self.not_moved.clear()
+        self._restarts.clear()
+
+    def lines_told(self, place: Place) -> int | None:
+        """Return for how many lines a limit in W is told: one, until it is known how many its car
+        uses. None: all that are wired."""
+        lines, record = self.lines.get(place), self.witnesses.get(place)
+        can = self.can.get(place[0])
+        if lines is None and record is not None and can is not None and can.is_in_watts:
+            return 1 if record.per_ampere == 1 else None
+        return lines
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note from what the limit that is now sent to a connector was computed."""
-        self._bases[place] = _LeaseBasis(self.skew(place[0]), lines, self.way(place))
+        charger = place[0]
+        boot = self.chargers[charger].boot
+        basis = LeaseBasis(self.skew(charger), lines, self.way(place), boot)
+        self.leases.held[place].basis = basis
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
         """Return whether a profile for the transaction must be cleared. The charger refused one, so
@@ -344,15 +385,25 @@ class ManagedChargers:
         harm."""
         return self._taught.get((charger, transaction), {}).get("way") == LimitWay.DEFAULT
 
-    def refused(self, place: Place, lease: Lease) -> None:
+    def refused(self, socket: Socket, step: LimitStep, now: float) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it
-        lasting."""
-        charger = place[0]
+        lasting. Until its readings show that it keeps its default, it may draw its maximum."""
+        charger, lease = socket.charger, step.lease
+        held = self.leases.held.get(socket.place)
         if charger not in self.can:  # it was let go meanwhile
             return
+        self.attempts[charger].append(now)
+        if held is not None:
+            # What lowers is never held back.
+            held.retry = 0.0 if step.is_lower else self.asks_at(charger)
+            if not held.answered:
+                held.may_still_draw = socket.most
+        managed = self.chargers[charger]
+        way = LimitWay(managed.way)
+        tried = sentences(managed.facts, managed.keys, way, is_first=False)
         # Popped, so that what was taught last is the last and counts before what others taught.
         before = self._taught.pop((charger, lease.transaction), {})
-        taught = after_refusal(self.can[charger], lease, before)
+        taught = after_refusal(tried, socket, lease, before, self.can[charger])
         self._taught[charger, lease.transaction] = taught
         self._know(charger)
 
@@ -369,10 +420,12 @@ class ManagedChargers:
         """Derive what a charger can do from what it has shown."""
         managed = self.chargers[charger]
         can = ability(self.facts(charger), managed.keys, LimitWay(managed.way))
+        if managed.restarts_since is not None:
+            can = replace(can, waits=False)
         self.can[charger] = can
         self.leases.floors[charger] = can.floor
 
-    def accepted(self, place: Place, transaction: int | None) -> None:
+    def accepted(self, place: Place, transaction: int | None, now: float) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused
         before."""
         charger = place[0]
@@ -383,7 +436,7 @@ class ManagedChargers:
         if transaction not in sessions:
             sessions.add(transaction)
             if len(sessions) == SESSIONS:
-                self.learned.append((charger, facts))
+                self.unwritten.later(writes.learn, charger, facts, timestamp_of(now))
 
     def skew(self, charger: str) -> int:
         """Return how far the clock of a charger is ahead, in seconds. Readings that come late by
@@ -404,7 +457,7 @@ class ManagedChargers:
             return
         lag = self._clocks.get(charger)
         if lag is None or lag.skew != skew or not (is_linked or lag.was_set):
-            self._clocks[charger] = _ClockLag(skew, reading.lag, reading.lag, reading.at)
+            self._clocks[charger] = ClockLag(skew, reading.lag, reading.lag, reading.at)
         elif reading.at >= lag.heard_at + LAG_SECONDS:
             lag.hear(reading.lag, reading.at)
 
@@ -414,40 +467,46 @@ class ManagedChargers:
         self._taught = {key: facts for key, facts in taught if key[0] != socket.charger}
         self.leases.hold(socket.place, lasting(socket.most, now, NONE))
 
-    def _take_car(self, car: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
+    def _take_car(self, car: PluggedIn, socket: Socket, now: float) -> None:
         charger = self.chargers[car.charger]
-        held = self._held_by(car, socket)
+        held = self._held_by(car, socket, now)
         if held is None:
             return
         self._hear_clock(car.charger, car.heard, charger.skew_seconds, is_linked=car.is_connected)
-        if self._is_to_send_anew(socket.place, held, lines):
+        if self._is_to_send_anew(socket.place, held.basis):
             # What it was sent may not hold: that it draws more is no disobedience.
             held.send_anew()
             held.above = None
             held.reports = 0
+        if charger.restarts_since is not None and charger.boot == charger.prepared_boot:
+            # Whether its fixed limit survives a boot is still to be seen.
+            return
 
         # While its clock is in doubt, nobody knows when it drew that.
-        drawn = measurements.drawn(car, socket, lines)
-        lag = self._clocks.get(car.charger)
+        record = self.witnesses[car.place]
+        drawn, lag = record.drawn, self._clocks.get(car.charger)
         if drawn is None or (lag is not None and lag.is_in_doubt):
             return
-        # What is more than one line of the charger can carry is on several.
-        lines_at_least = measurements.lines_at_least(drawn.most, socket.most)
-        least, most = drawn.least, max(drawn.least, drawn.most / lines_at_least)
-        if self.can[car.charger].is_in_watts and lines is None:
-            # It may have put the watts of all lines on one.
-            least /= socket.phases
-        has_obeyed = self.leases.reported(socket.place, least, drawn.at, most)
+        # It may have put the watts of all lines on one.
+        least = drawn.least / record.per_ampere
+        has_obeyed = self.leases.reported(socket.place, least, drawn.at, drawn.most)
         if has_obeyed and charger.disobeys_since is not None:
-            self.obeyed.append(socket.place)
+            self.unwritten.later(writes.obeyed, *socket.place, timestamp_of(now))
         if car.transaction is not None:
-            self._learn_of_car(car, self._behaviours[car.transaction], held, drawn, now)
+            self._learn_of_car(record, held, drawn)
 
-    def _held_by(self, car: PluggedIn, socket: Socket) -> HeldLease | None:
+    def _held_by(self, car: PluggedIn, socket: Socket, now: float) -> HeldLease | None:
         """Return what is held at a connector. A car that began without us may draw its maximum, as
         long as our default is not known to be there."""
-        held = self.leases.held.get(car.place)
-        if car.transaction is None:
+        charger, held = self.chargers[car.charger], self.leases.held.get(car.place)
+        fixed_basis = LeaseBasis(0, None, LimitWay.NONE, charger.boot)
+        if charger.restarts_since is not None and (held is None or held.basis != fixed_basis):
+            fixed = lasting(self.can[car.charger].safe(socket), now)
+            held = self.leases.hold(car.place, fixed)
+            held.may_still_draw = socket.most
+            held.answered = now
+            held.basis = fixed_basis
+        if car.transaction is None or charger.restarts_since is not None:
             return held
         if held is not None:
             if held.lease.transaction in (car.transaction, None, NONE):
@@ -455,94 +514,90 @@ class ManagedChargers:
             # Only what is sent for a transaction ends with it.
             if self.way(car.place) is not LimitWay.TRANSACTION:
                 return held
-        is_prepared = self.chargers[car.charger].prepared_at is not None
-        if is_prepared and self.can[car.charger].way is not LimitWay.NONE:
+        if charger.is_prepared and self.can[car.charger].way is not LimitWay.NONE:
             lease = self.default_of(socket, seconds(car.since))
         else:
             lease = lasting(socket.most, seconds(car.since), NONE)
-        self.leases.hold(car.place, lease)
-        return self.leases.held[car.place]
+        return self.leases.hold(car.place, lease)
 
-    def _is_to_send_anew(self, place: Place, held: HeldLease, lines: int | None) -> bool:
+    def _is_to_send_anew(self, place: Place, basis: LeaseBasis | None) -> bool:
         """Return whether what a lease was made by has changed, or its charger has booted."""
         name = place[0]
-        booted_at = self.chargers[name].booted_at
-        if booted_at is not None and seconds(booted_at) > held.lease.sent:
-            return True
-        basis = self._bases.get(place)
         if basis is None:
             return False
+        if basis.boot != self.chargers[name].boot:
+            return True
         # Watts are told for the lines of the car; amperes are the same on any line.
-        if self.can[name].is_in_watts and basis.lines != lines:
+        if self.can[name].is_in_watts and basis.lines != self.lines_told(place):
             return True
         return abs(self.skew(name) - basis.skew) > SET_SECONDS
 
-    def _learn_of_car(
-        self,
-        car: PluggedIn,
-        behaviour: _CarBehaviour,
-        held: HeldLease,
-        drawn: Between,
-        now: float,
-    ) -> None:
+    def _learn_of_car(self, record: Witnesses, held: HeldLease, drawn: Between) -> None:
         """Learn what a car needs. One that ends right after it was lowered needs what it had: some
-        need more than 6 A. One that draws long after it may needs that time to wake."""
-        limit = held.lease.amperes
-        if drawn.least > 1.0 and drawn.at >= held.answered + FOLLOW_SECONDS:
-            behaviour.charged = min(limit, behaviour.charged or limit)
-            may_since = behaviour.may_since
-            if may_since is not None and may_since not in (behaviour.woke, 0.0):
-                behaviour.woke = may_since
-                behaviour.wakes = min(WAKE_SECONDS, drawn.at - may_since)
-        elif behaviour.gets_nothing(car, now):
-            # Some chargers give nothing below 8 or 10 A.
-            behaviour.least = min(limit + 2, MOST_TRIED)
+        need more than 6 A."""
+        limit, car = held.lease.amperes, record.car
+        if drawn.least > measurements.LINE_AMPERES and drawn.at >= held.answered + FOLLOW_SECONDS:
+            record.charged = min(limit, record.charged or limit)
+        else:
+            may_divide = self.lines_told(car.place) == 1 and car.place not in self.lines
+            record.offer_more(limit, may_divide=may_divide)
 
         # A car that has drawn nothing since it was allowed to may sleep: a pause wakes it.
-        has_drawn = behaviour.woke is not None and behaviour.woke == behaviour.may_since
-        if has_drawn and car.status == measurements.FULL and 0 < limit < behaviour.charged:
+        has_drawn = record.may_since is not None and record.drew_at > record.may_since
+        if has_drawn and car.status in measurements.PAUSED and 0 < limit < record.charged:
             late = seconds(car.changed_at) - held.answered
             if 0 <= late < ANSWER_SECONDS:
-                behaviour.least = behaviour.charged
+                record.least = record.charged
 
     def cars(
-        self, tree: Tree, present: LoadPresent, lines: Mapping[Place, int], now: float
+        self, tree: Tree, present: LoadPresent, before: Allocation, now: float
     ) -> dict[Place, Car]:
         """Return the cars that are plugged in, and the connectors that must be booked without one,
-        before anybody wants something. `lines` are those on which cars charge, where that is
-        known."""
+        after a decision, and before anybody wants something."""
         booked = self.booked(tree, present, now)
         cars: dict[Place, Car] = {}
         for plugged_in in present.cars:
             place = plugged_in.place
-            cars[place] = self._car_of(
-                plugged_in, tree.sockets[place], lines.get(place), booked.pop(place, None), now
-            )
+            limit = before.limits.get(place)
+            self._halve(place, is_waiting=limit is not None and limit.bound is Bound.WAITS, now=now)
+            fixed = booked.pop(place, None)
+            if fixed is not None and limit is not None and self._is_just_away(place[0], now):
+                # Its turn goes on, although it was perhaps not told yet.
+                fixed = max(fixed, limit.amperes)
+            cars[place] = self._car_of(plugged_in, tree.sockets[place], fixed, now)
         for (charger, connector), amperes in booked.items():
             # Of a charger that is away, nobody knows whether a car draws there now.
-            demand = CarDemand.WANTS if charger in self.away else CarDemand.FULL
             cars[charger, connector] = Car(
                 charger=charger,
                 connector=connector,
                 since=0.0,
-                demand=demand,
+                is_full=charger not in self.away,
                 drawn=0.0,
                 fixed=amperes,
             )
         return cars
 
+    def _halve(self, place: Place, *, is_waiting: bool, now: float) -> None:
+        """Where three A do not fit for one in W, try two, until a reading shows more than that on
+        one line."""
+        record, limit = self.witnesses[place], self.accepted_limit(place, now)
+        if record.per_ampere < 2:
+            return
+        if record.per_ampere > 2:
+            is_quick = 0 < record.every <= QUICK_SECONDS
+            if is_waiting and is_quick and not record.has_halved:
+                record.has_halved = True
+                record.per_ampere = 2
+        elif limit is not None and (record.drawn or limit).least > with_tolerance(2 * limit.most):
+            record.per_ampere = record.socket.phases
+        if place in self.leases.in_watts:
+            self.leases.in_watts[place] = record.per_ampere
+
     def _car_of(
-        self,
-        plugged_in: PluggedIn,
-        socket: Socket,
-        lines: int | None,
-        fixed: float | None,
-        now: float,
+        self, plugged_in: PluggedIn, socket: Socket, fixed: float | None, now: float
     ) -> Car:
-        place = socket.place
-        behaviour = self._behaviours[plugged_in.transaction or NONE]
-        shown = measurements.drawn(plugged_in, socket, lines)
-        limit = self.accepted_limit(place, now)
+        place, record = socket.place, self.witnesses[socket.place]
+        shown, limit = record.drawn, self.accepted_limit(socket.place, now)
 
         # Until it was seen to follow a limit, it may draw what it might before.
         most = highest = float(socket.most)
@@ -559,55 +614,29 @@ class ManagedChargers:
             draws = max(shown.least, min(shown.most, most))
             if fixed is None:
                 over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
+            elif plugged_in.is_connected:
+                # It may draw more than was entered for it.
+                fixed = max(fixed, shown.least)
 
-        is_full = plugged_in.is_connected and self.is_full(plugged_in, now)
+        is_full = plugged_in.is_connected and record.is_full
         return Car(
             charger=plugged_in.charger,
             connector=plugged_in.connector,
             since=seconds(plugged_in.since),
-            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
-            lines=lines,
+            is_full=is_full,
+            lines=self.lines.get(place),
             drawn=draws,
+            draws_less=record.draws_less(most),
             over=over,
-            least=behaviour.least,
-            per_ampere=socket.phases if may_be_on_one else 1,
-            wakes=behaviour.wakes,
-            by_hand=self.leases.cap(place, now),
+            most=record.probe,
+            least=record.needs,
+            per_ampere=self.leases.in_watts.get(place, 1),
+            wakes=record.wakes,
+            alone=place[0] in self.by_turns,
+            session=plugged_in.transaction,
+            by_hand=self.leases.cap(socket, max(socket.least, record.needs), now),
             fixed=fixed,
         )
-
-    def with_pace(self, car: PluggedIn, now: float) -> PluggedIn:
-        """Return a car whose charger tells its register alone with the power by which that
-        rises."""
-        if car.transaction is None:
-            return car
-        behaviour = self._behaviours[car.transaction]
-        if car.reading is not None:
-            behaviour.tells_current = True
-        if behaviour.tells_current or car.energy_wh is None or not car.is_connected:
-            return car
-
-        held = self.leases.held.get(car.place)
-        follows_at = 0.0 if held is None else held.answered + FOLLOW_SECONDS
-        before = behaviour.register
-        if before is None or before.wh > car.energy_wh:
-            before = behaviour.register = _RegisterReading(car.energy_wh, now)
-        passed = now - max(before.at, follows_at)
-        if car.energy_wh != before.wh:
-            # From one rise to the next: in between, nobody knows when it was told.
-            is_between_rises = before.has_risen and before.at >= follows_at
-            if is_between_rises and passed >= REGISTER_SECONDS:
-                watts = (car.energy_wh - before.wh) * 3600 / passed
-                behaviour.pace = ConnectorReading(timestamp_of(now), None, None, watts)
-            if not is_between_rises or passed >= REGISTER_SECONDS:
-                behaviour.register = _RegisterReading(car.energy_wh, now, has_risen=True)
-        else:
-            charger = self.chargers.get(car.charger)
-            interval = 0 if charger is None else number(charger.keys, INTERVAL) or 0
-            if passed >= max(STILL_SECONDS, 2 * interval):
-                behaviour.pace = ConnectorReading(timestamp_of(now), None, None, 0.0)
-                behaviour.register = before._replace(has_risen=False)
-        return car._replace(reading=behaviour.pace)
 
     def default_of(self, socket: Socket, at: float) -> Lease:
         """Return what a connector may draw by its default, if a car begins at a time."""
@@ -640,8 +669,10 @@ class ManagedChargers:
         if since is not None:
             # One that was not seen to hold its limit alone is booked with its maximum, but not at
             # once: most return within a minute.
-            is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
-            if can.way is LimitWay.NONE or not (charger.is_trusted or is_new):
+            is_new = self._is_just_away(socket.charger, now)
+            has_obeyed = held is not None and held.is_obeyed(now) and not charger.disobeys_since
+            is_tried = charger.is_trusted or is_new or has_obeyed
+            if can.way is LimitWay.NONE or not is_tried:
                 return most
             # Another car may have come unseen. Where the default lets it wait, it draws only then.
             if not can.waits or now >= since + LEASE_SECONDS - MARGIN_SECONDS:
@@ -652,9 +683,17 @@ class ManagedChargers:
             if held is None and not can.waits:
                 holds = can.safe(socket)
             return holds or None
-        if can.way is LimitWay.NONE or held is None or charger.prepared_at is None:
+        if held is None or charger.prepared_at is None:
             return most
+        is_refused = held.anew == OTHER_WORDS and now < held.retry
+        if can.way is LimitWay.NONE or is_refused or charger.restarts_since is not None:
+            # It keeps its default as far as its readings have shown that.
+            return most if held.is_stuck or held.above is not None else holds
         return holds if held.is_stuck else None
+
+    def _is_just_away(self, charger: str, now: float) -> bool:
+        since = self.away.get(charger)
+        return since is not None and now < max(since, self._began or 0.0) + AWAY_SECONDS
 
     def floors(self, decision: Allocation) -> Iterator[tuple[Place, int]]:
         """Yield the connectors that cannot be paused, and were not given the least that they can be
@@ -685,7 +724,7 @@ class ManagedChargers:
         """Return the limit in A that a connector had long enough to follow it at a time; None if
         none."""
         limit, can = self.accepted_limit(place, at), self.can.get(place[0])
-        if limit is None or can is None or can.is_in_watts:
+        if limit is None or can is None or (can.is_in_watts and self.lines_told(place) != 1):
             return None
         return limit.least if at >= limit.at + measurements.SETTLED_SECONDS else None
 
@@ -704,7 +743,7 @@ class ManagedChargers:
         charger = self.chargers.get(name)
         if charger is None or charger.state != MANAGED or charger.prepared_at is None:
             return False
-        if self.can[name].way is LimitWay.NONE:
+        if self.can[name].way is LimitWay.NONE or charger.restarts_since is not None:
             return False
         return name not in self.preparing and place not in self.trying
 
@@ -719,19 +758,24 @@ class ManagedChargers:
                 continue
             if place[0] in self.away or place[0] in told_by_us or now < held.retry:
                 continue
+            if not self.leases.may_write(place, now, NO_RAISES):
+                continue
+            if self.chargers[place[0]].restarts_since is not None:
+                continue
             ends_by_itself = self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
             if held.lease.transaction is not None and not ends_by_itself:
                 yield tree.sockets[place]
 
-    def unprepared(self) -> Iterator[ManagedCharger]:
+    def unprepared(self, now: float) -> Iterator[ManagedCharger]:
         """Yield the chargers that must get their defaults, because they are new or have booted,
         and those that are let go."""
+        used_up = {place[0] for place in self.leases.caps}
         told_by_us = self._told_by_us
         for name, charger in self.chargers.items():
             if not charger.is_connected or name in told_by_us:
                 continue
-            prepared_at, booted_at = charger.prepared_at or "", charger.booted_at or ""
-            if charger.state != MANAGED or not prepared_at or prepared_at < booted_at:
+            is_due = not charger.is_prepared and now >= self.asks_at(name)
+            if charger.state != MANAGED or (is_due and name not in used_up):
                 yield charger
 
     def to_close(
@@ -763,7 +807,8 @@ class ManagedChargers:
         """Return whether the next reading of a charger is to show that it obeys."""
         return any(
             held.may_still_draw > 0 or held.above is not None or held.is_stuck
-            for held in self.leases.of(charger)
+            for (name, _), held in self.leases.held.items()
+            if name == charger
         )
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
@@ -783,10 +828,12 @@ class ManagedChargers:
         for place in self.leases.disobeying(now):
             charger, connector = place
             held, can = self.leases.held[place], self.can[charger]
-            if can.way is LimitWay.NONE:
+            if can.way is LimitWay.NONE or self.chargers[charger].restarts_since is not None:
                 continue
-            basis = self._bases.get(place)
-            if basis is not None and basis.way < can.way:
+            record = self.witnesses.get(place)
+            if record is not None and not record.differs and not record.is_backed(held.above or 0):
+                continue
+            if held.basis is not None and held.basis.way < can.way:
                 # Only another connector was told in this way.
                 self.leases.tell_again(place, now)
                 continue
@@ -799,70 +846,53 @@ class ManagedChargers:
                 drawn=round(held.drawn or 0.0, 1),
                 way=int(can.way),
             )
+            prepared_at = self.chargers[charger].prepared_at
+            self.unwritten.later(writes.ignored, fact, int(way), prepared_at)
             yield fact, way
             self.can[charger] = replace(can, way=way)
             self.leases.tell_again(place, now)
 
     # What cars missed
 
-    def spells(
-        self, present: LoadPresent, decision: Allocation, now: float
-    ) -> Iterator[tuple[int, str]]:
-        """Yield the transactions in which a car begins to get too little to charge because of us
+    def note_spells(self, present: LoadPresent, decision: Allocation, now: float) -> None:
+        """Note the transactions in which a car begins to get too little to charge because of us
         or of its driver, each with the reason, or with none if that ends."""
-        for car in present.cars:
-            if car.transaction is None:
+        running = {car.place: car.transaction for car in present.cars}
+        for place, record in self.witnesses.items():
+            transaction = record.car.transaction
+            if transaction is None:
                 continue
-            behaviour = self._behaviours[car.transaction]
-            why = self._short(car, behaviour, decision, now)
+            why = ""
+            if running.get(place) == transaction:
+                why = self._short(record, decision, now)
             # At first, an earlier run may have left one open.
             may_be_open = not why and not self._has_told_spells
-            if why != behaviour.short or may_be_open:
-                behaviour.short = why
-                yield car.transaction, why
+            if why != record.short or may_be_open:
+                record.short = why
+                self.unwritten.later(load.begin_span, transaction, why, timestamp_of(now))
         self._has_told_spells = True
-        running = {car.transaction for car in present.cars}
-        for transaction in self._behaviours.keys() - running:
-            if self._behaviours.pop(transaction).short:
-                yield transaction, ""
 
-    def _short(
-        self, car: PluggedIn, behaviour: _CarBehaviour, decision: Allocation, now: float
-    ) -> str:
+    def _short(self, record: Witnesses, decision: Allocation, now: float) -> str:
         """Say why a car cannot charge because of us or of its driver; nothing if it can, does not
         want to, or is not limited."""
+        car = record.car
         held = self.leases.held.get(car.place)
         if held is None or car.charger not in self.chargers:
             return ""
-        most = held.lease.most(now)
-        if most >= max(self.can[car.charger].least or LEAST_AMPERES, behaviour.least):
-            behaviour.had_current = True
-            if behaviour.may_since is None:
-                behaviour.may_since = now
-            return ""
-        behaviour.may_since = None
+        most, may_since = held.lease.most(now), record.may_since
+        record.may_since = None
+        if most >= max(self.can[car.charger].least or LEAST_AMPERES, record.needs):
+            record.may_since = now if may_since is None else may_since
+            # Some cars do not begin with less.
+            if record.has_begun or not record.is_idle or most >= measurements.MOST_TRIED:
+                return ""
         limit = decision.limits.get(car.place)
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
             return ""
         # That its limit is sent takes a moment, in which nobody else keeps it from charging.
-        is_raised = behaviour.short == PRICE and limit.amperes > 0
+        is_raised = record.short == PRICE and limit.amperes > 0
         if limit.bound is Bound.PRICE or is_raised:
             return PRICE
-        if most:
-            return BELOW
-        return PAUSED if behaviour.had_current else WAITED
-
-    def is_full(self, car: PluggedIn, now: float) -> bool:
-        """Return whether a car that takes nothing is full: it does not wake, and does not only
-        answer to a pause of ours."""
-        if not measurements.is_paused(car):
-            return False
-        if car.transaction is None or car.place not in self.leases.held:
-            return car.status == measurements.FULL
-        behaviour = self._behaviours[car.transaction]
-        if car.status == measurements.WITHHELD:
-            # Its charger gives it nothing at more, either.
-            return behaviour.least >= MOST_TRIED and behaviour.gets_nothing(car, now)
-        if behaviour.has_waited(now):
-            return True
-        return behaviour.woke is not None and behaviour.woke == behaviour.may_since
+        if not record.has_begun:
+            return WAITED
+        return BELOW if most else PAUSED

@@ -8,7 +8,8 @@
 5. None: the charger cannot be told.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -18,7 +19,7 @@ from levity_trio.load.tree import LEAST_AMPERES, Socket
 from levity_trio.records import record
 from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, VOLTS
 from levity_trio.wire.configuration import number, words
-from levity_trio.wire.times import wire_time
+from levity_trio.wire.times import from_seconds, wire_time
 
 IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
 """The ids of our profiles, plus the connector; people's begin at 1."""
@@ -30,8 +31,10 @@ clock is set back."""
 ALWAYS = "1970-01-01T00:00:00Z"
 """When an absolute default began, by any clock."""
 SMART_CHARGING = "SmartCharging"
+MOST_LEVEL = "ChargeProfileMaxStackLevel"
+MOST_PERIODS = "ChargingScheduleMaxPeriods"
 HIGHEST_LEVEL = 9
-"""Above, a charger's ChargeProfileMaxStackLevel is not used."""
+"""Above, MOST_LEVEL is not used."""
 
 Call = tuple[str, dict[str, Any]]
 """An action and its payload."""
@@ -47,8 +50,12 @@ class LimitWay(IntEnum):
     NONE = 5
 
 
-WITH_DEFAULT = (LimitWay.TRANSACTION, LimitWay.DEFAULT)
-"""In these ways, a connector has a default profile of ours."""
+PURPOSES = {
+    LimitWay.TRANSACTION: TRANSACTION,
+    LimitWay.DEFAULT: DEFAULT,
+    LimitWay.CHARGER: CHARGER,
+}
+"""Those of the profiles in which leases are sent."""
 
 
 @record
@@ -78,6 +85,8 @@ class Ability:
     """The stackLevel of our profiles."""
     is_in_watts: bool = False
     has_two_periods: bool = True
+    by_valid_to: bool = False
+    """One period ends by the validTo of its profile, not by a duration."""
     counts_from: str = ""
     """Absolute schedules are not taken, and Relative ones count from the `start` of the transaction
     or from `receipt`."""
@@ -112,67 +121,97 @@ def ability(
         chosen = max(chosen, LimitWay.DEFAULT)
     if chosen is LimitWay.KEY and key is None:
         chosen = LimitWay.NONE
-    has_default = chosen in WITH_DEFAULT
+    # In the ways after that, a connector has no default profile of ours.
+    has_default = chosen <= LimitWay.DEFAULT
 
     units = words(keys, "ChargingScheduleAllowedChargingRateUnit")
-    is_in_amperes = not units or not {"Current", "A"}.isdisjoint(units)
-    has_two_periods = number(keys, "ChargingScheduleMaxPeriods") != 1
-    level = min(number(keys, "ChargeProfileMaxStackLevel") or 0, HIGHEST_LEVEL)
+    is_in_watts = bool(units) and {"Current", "A"}.isdisjoint(units)
+    has_two_periods = facts.get("periods") != 1 and number(keys, MOST_PERIODS) != 1
     takes_zero = facts.get("zero", True)
     can_wait = takes_zero and has_two_periods and has_default
     return Ability(
         way=chosen,
         takes_zero=takes_zero,
         waits=can_wait and facts.get("waits", True),
-        level=facts.get("level", level),
-        is_in_watts=not is_in_amperes,
+        level=facts.get("level", _level(keys, 1)),
+        is_in_watts=facts.get("watts", is_in_watts),
         has_two_periods=has_two_periods,
+        by_valid_to="valid_to" in facts,
         counts_from=facts.get("counts_from", "") if has_default else "",
         least=facts.get("least"),
         key=key,
     )
 
 
-WEAKER: tuple[Mapping[str, Any], ...] = (
-    {},
+def _level(keys: Mapping[str, str | None], below: int) -> int:
+    """Return the level that is so far below the highest. Some chargers refuse, or forget when their
+    power is cut, what stands at that."""
+    return min(max(0, (number(keys, MOST_LEVEL) or 0) - below), HIGHEST_LEVEL)
+
+
+OPEN: tuple[Mapping[str, Any], ...] = (
+    {"periods": 1},
+    {"periods": 1, "valid_to": True},
     {"waits": False},
     {"waits": False, "counts_from": "start"},
     {"zero": False},
     {"zero": False, "counts_from": "start"},
 )
-"""What a charger may have shown if it refuses a default, as `facts` of `ability`: it takes one
-period, or Relative schedules only, or no 0 A."""
+"""What a charger may have shown if it refuses a profile, as `facts` of `ability`: it takes one
+period, or `validTo` in place of a duration, or Relative schedules only, or no 0 A."""
 
 
-def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a charger has taught by refusing the lease of a transaction, as `facts` of
-    `ability`. `taught` is what its earlier refusals have taught.
+def sentences(
+    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay, *, is_first: bool
+) -> Iterator[tuple[dict[str, Any], Ability]]:
+    """Yield the abilities for which a profile is tried, until the charger accepts one: in one way
+    what OCPP leaves open (§3.13, §7) is varied in its order, then in the next; in the last way
+    nothing is sent. An accepted default, which `is_first`, has shown the level and the unit.
 
-    After a first refusal, it is taken to want Relative schedules; after the next one, to take no
-    0 A, if 0 A was refused; then the next way is tried, from which nothing is known yet.
+    Each comes with the facts that are shown if all before it were refused.
     """
-    if not can.counts_from and can.way in WITH_DEFAULT:
-        return {**taught, "counts_from": "start"}
-    if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not LimitWay.KEY:
-        facts = {**taught, "zero": False}
-        # With 0 A, both kinds of schedules were refused: this shows nothing of the kind.
-        facts.pop("counts_from", None)
-        return facts
-    return {"way": int(next_way(can))}
-
-
-def weaker(
-    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay
-) -> Iterator[tuple[Mapping[str, Any], Ability]]:
-    """Yield the abilities for which a default profile is tried, until the charger accepts one.
-
-    Each comes with the facts that are shown if all before it were refused. All of WEAKER is tried
-    in one way, then in the next; in the last way nothing is sent.
-    """
+    levels: tuple[Mapping[str, Any], ...] = ()
+    if is_first:
+        unit = {"watts": not ability(facts, keys).is_in_watts}
+        levels = {"level": 0}, {"level": _level(keys, 0)}, unit
+    # Who takes more than two periods takes two: the highest that a charger tells is in doubt.
+    rows = OPEN if (number(keys, MOST_PERIODS) or 0) <= 2 else OPEN[2:]
     for later in LimitWay:
         if later >= way:
-            for shown in WEAKER:
-                yield shown, ability({**facts, **shown}, keys, later)
+            moved = {} if is_first or later == way else {"way": int(later)}
+            for shown in ({}, *levels, *rows):
+                yield {**moved, **shown}, ability({**facts, **shown}, keys, later)
+
+
+def after_refusal(
+    tried: Iterable[tuple[dict[str, Any], Ability]],
+    socket: Socket,
+    lease: Lease,
+    taught: Mapping[str, Any],
+    can: Ability,
+) -> dict[str, Any]:
+    """Return what a charger has taught by refusing the lease of a transaction, as `facts` of
+    `ability`. `tried` are the sentences of its leases, of which that with what it has `taught`
+    before was refused: the next one that says something else follows."""
+
+    def said(other: Ability) -> Call | None:
+        # As for one that takes 0 A, unless it is one that does not.
+        amperes = 0 if lease.amperes == can.floor else lease.amperes
+        safe = 0 if lease.safe == can.floor else lease.safe
+        amperes = max(amperes, other.floor)
+        safe = max(safe, other.floor)
+        told = replace(lease, amperes=amperes, safe=safe)
+        when = ChargerTime(now=from_seconds(lease.sent))
+        return limit(other, socket, told, when, None)
+
+    was_found, calls = False, list[Call | None]()
+    for shown, other in tried:
+        call = said(other)
+        if was_found and call not in calls:
+            return shown
+        calls.append(call)
+        was_found = was_found or shown == taught
+    return {"way": int(next_way(can))}
 
 
 def next_way(can: Ability) -> LimitWay:
@@ -204,12 +243,12 @@ def idle(can: Ability, socket: Socket, pause_seconds: float = LEASE_SECONDS) -> 
     periods = [(0, safe)]
     if can.waits and safe:
         periods = [(0, 0), (round(pause_seconds), safe)]
-    schedule = _schedule(can, socket, periods, None)
+    schedule = _schedule(can, socket, periods, 1)
     # A pause must count from the start of each transaction, so its schedule is Relative. A limit
     # that always holds may be Absolute.
     if not can.waits and not can.counts_from:
         schedule["startSchedule"] = ALWAYS
-    return _profile(can, socket, CHARGER if can.way is LimitWay.CHARGER else DEFAULT, schedule)
+    return _profile(can, socket, CHARGER if can.way is LimitWay.CHARGER else DEFAULT, schedule, {})
 
 
 def limit(
@@ -227,24 +266,34 @@ def limit(
         before = when.now - (when.began or when.now)
     elif can.counts_from:
         before = timedelta()
-    periods, ends = [(0, lease.amperes)], None
+    periods, of_schedule, of_profile = [(0, lease.amperes)], {}, dict[str, Any]()
     if lease.ends is not None:
-        ends = round(before.total_seconds()) + round(lease.ends - lease.sent)
+        lasts = lease.ends - lease.sent
+        ends = round(before.total_seconds()) + round(lasts)
         if can.has_two_periods:
             periods.append((ends, lease.safe))
-    schedule = _schedule(can, socket, periods, lines)
-    if ends is not None and not can.has_two_periods:
-        schedule["duration"] = ends
+        elif can.way is not LimitWay.TRANSACTION:
+            # There is no default beneath it: after its end, nothing would limit the connector.
+            periods = [(0, min(lease.amperes, lease.safe))]
+        elif can.by_valid_to:
+            of_profile["validTo"] = wire_time(when.now + timedelta(seconds=lasts))
+        else:
+            of_schedule["duration"] = ends
+    schedule = _schedule(can, socket, periods, lines) | of_schedule
     if not can.counts_from:
         schedule["startSchedule"] = wire_time(when.now - before)
 
     if can.way is LimitWay.TRANSACTION:
-        return _profile(can, socket, TRANSACTION, schedule, transactionId=lease.transaction)
-    return _profile(can, socket, DEFAULT if can.way is LimitWay.DEFAULT else CHARGER, schedule)
+        of_profile["transactionId"] = lease.transaction
+    return _profile(can, socket, PURPOSES[can.way], schedule, of_profile)
 
 
 def _profile(
-    can: Ability, socket: Socket, purpose: str, schedule: dict[str, Any], **more: int | None
+    can: Ability,
+    socket: Socket,
+    purpose: str,
+    schedule: dict[str, Any],
+    more: Mapping[str, Any],
 ) -> Call:
     connector = 0 if purpose == CHARGER else socket.connector
     content = {
@@ -254,7 +303,7 @@ def _profile(
         "chargingProfileKind": "Absolute" if "startSchedule" in schedule else "Relative",
         "chargingSchedule": schedule,
     }
-    payload = {"connectorId": connector, "csChargingProfiles": content | more}
+    payload = {"connectorId": connector, "csChargingProfiles": {**content, **more}}
     return "SetChargingProfile", payload
 
 
@@ -262,15 +311,18 @@ def _schedule(
     can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None
 ) -> dict[str, Any]:
     """Return the periods of a schedule. A limit in W and its numberPhases speak of the same lines:
-    those of the car, or all that are wired."""
+    those of the car, or all that are wired. A safe limit may be that of a car whose lines nobody
+    knows, which may draw all of it on one."""
     listed: list[dict[str, Any]] = []
     for index, (start, amperes) in enumerate(periods):
         phases = socket.phases
-        if can.is_in_watts and lines is not None:
-            phases = min(phases, lines)
         if 0 < index == len(periods) - 1:
             # The last of several periods is the safe limit.
             phases = min(phases, socket.safe_lines)
+            if lines is None or can.way is not LimitWay.TRANSACTION:
+                lines = 1
+        if can.is_in_watts and lines is not None:
+            phases = min(phases, lines)
         limit = float(amperes)
         if can.is_in_watts:
             limit = float(amperes * VOLTS * phases)
@@ -286,27 +338,26 @@ def _key(can: Ability, amperes: int) -> Call | None:
     return "ChangeConfiguration", {"key": can.key.name, "value": str(value)}
 
 
-def clearing(can: Ability, socket: Socket) -> list[Call]:
-    """Return what removes the profiles at a connector that are not ours; ours must have been
-    accepted before. A default of a lower level than ours never holds."""
-    filters: list[dict[str, Any]] = [
-        {"connectorId": socket.connector, "chargingProfilePurpose": TRANSACTION},
-        {"connectorId": 0, "chargingProfilePurpose": DEFAULT},
-    ]
-    if can.way is not LimitWay.CHARGER:
-        filters.append({"connectorId": 0, "chargingProfilePurpose": CHARGER})
+def clearing(can: Ability) -> list[Call]:
+    """Return what removes defaults that are not ours, and those of the whole charger; ours must
+    have been accepted before."""
+    purposes = [DEFAULT] if can.way is LimitWay.CHARGER else [DEFAULT, CHARGER]
+    filters = [{"connectorId": 0, "chargingProfilePurpose": purpose} for purpose in purposes]
     return [("ClearChargingProfile", payload) for payload in filters]
 
 
-def clearing_own(way: LimitWay, socket: Socket) -> Call:
-    """Return what removes our profile for the transaction, or that of the whole charger."""
-    number = IDS[TRANSACTION] + socket.connector
-    if way is LimitWay.CHARGER:
-        number = IDS[CHARGER]
+def clearing_above(can: Ability, keys: Mapping[str, str | None], socket: Socket) -> list[Call]:
+    """Return what removes the profiles at a connector that would hold in place of ours, before
+    these are set."""
+    most = number(keys, MOST_LEVEL) or 0
+    return [
+        ("ClearChargingProfile", {"connectorId": socket.connector, "stackLevel": level})
+        for level in sorted({can.level + 1, most})
+        if can.level < level <= most
+    ]
+
+
+def clearing_own(way: LimitWay, connector: int) -> Call:
+    """Return what removes our profile at a connector, or that of the whole charger."""
+    number = IDS[PURPOSES[way]] + (0 if way is LimitWay.CHARGER else connector)
     return "ClearChargingProfile", {"id": number}
-
-
-def leaving(connector: int) -> list[Call]:
-    """Return what removes our profiles at a connector."""
-    ids = IDS[TRANSACTION] + connector, IDS[DEFAULT] + connector, IDS[CHARGER]
-    return [("ClearChargingProfile", {"id": number}) for number in ids]

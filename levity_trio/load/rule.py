@@ -53,15 +53,6 @@ GRID = "Grid operator"
 line of Tree.lines_of."""
 
 
-class CarDemand(StrEnum):
-    """What a car that is plugged in asks for."""
-
-    WANTS = "wants"
-    """It charges, or waits for current."""
-    FULL = "full"
-    """SuspendedEV: it takes nothing although it may."""
-
-
 @record
 class Car:
     """A car that is plugged in and may charge, or a charger that must be booked with a fixed
@@ -71,18 +62,25 @@ class Car:
     connector: int = 1
     since: float
     """When it was plugged in."""
-    demand: CarDemand = CarDemand.WANTS
+    is_full: bool = False
+    """It takes nothing although it may. One that is not charges, or waits for current."""
     lines: int | None = None
     """On how many lines it charges, once three readings have shown it; None: not known, so as many
     as its charger has."""
     drawn: float | None = None
     """The A on its highest line, as last measured; None: not reported."""
+    draws_less: bool = True
+    """If that is less than it may, it is sure."""
     over: float = 0.0
     """The A that it was measured to draw above what it might. They are booked beside its limit."""
     most: int | None = None
     """The most that it ever takes, where that is known."""
     least: int = 0
     """Below this current in A it was seen not to charge, although its charger could."""
+    alone: bool = False
+    """It charges only while no other connector of its charger does."""
+    session: int | None = None
+    """By this it is known again when it comes back."""
     per_ampere: int = 1
     """So many A are booked for each that it may draw, up to its maximum: a limit in W is for all
     lines, and it may put that on one."""
@@ -155,6 +153,8 @@ class Bound(StrEnum):
     """There is more, and it gets that when there has been room for five minutes."""
     HAND = "hand"
     """A person set it."""
+    BUDGET = "budget"
+    """Its connector was told so much today that it is told no more."""
     FULL = "full"
     """The car is full."""
     KNOCK = "knock"
@@ -193,7 +193,11 @@ class CarStanding:
     turn: float | None = None
     """When it began to get current; None: it gets none."""
     waits: float | None = None
-    """Since when it has waited for current; None: it does not."""
+    """Since when it has waited for current, whatever else kept it from some meanwhile; None: it
+    does not."""
+    charged: float = 0.0
+    """For how many seconds it has had current."""
+    session: int | None = None
     room: float | None = None
     """Since when there has been room for more."""
     knocked: float | None = None
@@ -262,9 +266,7 @@ def decide(
     takes turns.
     """
     ledgers = _Ledgers(tree, measured)
-    # Of a car that has just come, nothing must be waited for.
-    new = CarStanding(limit=0, since=now, room=-math.inf)
-    claims = [_CarClaim(tree, car, before.standings.get(car.place, new), now) for car in cars]
+    claims = [_CarClaim(tree, car, before, now) for car in cars]
     claims.sort(key=_CarClaim.arrival)
     for claim in claims:
         lines = claim.lines
@@ -276,15 +278,21 @@ def decide(
 
     # What is certain is booked before anything is shared.
     sharing = [claim for claim in claims if not _settle(claim, tree, measured, ledgers)]
-    full = [claim for claim in sharing if claim.car.demand is CarDemand.FULL]
-    wanting = [claim for claim in sharing if claim.car.demand is CarDemand.WANTS]
+    full = [claim for claim in sharing if claim.car.is_full]
+    wanting = [claim for claim in sharing if not claim.car.is_full]
     charging = _allocate(wanting, full, ledgers, now, before, first_come=first_come)
 
     queue = [claim for claim in wanting if not claim.grant]
-    queue.sort(key=lambda claim: claim.place_in_queue(now, first_come=first_come))
+    queue.sort(key=lambda claim: claim.place_in_queue(first_come=first_come))
     loads = tuple(_phase_loads(tree, claims, ledgers))
     limits = {claim.car.place: claim.limit(tree, ledgers) for claim in claims}
-    standings = {claim.car.place: claim.standing(now) for claim in claims}
+    # Who is away or whose charger boots may come back.
+    standings = {
+        place: replace(was, limit=0, turn=None, room=None)
+        for place, was in before.standings.items()
+        if was.session is not None and place in tree.sockets
+    }
+    standings |= {claim.car.place: claim.standing() for claim in claims}
     free = tuple(map(ledgers.free, range(ledgers.sum_of_phases + 1)))
     return Allocation(
         at=now,
@@ -392,19 +400,27 @@ def _drawn_by_others(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, 
 class _CarClaim:
     """What one car asks for and gets in one decision. Its amperes are those that are booked."""
 
-    def __init__(self, tree: Tree, car: Car, was: CarStanding, now: float) -> None:
+    def __init__(self, tree: Tree, car: Car, before: Allocation, now: float) -> None:
+        # Of a car that has just come, nothing must be waited for.
+        new = CarStanding(limit=0, since=now, room=-math.inf, session=car.session)
+        was = before.standings.get(car.place, new)
+        if None not in (was.session, car.session) and was.session != car.session:
+            was = new
         self.car = car
         self.was = was
+        self.now = now
+        self.charged = was.charged + (now - before.at if was.limit else 0.0)
         self.socket = socket = tree.sockets[car.place]
         self.lines = tree.lines_of(car.place, car.lines)
         self.had = was.limit
         self.turn = was.turn if was.limit else None
         """When it began to get current, if it has some."""
 
-        self.least = self.booked(max(socket.least, car.least))
+        least = car.least if car.by_hand is None else min(car.least, car.by_hand)
+        self.least = self.booked(max(socket.least, least))
         self.most = socket.most
         if car.most is not None:
-            self.most = self.booked(max(car.most, socket.least))
+            self.most = max(self.least, self.booked(car.most))
         if car.by_hand is not None:
             by_hand = self.booked(car.by_hand)
             self.most = min(self.most, by_hand) if by_hand >= self.least else 0
@@ -417,7 +433,7 @@ class _CarClaim:
         """Permitted beyond that, so that a car that draws less than it may is seen to do so the
         next time, too."""
         # A boosted car gets its maximum, whatever it draws.
-        if car.drawn is not None and not car.boost:
+        if car.drawn is not None and car.draws_less and not car.boost:
             is_settled = now - was.since >= SETTLED_SECONDS
             if is_settled and car.drawn < min(was.limit, self.most) - LESS_AMPERES:
                 self.draws = car.drawn
@@ -464,45 +480,52 @@ class _CarClaim:
     def arrival(self) -> tuple[float, Place]:
         return self.car.since, self.car.place
 
-    def waits(self, now: float) -> float:
+    def waits(self) -> float:
         """Return since when it has waited for current; now, if it has not."""
-        return now if self.was.waits is None else self.was.waits
+        return self.now if self.was.waits is None else self.was.waits
 
-    def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
+    def rank(self, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
         """Return the key by which claims are served: boosts; then the turns that go on, the latest
         first; then knocks; then those who wait; then the turns that end."""
-        if self.car.demand is CarDemand.FULL:
+        if self.car.is_full:
             return 2, *self.arrival()
         if self.car.boost:
             return 0, *self.arrival()
-        preferred = -self.priority, not self._is_urgent(now)
+        preferred = -self.priority, not self._is_urgent()
         if self.turn is None:
-            waits = 0 if first_come else self.waits(now)
-            return 3, *preferred, 0, waits, *self.arrival()
-        if turns_end and now - self.turn >= TURN_SECONDS + self.car.wakes:
+            return 3, *preferred, 0, *self._waited(first_come=first_come)
+        if turns_end and self.now - self.turn >= TURN_SECONDS + self.car.wakes:
             return 3, *preferred, 1, -self.turn, *self.arrival()
         return 1, 0 if first_come else -self.turn, *self.arrival()
 
-    def place_in_queue(self, now: float, *, first_come: bool) -> tuple[object, ...]:
+    def place_in_queue(self, *, first_come: bool) -> tuple[object, ...]:
         """Return the key by which those who wait will be served."""
-        waits = 0 if first_come else self.waits(now)
-        preferred = not self.car.boost, -self.priority, not self._is_urgent(now)
-        return *preferred, waits, *self.arrival()
+        preferred = not self.car.boost, -self.priority, not self._is_urgent()
+        return *preferred, *self._waited(first_come=first_come)
 
-    def _is_urgent(self, now: float) -> bool:
+    def _waited(self, *, first_come: bool) -> tuple[object, ...]:
+        """Return the key by which equals are served: who has waited for longest, then who has
+        charged for the least time."""
+        return () if first_come else (self.waits(), self.charged), *self.arrival()
+
+    def _is_urgent(self) -> bool:
+        return self.car.wanted_wh is not None and self.can_wait_no_longer()
+
+    def can_wait_no_longer(self) -> bool:
+        """Return whether what its driver wants fits only just before he leaves."""
         car = self.car
-        if car.departure is None or car.wanted_wh is None:
+        if car.departure is None:
             return False
         watts = self.most * VOLTS * (car.lines or 1)
-        needed = car.wanted_wh / max(watts, VOLTS) * 3600
-        return car.departure - now - needed < URGENT_SECONDS
+        needed = (car.wanted_wh or 0.0) / max(watts, VOLTS) * 3600
+        return car.departure - self.now - needed < URGENT_SECONDS
 
-    def is_being_knocked(self, now: float) -> bool:
-        return self.knocked is not None and now - self.knocked < KNOCK_SECONDS
+    def is_being_knocked(self) -> bool:
+        return self.knocked is not None and self.now - self.knocked < KNOCK_SECONDS
 
-    def note_room(self, now: float) -> float:
+    def note_room(self) -> float:
         """Note that there is room for more, and return since when there has been."""
-        self.room = now if self.was.room is None else self.was.room
+        self.room = self.now if self.was.room is None else self.was.room
         return self.room
 
     def give(self, grant: int, bound: Bound, ledgers: _Ledgers) -> None:
@@ -538,25 +561,31 @@ class _CarClaim:
             over=self.car.over,
         )
 
-    def standing(self, now: float) -> CarStanding:
+    def standing(self) -> CarStanding:
         """Return what the next decision needs to know of it."""
-        turn = knocked = None
-        if self.car.demand is CarDemand.FULL:
+        turn = knocked = waits = None
+        if self.bound is Bound.WAITS:
+            waits = self.waits()
+        elif self.bound is Bound.FIXED or not self.grant:
+            waits = self.was.waits
+        if self.car.is_full:
             knocked = self.knocked
             if knocked is None or (self.bound is Bound.FULL and (self.grant or self.had)):
-                knocked = now - KNOCK_SECONDS
+                knocked = self.now - KNOCK_SECONDS
         elif self.grant:
             turn = self.turn
             if turn is None:
                 # Decisions come some seconds after a quarter of an hour begins, now more, now less.
                 # Counted from there, a turn might be a moment too short at its end, and go on.
-                quarter = now - now % TURN_SECONDS
-                turn = quarter if now - quarter < SETTLED_SECONDS / 4 else now
+                quarter = self.now - self.now % TURN_SECONDS
+                turn = quarter if self.now - quarter < SETTLED_SECONDS / 4 else self.now
         return CarStanding(
             limit=self.grant,
-            since=self.was.since if self.grant <= self.had else now,
+            since=self.was.since if self.grant <= self.had else self.now,
             turn=turn,
-            waits=self.waits(now) if self.bound is Bound.WAITS else None,
+            waits=waits,
+            charged=self.charged,
+            session=self.car.session or self.was.session,
             room=self.room,
             knocked=knocked,
         )
@@ -574,10 +603,15 @@ def _allocate(
     """Share what there is, and book it. Return the claims of the cars that get current."""
     # A car charges with its least current or not at all, so that is given before anything else.
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
-    ranked = [*wanting, *_to_knock(full, now)]
-    ranked.sort(key=lambda claim: claim.rank(now, turns_end=turns_end, first_come=first_come))
-    served = [claim for claim in ranked if _gets_least(claim, ledgers, now)]
-    charging = [claim for claim in served if claim.car.demand is CarDemand.WANTS]
+    ranked = [*wanting, *_to_knock(full)]
+    ranked.sort(key=lambda claim: claim.rank(turns_end=turns_end, first_come=first_come))
+    served: list[_CarClaim] = []
+    for claim in ranked:
+        charger = claim.car.charger
+        is_taken = claim.car.alone and any(other.car.charger == charger for other in served)
+        if not is_taken and _gets_least(claim, ledgers):
+            served.append(claim)
+    charging = [claim for claim in served if not claim.car.is_full]
 
     # A boosted car has what it needs before the others share what is left.
     for claim in charging:
@@ -592,11 +626,11 @@ def _allocate(
         limit.bound is Bound.KNOCK and place not in knocked
         for place, limit in before.limits.items()
     )
-    _hold_back(charging, ledgers, now, at_once=is_swapped or is_knock_over)
+    _hold_back(charging, ledgers, at_once=is_swapped or is_knock_over)
 
     # What nobody needs stays where it is, of those who charge before those who are full.
     _keep_unused(charging, ledgers)
-    _leave_full_cars_their_least(full, ledgers, now)
+    _leave_full_cars_their_least(full, ledgers)
     return charging
 
 
@@ -608,13 +642,13 @@ def _settle(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledgers)
         # One that takes nothing now may begin at any moment, but then others are lowered within
         # seconds, if we live.
         drawn = car.fixed
-        if car.demand is CarDemand.FULL and car.drawn is not None:
+        if car.is_full and car.drawn is not None:
             drawn = min(car.fixed, car.drawn)
         ledgers.book(claim.lines, car.fixed, drawn)
         claim.grant = math.ceil(car.fixed)
         claim.bound = Bound.FIXED
         return True
-    if car.is_dear:
+    if car.is_dear and not car.boost and not claim.can_wait_no_longer():
         claim.bound = Bound.PRICE
         return True
     if claim.most < claim.least:
@@ -631,37 +665,37 @@ def _settle(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledgers)
     return False
 
 
-def _to_knock(full: list[_CarClaim], now: float) -> list[_CarClaim]:
+def _to_knock(full: list[_CarClaim]) -> list[_CarClaim]:
     """Return the full cars at 0 A that get their least current for a minute, if it fits: one at a
     circuit, in each new hour, and shortly before it leaves."""
-    knocked = [claim for claim in full if claim.is_being_knocked(now)]
+    knocked = [claim for claim in full if claim.is_being_knocked()]
     busy = {claim.socket.circuit for claim in knocked}
     for claim in full:
         if claim.had or claim.knocked is None or claim.socket.circuit in busy:
             continue
         # A car that has just become full counts as knocked until now: hence the end of the knock.
         hour = (claim.knocked + KNOCK_SECONDS) // KNOCK_EVERY_SECONDS
-        is_due = hour < now // KNOCK_EVERY_SECONDS
+        is_due = hour < claim.now // KNOCK_EVERY_SECONDS
         if claim.car.departure is not None:
             leaves_soon = claim.car.departure - BEFORE_DEPARTURE_SECONDS
-            is_due = is_due or claim.knocked < leaves_soon <= now
+            is_due = is_due or claim.knocked < leaves_soon <= claim.now
         if is_due:
             busy.add(claim.socket.circuit)
             knocked.append(claim)
     return knocked
 
 
-def _gets_least(claim: _CarClaim, ledgers: _Ledgers, now: float) -> bool:
+def _gets_least(claim: _CarClaim, ledgers: _Ledgers) -> bool:
     """Give a car its least current, if that fits; knock it if it is full."""
     drawn = claim.least if claim.draws is None else min(claim.least, claim.draws)
     line = ledgers.lacking(claim.lines, claim.least, drawn)
     if line is not None:
         claim.bind(line, Bound.WAITS, ledgers)
         return False
-    if claim.car.demand is CarDemand.FULL:
+    if claim.car.is_full:
         claim.give(claim.least, Bound.KNOCK, ledgers)
-        if not claim.is_being_knocked(now):
-            claim.knocked = now
+        if not claim.is_being_knocked():
+            claim.knocked = claim.now
         return True
     claim.give(claim.least, Bound.MOST, ledgers)
     if not ledgers.fits_in_outage(claim.lines, claim.spare):
@@ -714,7 +748,7 @@ def _raise_the_lowest(rising: list[_CarClaim], ledgers: _Ledgers) -> set[int]:
     return {line for line, count in counts.items() if ledgers.free(line) < count}
 
 
-def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, now: float, *, at_once: bool) -> None:
+def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, *, at_once: bool) -> None:
     """Lower at once; raise by steps, after there has been room for a while.
 
     It is `at_once` if a turn has ended or a knock is over: one car then gets what was another's.
@@ -725,11 +759,11 @@ def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, now: float, *, at_o
         else:
             ledgers.book(claim.lines, -claim.spare, 0)
         more = claim.grant - claim.had
-        if claim.car.boost or not claim.had or more <= 0:
+        if claim.car.boost or claim.had < claim.least or more <= 0:
             continue
         if more >= STEP_AMPERES or claim.grant == claim.most:
-            since = claim.note_room(now)
-            if at_once or now - since >= ROOM_SECONDS:
+            since = claim.note_room()
+            if at_once or claim.now - since >= ROOM_SECONDS:
                 claim.room = None
                 continue
             claim.bound = Bound.STEADY
@@ -749,18 +783,18 @@ def _keep_unused(charging: list[_CarClaim], ledgers: _Ledgers) -> None:
             claim.grant += kept
 
 
-def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers, now: float) -> None:
+def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers) -> None:
     """Leave a full car its least current where the outage ledger has room for it, because a car at
     0 A cannot ask."""
     for claim in full:
         if claim.bound is Bound.KNOCK:
             continue
         claim.bound = Bound.FULL
-        if not ledgers.fits_in_outage(claim.lines, claim.least):
+        if claim.car.alone or not ledgers.fits_in_outage(claim.lines, claim.least):
             continue
         if not claim.had:
-            since = claim.note_room(now)
-            if now - since < ROOM_SECONDS:
+            since = claim.note_room()
+            if claim.now - since < ROOM_SECONDS:
                 continue
         ledgers.book(claim.lines, claim.least, 0)
         claim.grant = claim.least

@@ -15,11 +15,20 @@ from typing import Any, Final
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.charging.sent.evidence import CURRENT, POWER
+from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
-from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, LimitStep
+from levity_trio.load.lease import (
+    DEFAULT,
+    FOLLOW_SECONDS,
+    LEASE,
+    NONE,
+    OTHER_WORDS,
+    RETRY_SECONDS,
+    LimitStep,
+    leased,
+)
 from levity_trio.load.managed_chargers import INTERVAL, ManagedChargers
 from levity_trio.load.profiles import Ability, Call, ChargerTime, LimitWay
 from levity_trio.load.tree import Place, Socket
@@ -27,13 +36,14 @@ from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load.leases import ManagedCharger
+from levity_trio.store.reads.load.load import PluggedIn
 from levity_trio.store.writes.load import leases
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
 
-ANSWER_SECONDS: Final = 40.0
-"""Some chargers answer after 25 s."""
+ANSWER_SECONDS: Final = 60.0
+"""Some chargers answer after 45 s."""
 ACCEPTED: Final = "accepted"
 REFUSED: Final = ("rejected", "error")
 GONE: Final = "gone"
@@ -102,9 +112,14 @@ class LimitSender:
         payload = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
         await self.ask(socket.charger, ("TriggerMessage", payload))
 
+    async def tell(self, place: Place, call: Call, why: str) -> str:
+        """Send a connector a profile, which counts, and return its end."""
+        self._managed.leases.count(place, why, self.now)
+        return await self.ask(place[0], call)
+
     # Limits
 
-    async def send(self, step: LimitStep, socket: Socket, lines: int | None, began: float) -> None:
+    async def send(self, step: LimitStep, socket: Socket, lines: int | None) -> None:
         """Send a limit, and note what came of it."""
         managed, place, lease = self._managed, step.place, step.lease
         held = managed.leases
@@ -114,7 +129,8 @@ class LimitSender:
                 return
         charger = socket.charger
         can = managed.can[charger]
-        call = profiles.limit(can, socket, lease, self.when(charger, began), lines)
+        when = self.when(managed.witnesses[place].car)
+        call = profiles.limit(can, socket, lease, when, lines)
         if call is None:
             return
         held.sending(step, self.now)
@@ -125,17 +141,17 @@ class LimitSender:
         finally:
             if state == ACCEPTED and place in held.held:
                 held.accepted(step, self.now)
-                managed.accepted(place, lease.transaction)
+                managed.accepted(place, lease.transaction, self.now)
                 self.keep(place)
             else:
                 is_refused = state in REFUSED
-                if is_refused:
-                    managed.refused(place, lease)
                 held.failed(step, self.now, is_refused=is_refused)
+                if is_refused:
+                    managed.refused(socket, step, self.now)
         if state != ACCEPTED:
             return
         if managed.is_overruled(charger, lease.transaction):
-            await self.ask(charger, profiles.clearing_own(LimitWay.TRANSACTION, socket))
+            await self.ask(charger, profiles.clearing_own(LimitWay.TRANSACTION, socket.connector))
         if step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
             await self.ask_for_report(socket)
@@ -166,11 +182,11 @@ class LimitSender:
         except StoreUnavailable:
             self._managed.unrecorded.add(place)
 
-    def when(self, charger: str, began: float) -> ChargerTime:
+    def when(self, car: PluggedIn) -> ChargerTime:
         """Return now and the start of a transaction by the charger's own clock."""
-        ahead = timedelta(seconds=self._managed.skew(charger))
-        now, start = self._clock(), from_seconds(began)
-        return ChargerTime(now=shifted(now, ahead), began=shifted(start, ahead))
+        ahead = timedelta(seconds=self._managed.skew(car.charger))
+        began = from_seconds(seconds(car.since))
+        return ChargerTime(now=shifted(self._clock(), ahead), began=shifted(began, ahead))
 
     async def settle(self, socket: Socket) -> None:
         """Give a connector without a car its default, in place of what was sent for a
@@ -180,15 +196,15 @@ class LimitSender:
         held.busy.add(place)
         try:
             call = profiles.idle(can, socket)
-            state = ACCEPTED if call is None else await self.ask(charger, call)
+            state = ACCEPTED if call is None else await self.tell(place, call, DEFAULT)
             if state == ACCEPTED and self._managed.way(place) is LimitWay.CHARGER > can.way:
-                await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, socket))
+                await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, 0))
         finally:
             held.busy.discard(place)
         if place not in held.held:
             return
         if state == ACCEPTED:
-            self._managed.note_default(socket, self.now)
+            held.hold(place, self._managed.default_of(socket, self.now))
             self.keep(place)
         else:
             pause = REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS
@@ -196,12 +212,12 @@ class LimitSender:
 
     # Preparing
 
-    async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
+    async def prepare(
+        self, charger: ManagedCharger, sockets: Sequence[Socket], cars: Iterable[PluggedIn]
+    ) -> None:
         """Give a charger our defaults, remove what others set, and have it report as often as we
-        need."""
-        name = charger.charger
-        # What it loses by a boot from now on is sent again.
-        began_at = stamp(self._clock())
+        need. A session that is open goes on meanwhile."""
+        name, at = charger.charger, stamp(self._clock())
         if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
             # With other firmware, all is open again.
             await self._writer.run(leases.forgive, name, 1)
@@ -210,19 +226,42 @@ class LimitSender:
             self._asked.add(name)
             await self.ask(name, ("GetConfiguration", {}), is_stored=True)
             return
+        is_new = charger.prepared_at is None and charger.restarts_since is None
+        if is_new:
+            await self._take_over(charger, sockets, cars)
         prepared = await self._set_defaults(charger, sockets)
-        if prepared is None:
+        if prepared is None and charger.restarts_since is None:
             return
-        can, way = prepared
-        if charger.prepared_at is None:
-            for socket in sockets:
-                for call in profiles.clearing(can, socket):
-                    await self.ask(name, call, is_stored=True)
-            for held in self._managed.leases.of(name):
-                held.send_anew()
+        can, way = prepared or (self._managed.can[name], charger.way)
+        if is_new:
+            for call in profiles.clearing(can):
+                await self.ask(name, call, is_stored=True)
             await self._report_often(charger)
+        # What it loses by a boot since this preparation began is sent again.
+        as_of = charger.boot, charger.firmware
         stored_as = way, charger.prepared_at
-        await self._writer.run(leases.prepared, name, began_at, charger.firmware, stored_as)
+        await self._writer.run(leases.prepared, name, at, as_of, stored_as)
+
+    async def _take_over(
+        self, charger: ManagedCharger, sockets: Sequence[Socket], cars: Iterable[PluggedIn]
+    ) -> None:
+        """Give open sessions profiles of their own, since by the default their cars would pause,
+        and remove what would hold in place of ours."""
+        can = self._managed.can[charger.charger]
+        for socket in sockets:
+            for car in cars:
+                if car.place != socket.place or car.transaction is None:
+                    continue
+                least = max(socket.least, can.floor)
+                lease = leased(least, can.safe(socket), self.now, car.transaction)
+                own = profiles.limit(can, socket, lease, self.when(car), None)
+                if own is not None and await self.tell(car.place, own, LEASE) == ACCEPTED:
+                    held = self._managed.leases.hold(car.place, lease)
+                    held.may_still_draw = socket.most
+                    self.keep(car.place)
+        for socket in sockets:
+            for call in profiles.clearing_above(can, charger.keys, socket):
+                await self.ask(charger.charger, call, is_stored=True)
 
     async def _set_defaults(
         self, charger: ManagedCharger, sockets: Iterable[Socket]
@@ -235,13 +274,23 @@ class LimitSender:
         name, way = charger.charger, charger.way
         facts, can = self._managed.facts(name), self._managed.can[name]
         for socket in sockets:
+            held = self._managed.leases.held.get(socket.place)
+            is_own = held is not None and held.lease.transaction not in (None, NONE)
+            if is_own and can.way is not LimitWay.TRANSACTION:
+                # A session has its limit where the default would be.
+                continue
             refused: list[Call] = []
-            for shown, weaker in profiles.weaker(facts, charger.keys, can.way):
+            tried = profiles.sentences(facts, charger.keys, can.way, is_first=True)
+            for shown, weaker in tried:
                 call = profiles.idle(weaker, socket)
                 if call in refused:
                     continue
-                state = ACCEPTED if call is None else await self.ask(name, call)
+                if self._managed.asks_at(name) > self.now:
+                    return None
+                why = OTHER_WORDS if refused else DEFAULT
+                state = ACCEPTED if call is None else await self.tell(socket.place, call, why)
                 if call is not None and state in REFUSED:
+                    self._managed.attempts[name].append(self.now)
                     refused.append(call)
                     continue
                 if state != ACCEPTED:
@@ -274,13 +323,14 @@ class LimitSender:
         before = {key: charger.keys.get(key) for key in changed}
         await self._writer.run(leases.put_back_later, name, before)
         if not is_often:
-            await self.report(name, REPORT_SECONDS)
+            await self.change(name, INTERVAL, REPORT_SECONDS)
         for more in additions:
-            if await self._change(name, SAMPLED, ",".join([*sampled, *more])):
+            if await self.change(name, SAMPLED, ",".join([*sampled, *more])):
                 break
 
-    async def _change(self, charger: str, key: str, value: str) -> bool:
-        call = "ChangeConfiguration", {"key": key, "value": value}
+    async def change(self, charger: str, key: str, value: str | int) -> bool:
+        """Change a key of a charger's configuration; return whether it accepted that."""
+        call = "ChangeConfiguration", {"key": key, "value": str(value)}
         return await self.ask(charger, call, is_stored=True) == ACCEPTED
 
     async def let_go(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
@@ -288,7 +338,7 @@ class LimitSender:
         left."""
         calls: list[Call] = []
         for socket in sockets:
-            calls += profiles.leaving(socket.connector)
+            calls += [profiles.clearing_own(way, socket.connector) for way in profiles.PURPOSES]
         for key, value in charger.put_back.items():
             if key.startswith(leases.CLOSED):
                 connector = int(key.removeprefix(leases.CLOSED))
@@ -300,10 +350,6 @@ class LimitSender:
             if state not in (ACCEPTED, *REFUSED):
                 return
         await self._writer.run(leases.gone, charger.charger, stamp(self._clock()))
-
-    async def report(self, charger: str, interval: int) -> None:
-        """Have a charger report as often as this, in seconds."""
-        await self._change(charger, INTERVAL, str(interval))
 
     async def open_or_close(self, place: Place, *, is_open: bool) -> None:
         """Close a free connector that cannot be limited and whose maximum does not fit, or open it

@@ -10,20 +10,17 @@ notices.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
-from datetime import timedelta
 from functools import partial
 from math import inf
-from typing import Final, TypeVarTuple
+from typing import Final
 
 import trio
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.events import (
     CallEnded,
@@ -43,8 +40,7 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.load.lease import Leases
-from levity_trio.load.managed_chargers import ManagedChargers
-from levity_trio.load.meters import Measure
+from levity_trio.load.managed_chargers import INTERVAL, ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay, ability
 from levity_trio.load.rule import Bound
 from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
@@ -52,6 +48,7 @@ from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Phases, Place, Socket
 from levity_trio.load.trial import ChargerTrial
 from levity_trio.log.output import get_logger
+from levity_trio.outgoing.meters import Measure
 from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
@@ -65,7 +62,7 @@ from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.leases import BY, MANAGED
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told, stored_in
-from levity_trio.wire.times import shifted, stamp
+from levity_trio.wire.times import stamp
 
 PAUSE_SECONDS: Final = 1.0
 """Between two decisions."""
@@ -92,9 +89,6 @@ CHANGES: Final = (
     *(ChargerHidden, ChargerBooted, GridLimitChanged, LoadManagementChanged),
 )
 """After these, other cars may be plugged in."""
-MOST_UNWRITTEN: Final = 100
-"""Writes that wait while the database cannot be written: a day of quarters."""
-Ts = TypeVarTuple("Ts")
 log = get_logger("system")
 
 
@@ -122,7 +116,7 @@ class LoadManagement:
         self._site_taken = trio.Event()
         self._read_at = self._kept_at = 0.0
         self._kept_text = ""
-        self._unwritten = deque[Callable[[UnitOfWork], object]](maxlen=MOST_UNWRITTEN)
+        self._later = self._managed.unwritten.later
         self._news = trio.Event()
         self.now: LoadNow | None = None
 
@@ -170,49 +164,6 @@ class LoadManagement:
             if self._site.heard(topic, payload, now):
                 self._news.set()
 
-    async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        return await self._writer.run(leases.manage, chargers, self._at(), by)
-
-    async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        return await self._writer.run(leases.let_go, chargers, self._at(), by)
-
-    async def trust(self, charger: str, by: str | None) -> None:
-        await self._writer.run(leases.trust, charger, by)
-        self._read_again()
-
-    async def try_again(self, charger: str) -> None:
-        await self._writer.run(leases.forgive, charger, 1)
-        self._read_again()
-
-    async def limit_by_hand(
-        self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str
-    ) -> None:
-        await self._writer.run(load.limit_by_hand, place, amperes, reason, self._at(), by)
-        self._read_again()
-
-    async def boost(self, place: tuple[str, int], minutes: float, *, reason: str, by: str) -> None:
-        until = stamp(shifted(self._clock(), timedelta(minutes=minutes)))
-        await self._writer.run(load.boost, place, until, reason, self._at(), by)
-        self._read_again()
-
-    async def depart(
-        self, place: tuple[str, int], transaction: int, at: str, wanted_wh: int | None, *, by: str
-    ) -> None:
-        await self._writer.run(load.depart, place, transaction, (at, wanted_wh), self._at(), by)
-        self._read_again()
-
-    async def wait_for_price(
-        self, transaction: int, wish: tuple[str, str] | None, *, by: str
-    ) -> None:
-        await self._writer.run(load.wait_for_price, transaction, wish, self._at(), by)
-        self._read_again()
-
-    async def grid_limit(
-        self, amperes: float | None, *, kilowatts: float | None = None, source: str
-    ) -> None:
-        await self._writer.run(load.add_order, amperes, kilowatts, source, self._at())
-        self._read_again()
-
     def _at(self) -> str:
         return stamp(self._clock())
 
@@ -228,17 +179,20 @@ class LoadManagement:
         elif self._site is None:
             pass
         elif isinstance(event, CHANGES):
-            self._read_again()
+            if isinstance(event, LoadManagementChanged):
+                # A person wants that, whatever was refused of late.
+                self._managed.attempts.pop(event.charger or "", None)
+            self.read_again()
         elif isinstance(event, ReadingReceived):
             # It may show that a limit is obeyed.
             if self._managed.is_watched(event.charger):
-                self._read_again()
+                self.read_again()
         elif isinstance(event, CallEnded):
             is_accepted = event.state == ACCEPTED
             if is_accepted and event.action == "SetChargingProfile":
                 self._managed.told_by_others(event.charger or "", self._site.tree, self._now())
 
-    def _read_again(self) -> None:
+    def read_again(self) -> None:
         self._read_at = 0.0
         self._news.set()
 
@@ -407,21 +361,23 @@ class LoadManagement:
 
     def _carry_out(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
-        managed, sender, lines = self._managed, self._sender, site.known_lines
+        managed, sender = self._managed, self._sender
         running = managed.running(site.present)
-        for step in managed.leases.steps(site.tree, site.decision, running, lines, now):
-            place = step.place
-            began = next(seconds(car.since) for car in site.present.cars if car.place == place)
-            send = partial(sender.send, step, site.tree.sockets[place], lines.get(place), began)
+        for step in managed.leases.steps(site.tree, site.decision, running, managed.lines, now):
+            place, lines = step.place, managed.lines_told(step.place)
+            send = partial(sender.send, step, site.tree.sockets[place], lines)
             nursery.start_soon(self._sending, send)
         for socket in managed.idle(site.present, site.tree, now):
             nursery.start_soon(self._sending, partial(sender.settle, socket))
         sockets = site.tree.sockets.values()
-        for charger in managed.unprepared():
+        for charger in managed.unprepared(now):
             name = charger.charger
             own = [socket for socket in sockets if socket.charger == name]
-            act = sender.prepare if charger.state == MANAGED else sender.let_go
-            nursery.start_soon(self._preparing, name, partial(act, charger, own))
+            act = partial(sender.let_go, charger, own)
+            if charger.state == MANAGED:
+                cars = [car for car in site.present.cars if car.charger == name]
+                act = partial(sender.prepare, charger, own, cars)
+            nursery.start_soon(self._preparing, name, act)
         for place, is_open in managed.to_close(site.present, site.tree, site.decision):
             move = partial(sender.open_or_close, place, is_open=is_open)
             nursery.start_soon(self._preparing, place[0], move)
@@ -439,7 +395,7 @@ class LoadManagement:
             await trio.sleep(PAUSE_SECONDS / self._speed)
         finally:
             preparing.discard(charger)
-            self._read_again()
+            self.read_again()
 
     async def _sending(self, act: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -490,12 +446,12 @@ class LoadManagement:
         result = "cancelled"
         self._managed.trying.add(place)
         self._managed.lose(socket, self._now())
-        self._read_again()
+        self.read_again()
         try:
             with trio.CancelScope() as self._trials[charger]:
-                await self._sender.report(charger, TRIAL_SECONDS)
+                await self._sender.change(charger, INTERVAL, TRIAL_SECONDS)
                 result = "passed" if await trial.run() else "failed"
-            await self._sender.report(charger, REPORT_SECONDS)
+            await self._sender.change(charger, INTERVAL, REPORT_SECONDS)
         except StoreUnavailable:  # the writer logs that
             pass
         except Exception:  # what nobody foresaw, such as an answer; others are limited all the same
@@ -506,32 +462,21 @@ class LoadManagement:
             self._managed.lose(socket, self._now())
             facts = trial.facts if result != "cancelled" else {}
             self._later(leases.end_trial, number, trial.stored, result, self._at(), facts)
-            self._read_again()
+            self.read_again()
 
     # What is stored
 
     def _note_obedience(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
-        at = timestamp_of(now)
         for fact, way in self._managed.ignoring(now):
-            charger = fact.charger or ""
-            prepared_at = self._managed.chargers[charger].prepared_at
-            self._later(leases.ignored, fact, int(way), prepared_at)
             if way is not LimitWay.NONE or not site.options.stop_who_ignores:
                 continue
             # It obeys in no way.
             for car in site.present.cars:
-                if car.place == (charger, fact.connector) and car.transaction is not None:
+                if car.place == (fact.charger, fact.connector) and car.transaction is not None:
                     call = "RemoteStopTransaction", {"transactionId": car.transaction}
-                    stop = partial(self._sender.ask, charger, call, is_stored=True)
+                    stop = partial(self._sender.ask, car.charger, call, is_stored=True)
                     nursery.start_soon(self._sending, stop)
-        for charger, connector in self._managed.obeyed:
-            self._later(leases.obeyed, charger, connector, at)
-        self._managed.obeyed.clear()
-        for charger, facts in self._managed.learned:
-            self._later(leases.learn, charger, facts, at)
-        self._managed.learned.clear()
-        for transaction, why in self._managed.spells(site.present, site.decision, now):
-            self._later(load.begin_span, transaction, why, at)
+        self._managed.note_spells(site.present, site.decision, now)
 
     def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         for fact in facts:
@@ -542,17 +487,13 @@ class LoadManagement:
         for quarter, measured in site.sun.to_keep(now) if site.sun is not None else ():
             chargers = site.sun_chargers
             self._later(load.keep_sun, self._version, quarter, measured, chargers)
-        for order in site.orders:
-            self._later(load.keep_order, order)
         over = site.over_wishes(shown.at)
         if over:
             self._later(load.end_wishes, over, shown.at, BY)
-        for lesson in site.lessons:
-            self._later(load.learned, *lesson, shown.at)
-        site.lessons.clear()
-        while self._unwritten:
-            self._writer.note(self._unwritten[0])
-            self._unwritten.popleft()
+        unwritten = self._managed.unwritten
+        while unwritten:
+            self._writer.note(*unwritten[0])
+            unwritten.popleft()
         if self._kept_at <= now < self._kept_at + LOOK_SECONDS and not facts:
             return
         text = stored_in(asdict(shown))
@@ -561,10 +502,6 @@ class LoadManagement:
             self._writer.note(load.keep_state, shown.at, text, site.standings)
             self._kept_at = now
             self._kept_text = text
-
-    def _later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Write this as soon as the database can be written."""
-        self._unwritten.append(lambda db: write(db, *args))
 
 
 @asynccontextmanager

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from levity_trio.billing.sun import SunMeasured
+from levity_trio.billing.sun import BATTERY, CIRCUIT, PANELS, SunMeasured, SunSums
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
@@ -18,14 +18,12 @@ from levity_trio.load import measurements
 from levity_trio.load.document import (
     CHARGERS,
     CONNECTION,
-    MeterConfig,
     every_socket,
     parse,
     planted,
 )
-from levity_trio.load.lease import NONE
+from levity_trio.load.lease import NO_WAITS, NONE, end_of_day
 from levity_trio.load.managed_chargers import ManagedChargers
-from levity_trio.load.meters import Measure, Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.reporting import (
     DecisionInputs,
@@ -35,6 +33,7 @@ from levity_trio.load.reporting import (
     rounded,
 )
 from levity_trio.load.rule import (
+    OUTAGE,
     VOLTS,
     Allocation,
     Bound,
@@ -47,7 +46,6 @@ from levity_trio.load.rule import (
     decide,
     moved,
 )
-from levity_trio.load.sun import BATTERY, CIRCUIT, PANELS, SunSums
 from levity_trio.load.tree import (
     NAMES,
     NOTHING,
@@ -62,8 +60,9 @@ from levity_trio.load.tree import (
     on,
     path_of,
 )
-from levity_trio.load.wiring import VOTES, Wiring
+from levity_trio.load.wiring import Wiring
 from levity_trio.log.output import get_logger
+from levity_trio.outgoing.meters import Measure, Subscribed, reader
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
     KeptDecision,
@@ -72,7 +71,6 @@ from levity_trio.store.reads.load.load import (
     LoadLine,
     LoadMeter,
     LoadNow,
-    LoadOrder,
     LoadPresent,
     LoadQuarter,
     LoadSun,
@@ -83,25 +81,24 @@ from levity_trio.store.reads.load.load import (
     says,
 )
 from levity_trio.store.reads.load.load_day import PriceWait
+from levity_trio.store.writes.load.load import keep_order, learned
+from levity_trio.wire.meters import MeterConfig
 
-LOST_SECONDS: Final = 3600.0
+LOST_SECONDS = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
-LAG_SECONDS: Final = 5.0
+LAG_SECONDS = 5.0
 """So much later than a charger tells, the current of its car may end, besides the time until a
 meter is read."""
-SAME_SECONDS: Final = 3600.0
+SAME_SECONDS = 3600.0
 """A meter that shows the same for so long is told. A house may well take the same."""
-FROZEN_AMPERES: Final = 6.0
+FROZEN_AMPERES = 6.0
 """A meter must show it if cars below it rise by so much."""
-EXTRA_SECONDS: Final = 300.0
+EXTRA_SECONDS = 300.0
 """For so long after it was above its limit, a circuit is kept below by that."""
-MOST_TOO_LARGE: Final = 10
+MOST_TOO_LARGE = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
-MOST_RATIO: Final = 1.25
+MOST_RATIO = 1.25
 """Two meters differ by less."""
-READINGS: Final = 3
-"""So many readings show on how many lines a car charges."""
-Lesson = tuple[str, Place, str, str]
 log = get_logger("system")
 
 
@@ -244,6 +241,10 @@ def _lines_shown(decision: Allocation) -> Iterator[LoadLine]:
     # The last entry of `free` is the sum of all phases, which is none of the lines.
     for load, free in zip(decision.lines, decision.free, strict=False):
         left = load.limit - load.other - load.drawn
+        in_outage = OUTAGE * load.limit - load.outage - load.permitted
+        reserve = 0.0
+        if in_outage <= free:
+            reserve = max(0.0, rounded(left - max(0.0, in_outage)))
         yield LoadLine(
             circuit=load.circuit,
             phase=NAMES[load.phase],
@@ -253,6 +254,7 @@ def _lines_shown(decision: Allocation) -> Iterator[LoadLine]:
             permitted_a=rounded(load.permitted),
             free_a=max(0.0, rounded(min(free, left))),
             outage_a=rounded(load.outage),
+            reserve_a=reserve,
         )
 
 
@@ -263,25 +265,13 @@ def _why_fixed(
         return ""
     if not car.is_connected:
         return "away"
+    if charger is not None and charger.restarts_since is not None:
+        return "restarts"
     if charger is not None and charger.prepared_at is None:
         return "new"
     if charger is not None and charger.disobeys_since is not None:
         return "ignores"
     return "floor" if limit.amperes < most else "untold"
-
-
-@dataclass(slots=True)
-class _LineCount:
-    """On how many lines the car of a transaction charges, and how many readings have shown that."""
-
-    transaction: int | None
-    at: str = ""
-    used: int = 0
-    times: int = 0
-    limit: float = 0
-    """The limit at which power showed that last."""
-    watts: float = 0.0
-    """The power that showed that."""
 
 
 class SiteState:
@@ -339,13 +329,8 @@ class SiteState:
         """The last one."""
         self._inputs: DecisionInputs | None = None
         self._shown: LoadNow | None = None
-        self._line_counts: dict[Place, _LineCount] = {}
-        self.known_lines: Mapping[Place, int] = {}
-        """On how many lines cars charge, where that is known."""
         self._wiring = Wiring()
-        self.lessons: list[Lesson] = []
-        """What was learned, until that is stored: what, of which connector, of which card, its
-        value."""
+        self.known_lines: Mapping[Place, int] = chargers.lines
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.price_waits: Mapping[int, PriceWait] = {}
         self.asked_prices: tuple[int, Sequence[int]] = 0, ()
@@ -356,8 +341,6 @@ class SiteState:
             self._go_on(kept, now)
         self.quarters = QuarterSums(now)
         self._compliance = OrderCompliance()
-        self.orders: list[LoadOrder] = []
-        """Those of the grid operator that are kept differently than before."""
 
     def _go_on(self, kept: KeptDecision, now: float) -> None:
         """Go on from before a restart: turns and queue are as they were, and what meters showed, so
@@ -439,17 +422,11 @@ class SiteState:
 
     def take(self, present: LoadPresent, now: float) -> None:
         """Take what is plugged in and wanted."""
-        cars = [self.chargers.with_pace(car, now) for car in present.cars]
-        self.present = present = present._replace(cars=cars)
         if any(place not in self.tree.sockets for place in present.connectors):
+            self.present = present
             self.tree = self._planted()
-        for place in self._line_counts.keys() - {car.place for car in cars}:
-            del self._line_counts[place]
-        for car in cars:
-            self._learn_lines(car)
+        self.present = self.chargers.take(present, self.tree, now)
         self._learn_wiring(now)
-        self.known_lines = dict(self._lines_known())
-        self.chargers.take(present, self.tree, self.known_lines, now)
 
     def _learn_wiring(self, now: float) -> None:
         if not self._meters:
@@ -461,13 +438,16 @@ class SiteState:
             car = cars.get(place)
             amperes, at = NOTHING, now
             if car is not None and not measurements.is_paused(car):
-                if car.reading is None or car.reading.lines is None:
+                own = None if car.reading is None else car.reading.lines
+                if car.reading is None or own is None or None in own:
                     continue
-                amperes, at = car.reading.lines, seconds(car.reading.at)
+                amperes = as_phases(line or 0.0 for line in own)
+                at = seconds(car.reading.at)
             circuits = self.tree.above(socket.circuit)
             rotation = self._wiring.drawn(place, circuits, amperes, at)
             if rotation is not None:
-                self.lessons.append(("rotation", place, "", rotation))
+                at_text = timestamp_of(now)
+                self.chargers.unwritten.later(learned, "rotation", place, "", rotation, at_text)
 
     def _planted(self) -> Tree:
         """Return the tree with all known connectors. A charger that came after it was entered must
@@ -481,37 +461,6 @@ class SiteState:
                 why=str(refused),
             )
             return Tree(self._site.circuits, every_socket(self._site, known, safe=0))
-
-    def _learn_lines(self, car: PluggedIn) -> None:
-        """Count the lines that carry current. Once a car uses others than before, nothing is known
-        of it again."""
-        place, reading = car.place, car.reading
-        lines = self._line_counts.get(place)
-        if lines is None or lines.transaction != car.transaction:
-            lines = self._line_counts[place] = _LineCount(car.transaction)
-        if reading is None or reading.at == lines.at:
-            return
-        lines.at = reading.at
-        was_known = lines.times >= READINGS
-        used = measurements.lines_used(reading, self.tree.sockets[place].most)
-        if used is not None:
-            lines.times = lines.times + 1 if used == lines.used else 1
-        else:
-            limit = self.chargers.settled(place, seconds(lines.at))
-            if limit is None or limit == lines.limit:
-                return
-            # Power alone shows lines only by two limits and by what lies between them: a limit that
-            # is ignored, or is more than the car takes, would show another number there.
-            used = measurements.lines_by_power(reading, limit)
-            if used is None:
-                return
-            step = measurements.lines_by_power(reading, limit - lines.limit, lines.watts)
-            lines.times = READINGS if used == lines.used == step else 1
-            lines.limit = limit
-            lines.watts = reading.watts or 0.0
-        lines.used = used
-        if not was_known and lines.times >= READINGS and car.id_tag is not None:
-            self.lessons.append(("lines", place, car.id_tag, str(used)))
 
     def over_wishes(self, at: str) -> list[LoadWish]:
         """Return the wishes that are over, by their time or their transaction."""
@@ -550,7 +499,8 @@ class SiteState:
                 metered[meter.circuit] = self._history.confirmed(meter.circuit)
         drawn = {car.place: car.drawn for car in cars}
         self._inputs = DecisionInputs(self.present.cars, drawn, metered)
-        self.orders = self._compliance.look(self.present.order, decision, measured.grid)
+        for order in self._compliance.look(self.present.order, decision, measured.grid):
+            self.chargers.unwritten.later(keep_order, order)
         facts = [*self._silences(now), *self.overs.look(self._currents(now), decision)]
 
         # Nobody has explained what was above the limit for a minute. It is booked at its meter for
@@ -587,11 +537,13 @@ class SiteState:
 
         limits = CONNECTION if grid.of_connection else CHARGERS
         ordered = rounded(decision.ordered)
+        lines = [*_lines_shown(decision)]
+        reserves = {(line.circuit, line.phase): round(line.reserve_a) for line in lines}
         return LoadNow(
             at=timestamp_of(now),
             is_shadow=self.chargers.is_shadow,
-            lines=[*_lines_shown(decision)],
-            cars=[self._car_shown(car, drawn[car.place], kept_for_away) for car in cars],
+            lines=lines,
+            cars=[self._car_shown(car, drawn[car.place], kept_for_away, reserves) for car in cars],
             meters=[meter.shown(now) for meter in self._meters.values()],
             over=[*self.overs.told()],
             grid_a=grid.amperes,
@@ -609,17 +561,17 @@ class SiteState:
         if self.sun is None:
             return None
         shown: dict[str, float | None] = {}
-        for what, config in self.sun.meters.items():
-            meter = self._meters[config.name]
-            is_known = meter.watts is not None and not meter.is_stale(now)
-            shown[what] = sum(meter.watts or ()) if is_known else None
+        for meter in self._meters.values():
+            if meter.circuit == self._sunny:
+                is_known = meter.watts is not None and not meter.is_stale(now)
+                shown[meter.measures] = sum(meter.watts or ()) if is_known else None
         grid, panels, battery = shown[CIRCUIT], shown[PANELS], shown.get(BATTERY, 0.0)
 
         cars: float | None = 0.0
         below = self.sun_chargers
         for car in self.present.cars:
             if car.charger in below:
-                watts = measurements.watts_drawn(car, self.known_lines.get(car.place))
+                watts = self.chargers.witnesses[car.place].watts_drawn
                 cars = None if cars is None or watts is None else cars + watts
         share = None
         house: float | None = None
@@ -646,11 +598,18 @@ class SiteState:
         return {one.charger for one in sockets if self._sunny in self.tree.above(one.circuit)}
 
     def _car_shown(
-        self, car: PluggedIn, drawn: float | None, kept_for_away: Mapping[Place, int]
+        self,
+        car: PluggedIn,
+        drawn: float | None,
+        kept_for_away: Mapping[Place, int],
+        reserves: Mapping[tuple[str, str], int],
     ) -> LoadCar:
         place, decision = car.place, self.decision
         limit = decision.limits[place]
-        waits_until = None
+        phase = NAMES[limit.phase] if limit.circuit in self.tree.circuits else ""
+        no_more_until = waits_until = None
+        if limit.bound is Bound.BUDGET:
+            no_more_until = timestamp_of(end_of_day(decision.at))
         if limit.bound is Bound.PRICE:
             waits_until = self._waits_until(car, timestamp_of(decision.at))
         wait = decision.waits_about.get(place)
@@ -660,6 +619,10 @@ class SiteState:
         charger = self.chargers.chargers.get(car.charger)
         meter = self._of_circuits.get(limit.circuit)
         kept = self._kept_beside(limit, kept_for_away)
+        record, needs = self.chargers.witnesses[place], None
+        if place in self.chargers.leases.in_watts:
+            least = max(socket.least, record.needs)
+            needs = round(self.chargers.leases.on_one_line(socket, least))
         fields: dict[str, Any] = {
             "charger": car.charger,
             "connector": car.connector,
@@ -668,9 +631,11 @@ class SiteState:
             "of_a": socket.most,
             "drawn_a": None if drawn is None else rounded(drawn),
             "bound": str(limit.bound),
+            "no_more_until": no_more_until,
             "circuit": limit.circuit,
-            "phase": NAMES[limit.phase] if limit.circuit in self.tree.circuits else "",
+            "phase": phase,
             "is_outage": limit.outage,
+            "reserve_a": reserves.get((limit.circuit, phase), 0) if limit.outage else 0,
             "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
             "waiting": len(decision.queue),
             "waits_about_seconds": None if wait is None else round(wait),
@@ -684,6 +649,8 @@ class SiteState:
             "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
             "kept_a": sum(kept.values()),
             "kept_for": sorted({name for name, _ in kept}),
+            "needs_a": needs,
+            "odd": record.odd or ("turns" if car.charger in self.chargers.by_turns else ""),
         }
         return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
 
@@ -706,7 +673,7 @@ class SiteState:
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         chargers, first_come = self.chargers, self.options.first_come
-        cars = chargers.cars(self.tree, self.present, self.known_lines, now)
+        cars = chargers.cars(self.tree, self.present, self.decision, now)
         for plugged_in in self.present.cars:
             place = plugged_in.place
             cars[place] = self._with_wishes(cars[place], plugged_in, timestamp_of(now))
@@ -716,9 +683,15 @@ class SiteState:
             decision = decide(self.tree, listed, measured, now, before, first_come=first_come)
             floors = [*chargers.floors(decision)]
             if not floors:
-                return listed, decision
+                break
             for place, amperes in floors:
                 cars[place] = replace(cars[place], fixed=amperes, over=0.0)
+        limits = dict(decision.limits)
+        for place, cap in chargers.leases.caps.items():
+            limit = limits.get(place)
+            if limit is not None and limit.bound is Bound.HAND and limit.amperes >= cap:
+                limits[place] = replace(limit, bound=Bound.BUDGET)
+        return listed, replace(decision, limits=limits)
 
     def _with_wishes(self, car: Car, plugged_in: PluggedIn, at: str) -> Car:
         """Return a car with what people want for its connector at a time. A boost ends by itself. A
@@ -753,7 +726,7 @@ class SiteState:
         until = None if wait is None else wait.waits_until
         if until is None or until <= at:
             return None
-        may_wait = self.chargers.leases.may_wait(car.place, seconds(at))
+        may_wait = self.chargers.leases.may_write(car.place, seconds(at), NO_WAITS)
         return until if may_wait else None
 
     def _grid_order(self, now: float) -> GridOrder:
@@ -771,22 +744,6 @@ class SiteState:
             values = [amperes, options.failsafe_amperes]
             amperes = min((value for value in values if value is not None), default=None)
         return GridOrder(amperes=amperes, kilowatts=kilowatts, of_connection=limits == CONNECTION)
-
-    def _lines_known(self) -> Iterator[tuple[Place, int]]:
-        """Yield on how many lines cars charge: by three readings, else by three sessions of the
-        card."""
-        by_card: dict[tuple[str, int, str], int] = {}
-        for lesson in self.present.learned:
-            if lesson.what == "lines" and lesson.seen >= VOTES:
-                by_card[lesson.charger, lesson.connector, lesson.key] = int(lesson.value)
-        for car in self.present.cars:
-            lines = self._line_counts.get(car.place)
-            if lines is not None and lines.times >= READINGS:
-                yield car.place, lines.used
-            elif car.id_tag is not None and (lines is None or not lines.times):
-                used = by_card.get((*car.place, car.id_tag))
-                if used is not None:
-                    yield car.place, used
 
     def _others(self, now: float) -> Iterator[tuple[str, OtherLoad]]:
         giving = [meter for meter in self._meters.values() if meter.measures != CIRCUIT]
@@ -830,8 +787,7 @@ class SiteState:
             socket = self.tree.sockets[car.place]
             if circuit in self.tree.above(socket.circuit):
                 limit = self.chargers.accepted_limit(car.place, now)
-                lines = self.known_lines.get(car.place)
-                low, high = measurements.drawn_between(socket, car, lines, limit)
+                low, high = self.chargers.witnesses[car.place].drawn_between(limit)
                 least.append(low)
                 most.append(high)
         return added(least), added(most)

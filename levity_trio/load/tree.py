@@ -10,7 +10,7 @@ anything, so all of them and the largest other load together must fit each circu
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, reduce
 
 from levity_trio.records import record
@@ -89,21 +89,16 @@ class Socket:
         return tuple(sorted(LETTERS.index(letter) for letter in self.rotation[:lines]))
 
 
-@record(kw_only=False)
-class TreeProblem:
-    """One thing for which a tree is refused. `advice` says what could be done, one way each."""
-
-    text: str
-    advice: tuple[str, ...] = ()
-    circuit: str = ""
+Problem = tuple[str, Sequence[str]]
+"""One thing for which a tree is refused: at which circuit, and sentences that say what is wrong and
+what could be done, one way each."""
 
 
 class TreeRefused(ValueError):
     """The tree contradicts itself, or could not last without us."""
 
-    def __init__(self, problems: tuple[TreeProblem, ...]) -> None:
-        words = [joined(" ", [problem.text, *problem.advice]) for problem in problems]
-        super().__init__(joined("\n", words))
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(joined("\n", [joined(" ", sentences) for _, sentences in problems]))
         self.problems = problems
 
 
@@ -136,7 +131,7 @@ class Tree:
         if not problems:
             problems += self.shortages(highest or {})
         if problems:
-            raise TreeRefused(tuple(problems))
+            raise TreeRefused(problems)
 
     @cached_property
     def root(self) -> str:
@@ -172,7 +167,7 @@ class Tree:
             children[circuit.parent].append(circuit.name)
         return children
 
-    def shortages(self, highest: Mapping[str, Phases]) -> Iterator[TreeProblem]:
+    def shortages(self, highest: Mapping[str, Phases]) -> Iterator[Problem]:
         """Yield the circuits that all safe limits and the largest other load together exceed."""
         for name in self.order:
             circuit = self.circuits[name]
@@ -239,32 +234,32 @@ def on(phases: Collection[int], amperes: float) -> Phases:
 
 def _wrong_circuits(
     listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]
-) -> Iterable[TreeProblem]:
+) -> Iterator[Problem]:
     if not listed:
         advice = Told("Give the feeder and its limit in A per phase.")
-        yield TreeProblem(Told("There is no circuit."), (advice,))
+        yield "", (Told("There is no circuit."), advice)
         return
     for name, circuit in circuits.items():
         if sum(other.name == name for other in listed) > 1:
             advice = Told("Give each its own name.")
-            yield TreeProblem(Told("Two circuits are named {1}.", name), (advice,), name)
+            yield name, (Told("Two circuits are named {1}.", name), advice)
         if not circuit.amperes > 0:
             advice = Told("Give the limit of its breaker in A per phase.")
-            yield TreeProblem(Told("{1} has no limit.", name), (advice,), name)
+            yield name, (Told("{1} has no limit.", name), advice)
         if circuit.reserve is not None and circuit.reserve < 0:
-            yield TreeProblem(Told("The reserve of {1} is below 0 A.", name), (), name)
+            yield name, [Told("The reserve of {1} is below 0 A.", name)]
         if circuit.parent and circuit.parent not in circuits:
             text = Told("{1} is under {2}, which there is not.", name, circuit.parent)
             advice = Told("There are: {1}.", ", ".join(circuits))
-            yield TreeProblem(text, (advice,), name)
+            yield name, (text, advice)
 
 
-def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[TreeProblem]:
+def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterator[Problem]:
     roots = [circuit.name for circuit in circuits.values() if not circuit.parent]
     if len(roots) > 1:
         named = reduce(lambda left, right: Told("{1} and {2}", left, right), roots)
         advice = Told("One circuit feeds all the others: give the rest a parent.")
-        yield TreeProblem(Told("{1} have no parent.", named), (advice,))
+        yield "", (Told("{1} have no parent.", named), advice)
 
     # Each circle is told once, beginning with the circuit that was given first.
     seen: set[str] = set()
@@ -280,41 +275,41 @@ def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[TreeProblem]:
         circle = [*path[path.index(here) :], here]
         text = reduce(lambda child, parent: Told("{1} is under {2}", child, parent), circle)
         advice = Told("One of them must be under another circuit.")
-        yield TreeProblem(Told("{1}: this is a circle.", text), (advice,), here)
+        yield here, (Told("{1}: this is a circle.", text), advice)
 
 
 def _wrong_socket(
     socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]
-) -> Iterable[TreeProblem]:
+) -> Iterator[Problem]:
     name = Told("{1}, connector {2}", socket.charger, socket.connector)
     least, most, safe = socket.least, socket.most, socket.safe
     if socket.place in known:
         advice = Told("A connector hangs at one circuit.")
-        yield TreeProblem(Told("{1} is named twice.", name), (advice,), socket.circuit)
+        yield socket.circuit, (Told("{1} is named twice.", name), advice)
     if socket.circuit not in circuits:
         text = Told("{1} is at {2}, which there is not.", name, socket.circuit)
-        yield TreeProblem(text, (Told("There are: {1}.", ", ".join(circuits)),))
+        yield "", (text, Told("There are: {1}.", ", ".join(circuits)))
     if not {socket.phases, socket.safe_lines} <= {1, len(PHASES)}:
         text = Told("{1} has {2} phases.", name, socket.phases)
-        yield TreeProblem(text, (Told("A charger has 1 or 3."),), socket.circuit)
+        yield socket.circuit, (text, Told("A charger has 1 or 3."))
     allowed: tuple[str, ...] = ROTATIONS
     if socket.phases == 1:
         allowed += tuple(LETTERS)
     if socket.rotation and socket.rotation not in allowed:
         text = Told("{1} has the rotation {2}.", name, socket.rotation)
-        yield TreeProblem(text, (Told("Give one of {1}.", ", ".join(allowed)),))
+        yield "", (text, Told("Give one of {1}.", ", ".join(allowed)))
     if least < LEAST_AMPERES or most < least:
         text = Told("{1} has a least current of {2} A and a maximum of {3} A.", name, least, most)
         advice = Told("The least is 6, 7 or 8 A, and the maximum not below it.")
-        yield TreeProblem(text, (advice,), socket.circuit)
+        yield socket.circuit, (text, advice)
     if safe and not least <= safe <= most:
         text = Told("{1} has a safe limit of {2} A.", name, safe)
-        yield TreeProblem(text, (Told("Give 0, or {1} to {2} A.", least, most),), socket.circuit)
+        yield socket.circuit, (text, Told("Give 0, or {1} to {2} A.", least, most))
 
 
 def _too_little(
     circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int
-) -> TreeProblem:
+) -> Problem:
     """Return the sum, as a person would write it, and the ways out of it."""
     here = [socket for socket in below if socket.safe and phase in socket.lines(socket.safe_lines)]
     room = circuit.amperes - other
@@ -338,7 +333,7 @@ def _too_little(
     fewer = Told(
         "Give a safe limit of 0 A to {1} of them: these would not charge during an outage.", zeros
     )
-    advice = [fewer]
+    sentences = [text, fewer]
     if any(len(socket.lines(socket.safe_lines)) > 1 for socket in here):
         spread = -(-len(here) // len(PHASES)) * max(limits)
         enough = Told("which fits") if spread <= room else Told("which is still too much for all")
@@ -349,11 +344,11 @@ def _too_little(
         )
         if not all(socket.rotation for socket in here):
             fall_back = Told("{1} Their rotations must be known for that.", fall_back)
-        advice.append(fall_back)
+        sentences.append(fall_back)
     if other and circuit.reserve is None:
         forget = Told(
             "If the meter was wrong, have that forgotten: levity-trio load forget --circuit {1}.",
             circuit.name,
         )
-        advice.append(forget)
-    return TreeProblem(text, tuple(advice), circuit.name)
+        sentences.append(forget)
+    return circuit.name, sentences

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import trio
 
+from levity_trio.access.offline import may_start
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.load import measurements, profiles
 from levity_trio.load.lease import lasting, with_tolerance
@@ -117,7 +118,7 @@ class ChargerTrial:
 
     async def _ask(self, call: Call) -> str:
         """Send a CALL and return how it ended."""
-        return await self.sender.ask(self.socket.charger, call)
+        return await self.sender.tell(self.socket.place, call, "trial")
 
     async def _set_limit(
         self, amperes: int, then: int | None = None, can: Ability | None = None
@@ -137,8 +138,7 @@ class ChargerTrial:
         lease = lasting(amperes, self.sender.now, car.transaction)
         if then is not None:
             lease = replace(lease, ends=lease.sent + lasts, safe=then)
-        when = self.sender.when(self.socket.charger, seconds(car.since))
-        call = profiles.limit(can, self.socket, lease, when, None)
+        call = profiles.limit(can, self.socket, lease, self.sender.when(car), None)
         return Told("not possible") if call is None else await self._ask(call)
 
     async def _sleep(self, seconds: float) -> None:
@@ -271,7 +271,7 @@ class ChargerTrial:
         result = await self.sender.result(self.socket.charger, call)
         answer = None if result is None else result.answer
         schedule = answer.get("chargingSchedule") if isinstance(answer, dict) else None
-        now = self.sender.when(self.socket.charger, self.sender.now).now
+        now = self.sender.when(car).now
         limit = limit_reported(schedule, now, now + later)
         if limit is None:
             raise Failed(Told("it does not say from when it counts Relative profiles"))
@@ -334,14 +334,14 @@ class ChargerTrial:
     async def _reset(self) -> str:
         """Show that after a reset the default holds before anything is sent."""
         await self._set_default(LOW_AMPERES)
-        began = self.sender.now
-        state = await self._ask(("Reset", {"type": "Soft"}))
+        charger, began = self.socket.charger, self.sender.now
+        boot = (await self.reader.run(managed_chargers))[charger].boot
+        state = await self.sender.ask(charger, ("Reset", {"type": "Soft"}))
         if state != ACCEPTED:
             raise Failed(Told("Reset: {1}", Told(state)))
         while True:
             managed = await self.reader.run(managed_chargers)
-            booted_at = managed[self.socket.charger].booted_at
-            if booted_at is not None and booted_at > timestamp_of(began):
+            if managed[charger].boot != boot:
                 break
             if self.sender.now > began + BOOT_SECONDS:
                 raise Failed(Told("it did not boot"))
@@ -400,9 +400,15 @@ class ChargerTrial:
         began = self.sender.now
         await self._cut_link()
         words = Told("no car was plugged in and started while the link was cut")
-        car = await self._until(
-            lambda car: car.transaction not in (None, old) and seconds(car.since) > began, words
-        )
+        try:
+            car = await self._until(
+                lambda car: car.transaction not in (None, old) and seconds(car.since) > began, words
+            )
+        except Failed:
+            managed = await self.reader.run(managed_chargers)
+            if may_start(managed[self.socket.charger].keys):
+                raise
+            return Told("it cannot charge without us")
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
 
         # Its clock may be wrong, so the time is ours.

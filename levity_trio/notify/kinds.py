@@ -144,6 +144,15 @@ class MessageKind(StrEnum):
             [Look.IGNORED],
         ),
     )
+    TOLD = (
+        "told",
+        HowTold(
+            "A charger is told no more limits today",
+            "%(where)s is told its limits again",
+            "/load",
+            [Look.TOLD],
+        ),
+    )
     PRICES = (
         "prices",
         HowTold(

@@ -241,50 +241,14 @@ class Load(Protocol):
         """Take what was published just now on one of the topics: nothing that a broker had
         retained. Call it on the event loop only."""
 
-    async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        """Begin to limit chargers; return those of which that is news."""
-
-    async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        """Clear what chargers were sent, and limit them no longer; return those of which that is
-        news."""
-
-    async def trust(self, charger: str, by: str | None) -> None:
-        """Trust a charger to obey while it is away, although no trial has shown that; None: no
-        longer."""
-
-    async def try_again(self, charger: str) -> None:
-        """Limit a charger that does not obey as if it had always obeyed, in the first way."""
+    def read_again(self) -> None:
+        """Decide anew soon: somebody wants something else."""
 
     async def begin_trial(self, place: tuple[str, int], *, by: str) -> int:
         """Begin the trial of a charger; return its number."""
 
     def cancel_trial(self, charger: str) -> bool:
         """Cancel the trial of a charger. Return False if none runs here."""
-
-    async def limit_by_hand(
-        self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str
-    ) -> None:
-        """Limit a connector (charger and number) from now on; None: no longer."""
-
-    async def boost(self, place: tuple[str, int], minutes: float, *, reason: str, by: str) -> None:
-        """Give the car at a connector its maximum for so long, as far as circuits allow it."""
-
-    async def depart(
-        self, place: tuple[str, int], transaction: int, at: str, wanted_wh: int | None, *, by: str
-    ) -> None:
-        """Note when the driver of a transaction leaves, and how many Wh he wants in it."""
-
-    async def wait_for_price(
-        self, transaction: int, wish: tuple[str, str] | None, *, by: str
-    ) -> None:
-        """Let the car of a transaction wait while a kWh costs more than a price, tax included,
-        until a time; None: no longer."""
-
-    async def grid_limit(
-        self, amperes: float | None, *, kilowatts: float | None = None, source: str
-    ) -> None:
-        """Take an order of the grid operator, per phase or for all; None: no limit. It is also the
-        heartbeat."""
 
 
 class ApiReply(Protocol):

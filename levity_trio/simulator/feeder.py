@@ -17,11 +17,11 @@ from typing import Final
 
 import trio
 
-from levity_trio.load import modbus
-from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import LETTERS, NOTHING, PHASES, Phases, as_phases, on
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.wire import modbus
+from levity_trio.wire.modbus import MODELS
 
 HOUSE: Final = (
     *(3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 3.7, 5.0, 4.5, 4.0, 4.3, 4.7),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
 from levity_trio.store.engine.database import UnitOfWork, WriteResult, WritingConnection, commit
@@ -110,12 +111,12 @@ class InlineWriter:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
 
-def make_central(writer: InlineWriter) -> Central:
+def make_central(writer: InlineWriter, clock: Clock = wall_clock) -> Central:
     """Return a server in its first run on this writer, without pings, ready for handshakes."""
     run = writer.run_now(sessions.start_run, "levity", "test", stamp(START), True)
     config = ServerConfig(database=Path("levity.db"), websocket_ping_seconds=None)
     central = Central(
-        config, cast(Writer, writer), wall_clock, set(), set(), clock_trusted=True, run=run
+        config, cast(Writer, writer), clock, set(), set(), clock_trusted=True, run=run
     )
     central.ready.set()
     writer.publish = central.hooks.observe

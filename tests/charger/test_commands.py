@@ -362,6 +362,22 @@ async def test_a_limit_waits_for_no_database(central: Central, writer: InlineWri
         writer.is_unavailable = False
 
 
+async def test_a_charger_that_answers_a_limit_first_has_its_row_with_its_first_call(
+    central: Central, writer: InlineWriter
+) -> None:
+    """It says nothing after it has connected again, so the limit waits for ten seconds only."""
+    async with open_charger(central) as charger, trio.open_nursery() as asking:
+        asking.start_soon(
+            partial(Chargers(central).ask, "CP-1", "SetChargingProfile", LIMIT, seconds=30)
+        )
+        question = await charger.receive()
+        await charger.send(json.dumps([3, question[1], ACCEPTED]))
+        await trio.testing.wait_all_tasks_blocked()
+        assert writer.rows("SELECT id FROM session") == []
+        assert "currentTime" in await charger.call("Heartbeat")
+    assert len(writer.rows("SELECT id FROM session")) == 1
+
+
 async def test_a_limit_that_is_not_answered(central: Central) -> None:
     chargers = Chargers(central)
     with pytest.raises(NotConnected):

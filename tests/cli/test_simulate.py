@@ -130,7 +130,7 @@ def test_what_there_is_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--list-scenarios"]) == 0
     assert capsys.readouterr().out.startswith("day        A day of twenty chargers")
     assert main(["simulate", "--list-quirks"]) == 0
-    assert f"\n{'':23}seen in: " in capsys.readouterr().out
+    assert f"\n{'':25}seen in: " in capsys.readouterr().out
 
 
 def test_help_has_examples_that_parse(

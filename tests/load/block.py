@@ -13,7 +13,7 @@ import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
-from levity_trio.load.service import LoadManagement, open_load
+from levity_trio.load.service import open_load
 from levity_trio.load.tree import LETTERS, NOTHING, Phases
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.store.engine.database import Database
@@ -21,6 +21,7 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import leases, load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, configure
+from tests.load.steered import SteeredLoad
 from tests.simulator.link.living import Living, open_living
 from tests.store.reading import reading
 
@@ -86,7 +87,7 @@ class Block:
     nursery: trio.Nursery
     house: Callable[[], Phases] = lambda: NOTHING
     moments: list[Moment] = field(default_factory=list)
-    load: LoadManagement = field(init=False)
+    load: SteeredLoad = field(init=False)
     is_metered: bool = True
     _serving: trio.CancelScope | None = None
 
@@ -106,7 +107,7 @@ class Block:
                 cast(Reader, InlineReader(self.writer)),
                 Chargers(central),
             )
-            self.load = LoadManagement(*parts, central.clock)
+            self.load = SteeredLoad(*parts, central.clock)
             central.load = self.load
             async with open_load(self.load, central.hooks):
                 serves.set()

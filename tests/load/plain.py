@@ -13,7 +13,6 @@ from levity_trio.load.rule import (
     Allocation,
     Bound,
     Car,
-    CarDemand,
     CarStanding,
     CurrentLimit,
     Measured,
@@ -50,11 +49,16 @@ class Sheet:
     def had(self, car: Car) -> CarStanding:
         return self.before.standings.get(car.place, CarStanding(since=car.since, limit=0))
 
+    def charged(self, car: Car) -> float:
+        """For how long it has had current so far."""
+        had = self.had(car)
+        return had.charged + (self.now - self.before.at if had.limit > 0 else 0.0)
+
     def least(self, car: Car) -> int:
         return self.tree.sockets[car.place].least
 
     def tapers(self, car: Car) -> bool:
-        if car.demand is CarDemand.FULL or car.boost or car.drawn is None:
+        if car.is_full or car.boost or car.drawn is None:
             return False
         return self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
 
@@ -103,12 +107,12 @@ class Sheet:
     def booked(self, car: Car, outage: bool) -> float:
         """What the grants so far book for this car, on each of its lines."""
         if car.fixed is not None:
-            is_idle = car.demand is CarDemand.FULL and car.drawn is not None and not outage
+            is_idle = car.is_full and car.drawn is not None and not outage
             return min(car.fixed, car.drawn or 0.0) if is_idle else car.fixed
         grant = self.grants.get(car.place, 0)
         if outage:
             return grant
-        if car.demand is CarDemand.FULL and not self.is_knocked(car):
+        if car.is_full and not self.is_knocked(car):
             return 0.0
         return min(grant, car.drawn or 0.0) if self.tapers(car) else grant
 
@@ -173,7 +177,7 @@ class Sheet:
 
     def is_knocked(self, car: Car) -> bool:
         """Whether the minute of this car's knock is running, or begins now."""
-        if car.demand is not CarDemand.FULL or car.fixed is not None or self.ceiling(car)[0] == 0:
+        if not car.is_full or car.fixed is not None or self.ceiling(car)[0] == 0:
             return False
         knocked = self.had(car).knocked
         if knocked is not None and self.now - knocked < MINUTE:
@@ -197,7 +201,7 @@ class Sheet:
     def may(self, car: Car) -> bool:
         knocked = self.had(car).knocked
         running = knocked is not None and self.now - knocked < MINUTE
-        return car.demand is CarDemand.FULL and car.fixed is None and (running or self.is_due(car))
+        return car.is_full and car.fixed is None and (running or self.is_due(car))
 
     def is_due(self, car: Car) -> bool:
         """Once an hour, counted from when it became full; and 30 minutes before a departure."""
@@ -226,13 +230,13 @@ def decide(
     sheet = Sheet(tree, cars, measured, now, before)
     ours = [car for car in sheet.cars if car.fixed is None]
     knocked = {car.place for car in ours if sheet.is_knocked(car)}
-    asking = [car for car in ours if car.demand is CarDemand.WANTS and sheet.ceiling(car)[0] > 0]
+    asking = [car for car in ours if not car.is_full and sheet.ceiling(car)[0] > 0]
     served = in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come)
     waiting = [car for car in served if not sheet.give(car, sheet.least(car))]
     for car in [car for car in asking if car.boost and car not in waiting]:
         share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
-    waiting = [car for car in waiting if car.demand is CarDemand.WANTS]
+    waiting = [car for car in waiting if not car.is_full]
     is_swapped = (
         sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)
     )
@@ -241,13 +245,8 @@ def decide(
         for place, limit in before.limits.items()
     )
     limits, standings = {}, {}
-    for car in sorted(sheet.cars, key=lambda car: car.demand is CarDemand.FULL):
-        if (
-            car in ours
-            and car.demand is CarDemand.FULL
-            and car.place not in knocked
-            and sheet.ceiling(car)[0] > 0
-        ):
+    for car in sorted(sheet.cars, key=lambda car: car.is_full):
+        if car in ours and car.is_full and car.place not in knocked and sheet.ceiling(car)[0] > 0:
             sheet.give(car, sheet.least(car))
         limits[car.place], standings[car.place] = answer(
             sheet, car, car in waiting, car.place in knocked
@@ -279,14 +278,15 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
             return 0, priority, 0.0, 0.0, *end
         lasted = sheet.now - (had.turn or 0.0) - car.wakes
         is_over = sheet.is_quarter and not first_come and lasted >= QUARTER
-        if had.limit > 0 and car.demand is CarDemand.WANTS and not is_over:
+        if had.limit > 0 and not car.is_full and not is_over:
             return 1, 0, 0.0 if first_come else -(had.turn or 0.0), 0.0, *end
-        if car.demand is CarDemand.FULL:
+        if car.is_full:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
             return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
         waits = car.since if first_come else sheet.now if had.waits is None else had.waits
-        return 3, priority, waits, car.departure or float("inf"), *end
+        charged = 0.0 if first_come else sheet.charged(car)
+        return 3, priority, waits, charged, car.departure or float("inf"), *end
 
     return sorted(cars, key=key)
 
@@ -307,24 +307,32 @@ def share(sheet: Sheet, cars: list[Car]) -> None:
 def answer(
     sheet: Sheet, car: Car, waits: bool, is_knocked: bool
 ) -> tuple[CurrentLimit, CarStanding]:
-    had, now = sheet.had(car), sheet.now
+    had, now, charged = sheet.had(car), sheet.now, sheet.charged(car)
     if car.fixed is not None:
         return CurrentLimit(amperes=ceil(car.fixed), bound=Bound.FIXED), CarStanding(
-            since=car.since, limit=ceil(car.fixed), turn=had.turn or now
+            since=car.since,
+            limit=ceil(car.fixed),
+            turn=had.turn or now,
+            waits=had.waits,
+            charged=charged,
         )
     most, why, where = sheet.ceiling(car)
     amperes = sheet.grants.get(car.place, 0)
-    if car.demand is CarDemand.FULL:
+    if car.is_full:
         bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
         could_ask = not is_knocked and (amperes > 0 or had.limit > 0)
         last = now - MINUTE if had.knocked is None or could_ask else had.knocked
         begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
         return CurrentLimit(amperes=amperes, bound=bound), CarStanding(
-            since=car.since, limit=amperes, knocked=now if begins else last
+            since=car.since,
+            limit=amperes,
+            knocked=now if begins else last,
+            waits=None if amperes else had.waits,
+            charged=charged,
         )
     if most == 0:
         return CurrentLimit(amperes=0, bound=why, circuit=where), CarStanding(
-            since=car.since, limit=0
+            since=car.since, limit=0, waits=had.waits, charged=charged
         )
     if waits:
         circuit, phase, outage = sheet.blocks[car.place]
@@ -332,7 +340,7 @@ def answer(
             amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage
         )
         return limit, CarStanding(
-            since=car.since, limit=0, waits=now if had.waits is None else had.waits
+            since=car.since, limit=0, waits=now if had.waits is None else had.waits, charged=charged
         )
     late = now % QUARTER if now % QUARTER < LATE else 0.0
     turn = now - late if had.turn is None else had.turn
@@ -342,16 +350,16 @@ def answer(
     since = (now if had.room is None else had.room) if is_room else None
     if since is not None and now - since < STEADY and not sheet.at_once:
         return CurrentLimit(amperes=had.limit, bound=Bound.STEADY), CarStanding(
-            since=car.since, limit=had.limit, turn=turn, room=since
+            since=car.since, limit=had.limit, turn=turn, room=since, charged=charged
         )
     if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
         amperes = had.limit
     if amperes >= most:
         return CurrentLimit(amperes=amperes, bound=why, circuit=where), CarStanding(
-            since=car.since, limit=amperes, turn=turn
+            since=car.since, limit=amperes, turn=turn, charged=charged
         )
     circuit, phase, outage = sheet.blocks[car.place]
     limit = CurrentLimit(
         amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage
     )
-    return limit, CarStanding(since=car.since, limit=amperes, turn=turn)
+    return limit, CarStanding(since=car.since, limit=amperes, turn=turn, charged=charged)

@@ -23,7 +23,6 @@ from levity_trio.load.rule import (
     Allocation,
     Bound,
     Car,
-    CarDemand,
     CarStanding,
     CurrentLimit,
     GridOrder,
@@ -87,8 +86,8 @@ def cars_named(case: Case) -> list[str]:
 
 def car_of(name: str, given: Case) -> Car:
     known = facts({"since" if key == "came" else key: value for key, value in given.items()})
-    demand = CarDemand(known.pop("state", CarDemand.WANTS))
-    return Car(charger=place(name)[0], connector=place(name)[1], demand=demand, **known)
+    is_full = known.pop("state", "wants") == "full"
+    return Car(charger=place(name)[0], connector=place(name)[1], is_full=is_full, **known)
 
 
 def other_of(given: Case) -> OtherLoad:

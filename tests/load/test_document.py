@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from levity_trio.config.tables import DocumentRefused
 from levity_trio.load.document import (
-    DocumentRefused,
-    MeterConfig,
     SiteOptions,
     parse,
     planted,
@@ -16,6 +15,7 @@ from levity_trio.load.document import (
     written,
 )
 from levity_trio.load.tree import Circuit, Socket
+from levity_trio.wire.meters import MeterConfig
 
 WHOLE = """
 [[circuit]]

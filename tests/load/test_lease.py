@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from levity_trio.load.lease import (
     DAY_SECONDS,
     FOLLOW_SECONDS,
+    HOUR,
+    LEASE,
     LEASE_SECONDS,
     MARGIN_SECONDS,
     NO_RAISES,
@@ -39,6 +41,8 @@ A: Place = ("A", 1)
 B: Place = ("B", 1)
 C: Place = ("C", 1)
 LETTERS = ("R", "S", "T")
+SOCKET = Socket(charger="A", circuit="F", safe=6)
+IDLE = {name: Socket(charger=name, circuit="F", safe=0) for name in ("A", "B")}
 
 examples = settings(max_examples=size(2000, 30), deadline=None, database=None)
 amperes = st.sampled_from([0, 6, 7, 10, 16, 32])
@@ -69,11 +73,16 @@ def holding(**leases: Lease) -> Leases:
     return found
 
 
-def of(
-    amperes: int, safe: int = 6, sent: float = NOW, transaction: int = 7, writes: int = 1
-) -> Lease:
+def of(amperes: int, safe: int = 6, sent: float = NOW, transaction: int = 7) -> Lease:
     """The lease of a running transaction."""
-    return leased(amperes, safe, sent, transaction, writes - 1)
+    return leased(amperes, safe, sent, transaction)
+
+
+def written(leases: Leases, place: Place, times: int, now: float = NOW) -> Leases:
+    """The same after a connector was sent so many profiles."""
+    for _ in range(times):
+        leases.count(place, LEASE, now)
+    return leases
 
 
 def steps(
@@ -292,10 +301,8 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Allocation, dict[Place, int]
     tree = Tree([Circuit(name="F", amperes=1000)], sockets)
     leases, wanted = Leases(writes_a_day=draw(st.sampled_from([4, 100]))), {}
     for place in places:
-        lease = of(
-            draw(amperes), 6, NOW - draw(st.integers(0, 4000)), writes=draw(st.integers(0, 6))
-        )
-        leases.hold(place, lease)
+        leases.hold(place, of(draw(amperes), 6, NOW - draw(st.integers(0, 4000))))
+        written(leases, place, draw(st.integers(0, 6)))
         held = leases.held[place]
         held.may_still_draw = draw(st.sampled_from([0, 0, 16]))
         held.retry = draw(st.sampled_from([0.0, 0.0, NOW + 9]))
@@ -418,9 +425,8 @@ def test_an_answer_that_comes_when_its_car_has_left_changes_nothing() -> None:
     [step] = steps(holding(A=of(6)), decided(A=16), NOW)
     leases.hold(A, waiting(6, NOW))
     leases.accepted(step, NOW + 1)
-    assert leases.held[A].lease == replace(waiting(6, NOW), writes=2), (
-        "it was written to all the same"
-    )
+    assert leases.held[A].lease == waiting(6, NOW)
+    assert leases.writes(A, NOW).total() == 1, "it was written to all the same"
 
 
 def test_another_transaction_is_sent_its_own_lease() -> None:
@@ -452,7 +458,7 @@ def test_a_car_at_its_safe_limit_is_not_renewed(most: int, safe: int) -> None:
 
 
 def test_a_used_up_day_lets_a_lease_end_in_the_safe_limit() -> None:
-    leases = holding(A=of(16, writes=WRITES_A_DAY))
+    leases = written(holding(A=of(16)), A, WRITES_A_DAY)
     later = NOW + LEASE_SECONDS + MARGIN_SECONDS
     assert steps(leases, decided(A=16), later - 1) == []
     assert leases.held[A].lease.most(later) == 6
@@ -465,13 +471,36 @@ def test_a_used_up_day_lets_a_lease_end_in_the_safe_limit() -> None:
 
 def test_the_last_writes_of_a_day_are_kept_for_renewals() -> None:
     most = int(NO_RAISES * WRITES_A_DAY)
+    cap, leases = None, Leases()
     for writes in (most - 1, most):
-        leases = holding(A=of(10, writes=writes))
+        leases = written(holding(A=of(10)), A, writes)
+        cap = leases.cap(SOCKET, 6, NOW)
+        assert (cap is None) == (writes < most)
         assert bool(steps(leases, decided(A=14), NOW + 1)) == (writes < most)
-        assert (leases.cap(A, NOW) is None) == (writes < most)
-    assert holding(A=of(10, writes=most)).cap(A, NOW) == 10
-    assert holding(A=of(10, writes=most)).cap(A, NOW + DAY_SECONDS) is None
-    assert Leases().cap(A, NOW) is None
+    assert cap == 10
+    assert leases.cap(SOCKET, 6, NOW + DAY_SECONDS) is None
+    assert Leases().cap(SOCKET, 6, NOW) is None
+
+
+def test_who_cannot_charge_with_his_safe_limit_gets_his_least_by_turns_in_the_end() -> None:
+    """Two connectors at 0 A get 6 A in each other hour, by one profile that ends by itself."""
+    leases = holding(A=of(0, safe=0), B=of(0, safe=0))
+    got: dict[str, list[int]] = {"A": [], "B": []}
+    for place in (A, B):
+        written(leases, place, WRITES_A_DAY)
+    for second in range(0, 4 * 3600, 30):
+        now = NOW + second
+        wanted = {name: leases.cap(IDLE[name], 6, now) or 0 for name in ("A", "B")}
+        wanted = {name: leases.cap(IDLE[name], 6, now) or 0 for name in ("A", "B")}
+        for step in steps(leases, decided(**wanted), now, safe=0):
+            assert step.lease.amperes in (0, 6)
+            leases.sending(step, now)
+            leases.accepted(step, now)
+        for name, hours in got.items():
+            hours.append(leases.held[name, 1].lease.most(now + 90))
+    for hours in got.values():
+        assert 0.4 < hours.count(6) / len(hours) < 0.6
+    assert [leases.writes(place, NOW)[HOUR] for place in (A, B)] == [2, 2]
 
 
 # What the next decision goes on from
@@ -502,7 +531,7 @@ def reports(
         at += every
 
 
-def test_a_car_that_does_not_obey_is_found_after_a_minute_and_two_reports() -> None:
+def test_a_car_that_does_not_obey_is_found_after_two_minutes_and_two_reports() -> None:
     leases = holding(A=of(16))
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     reports(leases, 16.0, 20.0 + OBEY_SECONDS)
@@ -510,7 +539,9 @@ def test_a_car_that_does_not_obey_is_found_after_a_minute_and_two_reports() -> N
     assert leases.disobeying(NOW + 20 + OBEY_SECONDS) == [A]
 
 
-def test_a_car_that_had_obeyed_for_an_hour_is_found_a_minute_after_its_first_high_report() -> None:
+def test_a_car_that_had_obeyed_for_an_hour_is_found_two_minutes_after_its_first_high_report() -> (
+    None
+):
     leases = holding(A=of(16))
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     reports(leases, 6.0, 3600.0)
@@ -557,8 +588,8 @@ def test_what_a_car_draws_beyond_its_limit_is_booked_whatever_it_is_sent() -> No
     assert leases.held[A].booked(NOW + 13) == 20
     assert steps(leases, decided(11.0, A=8, B=18), NOW + 13) == []
     carried_out(leases, steps(leases, decided(A=6, B=6), NOW + 14), NOW + 14)
-    reports(leases, 20.0, 80, begins=20)
-    assert leases.disobeying(NOW + 80) == [A]
+    reports(leases, 20.0, 140, begins=20)
+    assert leases.disobeying(NOW + 140) == [A]
 
 
 def test_one_that_does_not_obey_is_told_again_and_then_forgiven() -> None:
@@ -632,10 +663,11 @@ def test_a_leap_does_not_hide_who_does_not_obey(seconds: float) -> None:
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     reports(leases, 20.0, 60)
     leases.leapt(seconds)
-    assert leases.disobeying(NOW + seconds + 79) == []
-    assert leases.disobeying(NOW + seconds + 80) == [A]
-    leases.reported(A, 6.0, NOW + seconds + 90)
-    assert leases.disobeying(NOW + seconds + 90) == []
+    begun = NOW + seconds + 20  # by the first report that says anything
+    assert leases.disobeying(begun + OBEY_SECONDS - 1) == []
+    assert leases.disobeying(begun + OBEY_SECONDS) == [A]
+    leases.reported(A, 6.0, begun + OBEY_SECONDS)
+    assert leases.disobeying(begun + OBEY_SECONDS) == []
 
 
 # A whole day of one connector

@@ -12,10 +12,11 @@ from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay
-from levity_trio.load.rule import CarDemand
+from levity_trio.load.rule import Allocation, Bound, CurrentLimit
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
+from levity_trio.store.writes.load import leases
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)
@@ -26,12 +27,14 @@ CHARGER = ManagedCharger(
     by="anna",
     way=1,
     prepared_at=timestamp_of(NOW - 60),
+    prepared_boot=1,
     prepared_firmware="1",
     trusted_by=None,
     disobeys_since=None,
+    restarts_since=None,
     obeyed=0,
     is_connected=True,
-    booted_at=timestamp_of(NOW - 120),
+    boot=1,
     vendor="v",
     model="m",
     firmware="1",
@@ -47,8 +50,7 @@ def present(wh: int, transaction: int = 7) -> LoadPresent:
 
 
 def take(holding: ManagedChargers, told: LoadPresent, at: float) -> None:
-    paced = told._replace(cars=[holding.with_pace(one, at) for one in told.cars])
-    holding.take(paced, TREE, {PLACE: 3}, at)
+    holding.take(told, TREE, at)
 
 
 def test_a_register_shows_what_a_car_draws() -> None:
@@ -65,7 +67,9 @@ def test_a_register_shows_what_a_car_draws() -> None:
 def test_a_register_that_stands_still_shows_that_a_car_draws_nothing() -> None:
     holding = ManagedChargers(Leases())
     for minute in range(8):
-        take(holding, present(500), NOW + minute * 60)
+        at = NOW + minute * 60
+        (car,) = (told := present(500)).cars
+        take(holding, told._replace(cars=[car._replace(heard=Heard(at, 0.0))]), at)
     assert holding.leases.held[PLACE].drawn == 0
 
 
@@ -103,11 +107,10 @@ def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
     )
     leases = Leases()
     steps = [
-        LimitStep(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True)
-        for place in tree.sockets
+        LimitStep(place=place, lease=leased(8, 6, NOW, 7), is_lower=True) for place in tree.sockets
     ]
     for step in steps:
-        leases.hold(step.place, leased(16, 6, NOW, 7, 0))
+        leases.hold(step.place, leased(16, 6, NOW, 7))
         leases.sending(step, NOW)
     leases.accepted(steps[0], NOW)
     ManagedChargers(leases).told_by_others("CP-1", tree, NOW)
@@ -119,22 +122,38 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
     holding = ManagedChargers(Leases())
     away = {"CP-1": replace(CHARGER, is_connected=False, trusted_by="anna")}
     nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
-    holding.take(nobody, TREE, {}, NOW)
-    holding.take(nobody._replace(managed=away), TREE, {}, NOW)
+    holding.take(nobody, TREE, NOW)
+    holding.take(nobody._replace(managed=away), TREE, NOW)
     holding.leapt(-3600)
     assert holding.booked(TREE, nobody, NOW - 3600 + LEASE_SECONDS) == {PLACE: 6}
 
 
-@pytest.mark.parametrize(("is_away", "demand"), [(True, CarDemand.WANTS), (False, CarDemand.FULL)])
+@pytest.mark.parametrize("set_back", [0, 3600])
+def test_boots_after_our_clock_was_set_back_are_no_answer_to_what_was_sent_before(
+    set_back: int,
+) -> None:
+    holding, told = ManagedChargers(Leases()), present(0)
+    holding.take(told, TREE, NOW)
+    holding.leases.count(PLACE, "lease", NOW)
+    if set_back:
+        holding.leapt(-set_back)
+    for boot in (2, 3, 4):
+        booted = told._replace(managed={"CP-1": replace(CHARGER, boot=boot)})
+        holding.take(booted, TREE, NOW - set_back + 10 * boot)
+    answers = [args for write, *args in holding.unwritten if write is leases.restarts]
+    assert bool(answers) is (not set_back)
+
+
+@pytest.mark.parametrize("is_away", [True, False])
 def test_a_connector_without_a_car_takes_nothing_as_long_as_its_charger_would_tell_of_one(
-    *, is_away: bool, demand: CarDemand
+    *, is_away: bool
 ) -> None:
     holding = ManagedChargers(Leases())
     charger = replace(CHARGER, is_connected=not is_away, facts={"waits": False}, trusted_by="anna")
     nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": charger})
-    holding.take(nobody, TREE, {}, NOW)
-    (booked,) = holding.cars(TREE, nobody, {}, NOW).values()
-    assert (booked.demand, booked.fixed) == (demand, 6)
+    holding.take(nobody, TREE, NOW)
+    (booked,) = holding.cars(TREE, nobody, Allocation(at=NOW), NOW).values()
+    assert (booked.is_full, booked.fixed) == (not is_away, 6)
 
 
 def read(lag: float, at: float) -> LoadPresent:
@@ -171,7 +190,7 @@ def test_a_clock_that_is_put_right_is_right_at_once() -> None:
 def test_readings_that_come_by_a_slow_way_set_no_clock_and_accuse_all_the_same() -> None:
     """It draws 8 A while it may draw nothing, for minutes."""
     holding = ManagedChargers(Leases())
-    lags = [2, 41, 17, 55, 28, 70, 90, 33]
+    lags = [2, 41, 17, 55, 28, 70, 90, 33, *[60, 20] * 4]
     for index, lag in enumerate(lags, start=1):
         take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
     assert holding.skew("CP-1") == 0
@@ -215,12 +234,17 @@ def test_what_a_status_has_told_of_a_clock_is_not_counted_twice_after_a_restart(
     assert holding.skew("CP-1") == -1800
 
 
+def raised(amperes: int, safe: int, transaction: int = 7) -> LimitStep:
+    lease = leased(amperes, safe, NOW, transaction)
+    return LimitStep(place=PLACE, lease=lease, is_lower=False)
+
+
 def refusing(facts: dict[str, Any], times: int) -> Ability:
     holding = ManagedChargers(Leases())
     told = present(0)
-    holding.take(told._replace(managed={"CP-1": replace(CHARGER, facts=facts)}), TREE, {}, NOW)
+    holding.take(told._replace(managed={"CP-1": replace(CHARGER, facts=facts)}), TREE, NOW)
     for _ in range(times):
-        holding.refused(PLACE, leased(0, 0, NOW, 7, 0))
+        holding.refused(TREE.sockets[PLACE], raised(0, 0), NOW)
     assert holding.leases.floors == {"CP-1": holding.can["CP-1"].floor}
     return holding.can["CP-1"]
 
@@ -244,11 +268,166 @@ def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
     for transaction in (7, 8, 9):
         take(holding, present(1000, transaction), NOW)
         while holding.can["CP-1"].way is LimitWay.TRANSACTION:
-            holding.refused(PLACE, leased(16, 0, NOW, transaction, 0))
+            holding.refused(TREE.sockets[PLACE], raised(16, 0, transaction), NOW)
         for _ in range(3):
-            holding.accepted(PLACE, transaction)
-    assert holding.learned == [("CP-1", {"way": 2})]
+            holding.accepted(PLACE, transaction, NOW)
+    assert [*holding.unwritten] == [(leases.learn, "CP-1", {"way": 2}, timestamp_of(NOW))]
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:
-    ManagedChargers(Leases()).refused(PLACE, leased(8, 6, NOW, 7, 0))
+    ManagedChargers(Leases()).refused(TREE.sockets[PLACE], raised(8, 6), NOW)
+
+
+def test_each_session_teaches_once() -> None:
+    """On how many lines its car charges, and at which current it began."""
+    holding = ManagedChargers(Leases())
+    for second in range(0, 900, 20):
+        # It seems to use another number for a while, and the same again.
+        amperes = (0.0,) * 3 if second < 20 else (7.0,) * 3 if second // 300 != 1 else (7.0, 0, 0)
+        told = telling(amperes, NOW + second, wh=4830 * second // 3600)
+        take(holding, told._replace(managed={"CP-1": CHARGER}), NOW + second)
+    lessons = [args[:-1] for _, *args in holding.unwritten]
+    assert lessons == [["least", PLACE, "TAG", "6"], ["lines", PLACE, "TAG", "3"]]
+
+
+@pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
+def test_who_stops_at_less_needs_what_its_car_had(status: str) -> None:
+    """Some cars stop, and some chargers withhold what is too little for them."""
+    holding = ManagedChargers(Leases())
+    for second, amperes in ((0, 9), (20, 9), (60, 6)):
+        drawn = (9.0 if amperes == 9 else 0.0,) * 3
+        (car,) = (told := telling(drawn, NOW + second)).cars
+        if amperes == 6:
+            car = car._replace(status=status, changed_at=timestamp_of(NOW + 59))
+        holding.leases.hold(PLACE, leased(amperes, 6, NOW, 7))
+        holding.leases.held[PLACE].answered = NOW + second - 5
+        told = told._replace(cars=[car], managed={"CP-1": CHARGER})
+        take(holding, told, NOW + second)
+        holding.note_spells(told, decided(Bound.MOST), NOW + second)
+    assert holding.witnesses[PLACE].needs == 9
+
+
+def test_whose_link_is_lost_when_its_turn_comes_keeps_it_for_a_minute() -> None:
+    holding = ManagedChargers(Leases())
+    away = {"CP-1": replace(CHARGER, is_connected=False, trusted_by="anna")}
+    (car,) = (told := present(0)).cars
+    take(holding, told, NOW - 100)
+    told = told._replace(cars=[car._replace(is_connected=False)], managed=away)
+    limits = {PLACE: CurrentLimit(amperes=9, bound=Bound.CIRCUIT)}
+    before = Allocation(at=NOW, limits=limits)
+    for second, amperes in ((0, 9), (59, 9), (61, 0)):
+        take(holding, told, NOW + second)
+        (booked,) = holding.cars(TREE, told, before, NOW + second).values()
+        assert booked.fixed == amperes
+
+
+def test_who_ignores_its_limits_is_booked_with_what_it_draws_beyond_what_was_entered() -> None:
+    holding = ManagedChargers(Leases())
+    told = telling((39.8, 0.0, 0.0), NOW)
+    told = told._replace(managed={"CP-1": replace(CHARGER, way=LimitWay.NONE)})
+    take(holding, told, NOW)
+    (booked,) = holding.cars(TREE, told, decided(Bound.FIXED), NOW).values()
+    assert (booked.fixed, booked.over) == (39.8, 0)
+
+
+@pytest.mark.parametrize(("lag", "is_off"), [(60, False), (3600, True), (-3600, True)])
+def test_a_register_says_nothing_while_the_clock_of_its_charger_is_another(
+    lag: float, *, is_off: bool
+) -> None:
+    holding = ManagedChargers(Leases())
+    for second, late in ((0, 0.0), (20, lag)):
+        (car,) = (told := present(500)).cars
+        told = told._replace(cars=[car._replace(heard=Heard(NOW + second, late))])
+        take(holding, told, NOW + second)
+    assert holding.witnesses[PLACE].is_off is is_off
+
+
+IN_WATTS = replace(CHARGER, keys={"ChargingScheduleAllowedChargingRateUnit": "Power"})
+
+
+def telling(
+    amperes: tuple[float, float, float], at: float, status: str = "Charging", wh: int = 0
+) -> LoadPresent:
+    """What a charger tells that takes watts."""
+    begun = timestamp_of(NOW)
+    told = ConnectorReading(timestamp_of(at), amperes, None, None)
+    car = PluggedIn("CP-1", 1, True, status, begun, begun, 7, "TAG", wh, told)
+    return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": IN_WATTS})
+
+
+def decided(bound: Bound) -> Allocation:
+    return Allocation(at=NOW, limits={PLACE: CurrentLimit(amperes=0, bound=bound)})
+
+
+def dividing() -> ManagedChargers:
+    """A charger that gave its car nothing for 6 A on one line."""
+    holding = ManagedChargers(Leases())
+    for second in range(0, 120, 20):
+        told = telling((0.0, 0.0, 0.0), NOW + second, "SuspendedEVSE")
+        holding.take(told, TREE, NOW + second)
+        holding.leases.hold(PLACE, leased(6, 6, NOW, 7))
+        holding.note_spells(told, decided(Bound.MOST), NOW + second)
+        assert [args[:2] for _, *args in holding.unwritten] == [[7, "waited"]]
+        assert holding.lines_told(PLACE) == (1 if second < 60 else None)
+    return holding
+
+
+def test_watts_are_told_for_one_line_until_its_lines_were_seen_or_nothing_was_drawn() -> None:
+    holding = dividing()
+    assert holding.leases.on_one_line(TREE.sockets[PLACE], 6) == 18
+    for second in range(120, 200, 20):
+        holding.take(telling((6.0, 6.0, 6.0), NOW + second), TREE, NOW + second)
+    assert holding.lines_told(PLACE) == 3
+    assert holding.leases.on_one_line(TREE.sockets[PLACE], 6) == 6
+
+
+def test_where_three_amperes_do_not_fit_two_are_tried_once() -> None:
+    holding, told = dividing(), telling((0.0, 0.0, 0.0), NOW + 120, "SuspendedEVSE")
+    for bound, factor in ((Bound.CIRCUIT, 3), (Bound.WAITS, 2), (Bound.CIRCUIT, 2)):
+        holding.take(told, TREE, NOW + 120)
+        (car,) = holding.cars(TREE, told, decided(bound), NOW + 120).values()
+        assert car.per_ampere == holding.leases.in_watts[PLACE] == factor
+    too_much = telling((18.0, 0.0, 0.0), NOW + 140)
+    for bound in (Bound.CIRCUIT, Bound.WAITS):
+        holding.take(too_much, TREE, NOW + 140)
+        (car,) = holding.cars(TREE, too_much, decided(bound), NOW + 140).values()
+        assert car.per_ampere == 3
+
+
+@pytest.mark.parametrize(
+    ("watts", "seconds", "is_accused"),
+    [(5520, 400, True), (5520, 100, False), (0, 400, False)],
+)
+def test_to_disobey_takes_two_witnesses(watts: int, seconds: int, *, is_accused: bool) -> None:
+    """8 A on three lines, while it may draw nothing, and has drawn before."""
+    holding, accused = ManagedChargers(Leases()), False
+    for second in range(0, seconds, 20):
+        wh = 500 + watts * second // 3600
+        told = telling((8.0, 8.0, 8.0), NOW + second, wh=wh if second else 499)
+        take(holding, told._replace(managed={"CP-1": CHARGER}), NOW + second)
+        accused = accused or any(holding.ignoring(NOW + second))
+    assert accused is is_accused
+
+
+def test_two_connectors_of_which_none_draws_beside_the_other_charge_by_turns() -> None:
+    tree = Tree(
+        [Circuit(name="F", amperes=40)],
+        [Socket(charger="CP-1", connector=number, circuit="F") for number in (1, 2)],
+    )
+    holding, told = ManagedChargers(Leases()), present(0)
+    begun = timestamp_of(NOW)
+    for second in range(0, 240, 20):
+        nothing = ConnectorReading(timestamp_of(NOW + second), (0.0, 0.0, 0.0), None, None)
+        cars = [
+            PluggedIn("CP-1", n, True, "SuspendedEV", begun, begun, n, "TAG", 0, nothing)
+            for n in (1, 2)
+        ]
+        told = told._replace(cars=cars)
+        holding.take(told, tree, NOW + second)
+        for number in (1, 2):
+            holding.leases.hold(("CP-1", number), leased(16, 6, NOW, number))
+        holding.note_spells(told, Allocation(at=NOW), NOW + second)
+        assert (holding.by_turns == {"CP-1"}) is (second >= 160)
+    assert all(car.alone for car in holding.cars(tree, told, Allocation(at=NOW), NOW).values())
+    holding.take(told._replace(cars=told.cars[:1]), tree, NOW + 240)
+    assert holding.by_turns == set()

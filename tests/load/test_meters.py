@@ -13,12 +13,13 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.load import modbus
-from levity_trio.load.document import VOLTS, MeterConfig, parse
-from levity_trio.load.meters import MeterValues, PublishedReading, Subscribed, reader
-from levity_trio.load.modbus import HEAD, MODELS, POWERS, MeterFault, Model, length, request
-from levity_trio.load.modbus import shown as shown_by
+from levity_trio.load.document import VOLTS, parse
 from levity_trio.load.tree import Phases, as_phases
+from levity_trio.outgoing.meters import MeterValues, PublishedReading, Subscribed, reader
+from levity_trio.wire import modbus
+from levity_trio.wire.meters import MeterConfig
+from levity_trio.wire.modbus import HEAD, MODELS, POWERS, MeterFault, Model, length, request
+from levity_trio.wire.modbus import shown as shown_by
 from tests.load.published import METERS, Published
 
 SHOWN = (1.5, 0.25, 16.0)

@@ -168,7 +168,7 @@ async def test_it_is_taken_back_and_ends_when_the_car_leaves(
             if is_taken_back:
                 ((number,),) = writer.rows("SELECT id FROM tx")
                 await block.load.wait_for_price(number, None, by="anna")
-                await trio.sleep(20)
+                await trio.sleep(80)
                 assert block.current(0) == 16
         block.leave(0)
         await trio.sleep(30)

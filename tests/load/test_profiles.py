@@ -11,6 +11,7 @@ from jsonschema import Draft4Validator
 
 from levity_trio.load.lease import LEASE_SECONDS, PAUSE_SECONDS, Lease, leased
 from levity_trio.load.profiles import (
+    PURPOSES,
     Ability,
     Call,
     ChargerTime,
@@ -18,8 +19,9 @@ from levity_trio.load.profiles import (
     LimitWay,
     ability,
     clearing,
+    clearing_above,
+    clearing_own,
     idle,
-    leaving,
     limit,
     next_way,
 )
@@ -32,6 +34,7 @@ from tests.wire.examples import schema_of
 NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 BEGAN = NOW - timedelta(hours=2)
 MINUTE, HOUR = 60, 3600
+KEYS = {"ChargeProfileMaxStackLevel": "12"}
 TRANSACTION = 7
 GRIZZL = LimitKey(name="SetCurrent", unit=0.001, least=8)
 WITH_PROFILES = [way for way in LimitWay if way not in (LimitWay.KEY, LimitWay.NONE)]
@@ -55,7 +58,7 @@ def socket(**changes: Any) -> Socket:
 
 
 def lease(amperes: int, safe: int = 6) -> Lease:
-    return leased(amperes, safe, NOW.timestamp(), TRANSACTION, 0)
+    return leased(amperes, safe, NOW.timestamp(), TRANSACTION)
 
 
 def told(
@@ -200,16 +203,27 @@ def test_a_relative_lease_counts_from_its_receipt_where_the_charger_does() -> No
         assert charger.allows(second) == (16 if second < LEASE_SECONDS else 6), second
 
 
-@pytest.mark.parametrize("way", WITH_PROFILES)
-def test_with_one_period_a_lease_ends_over_the_default(way: LimitWay) -> None:
-    can = Ability(way=way, has_two_periods=False, waits=False)
+@pytest.mark.parametrize("by_valid_to", [False, True])
+def test_with_one_period_a_lease_ends_over_the_default(by_valid_to: bool) -> None:
+    can = Ability(has_two_periods=False, by_valid_to=by_valid_to, waits=False)
     call = told(can, 16)
     assert len(schedule(call)["chargingSchedulePeriod"]) == 1
+    assert ("duration" in schedule(call)) is not by_valid_to
     charger = Charger(call)
     for second in range(0, 2 * HOUR, 7):
         assert charger.allows(second) == (16 if second < LEASE_SECONDS else None), second
-    if way is LimitWay.TRANSACTION:
-        assert Charger(free(can), call).allows(LEASE_SECONDS) == 6
+    assert Charger(free(can), call).allows(LEASE_SECONDS) == 6
+
+
+@pytest.mark.parametrize("way", [LimitWay.DEFAULT, LimitWay.CHARGER])
+@pytest.mark.parametrize("by_valid_to", [False, True])
+def test_without_a_default_beneath_one_period_is_no_more_than_the_safe_limit(
+    way: LimitWay, by_valid_to: bool
+) -> None:
+    """Nothing would follow its end."""
+    can = Ability(way=way, has_two_periods=False, by_valid_to=by_valid_to, waits=False)
+    charger = Charger(told(can, 16))
+    assert {charger.allows(second) for second in range(0, 2 * HOUR, 60)} == {6}
 
 
 @pytest.mark.parametrize(
@@ -224,14 +238,14 @@ def test_a_limit_in_w_and_its_phases_speak_of_the_same_lines(
     assert schedule(call)["chargingRateUnit"] == "W"
     assert [one["limit"] for one in schedule(call)["chargingSchedulePeriod"]] == [
         16 * VOLTS * factor,
-        6 * VOLTS * factor,
+        6 * VOLTS * (1 if lines is None else factor),
     ]
     assert [
         one["limit"] for one in schedule(free(Ability(is_in_watts=True)))["chargingSchedulePeriod"]
     ] == [
         0,
-        6 * VOLTS * 3,
-    ]
+        6 * VOLTS,
+    ], "on one line: nobody knows which car comes"
     assert schedule(call)["chargingSchedulePeriod"][0]["numberPhases"] == factor
 
 
@@ -347,8 +361,8 @@ def test_watts_are_for_those_that_take_nothing_else(units: str, is_in_watts: boo
     )
 
 
-@pytest.mark.parametrize(("level", "used"), [(None, 0), ("0", 0), ("5", 5), ("250", 9), ("x", 0)])
-def test_the_highest_level_up_to_9_is_used(level: str | None, used: int) -> None:
+@pytest.mark.parametrize(("level", "used"), [(None, 0), ("0", 0), ("5", 4), ("250", 9), ("x", 0)])
+def test_the_level_below_the_highest_up_to_9_is_used(level: str | None, used: int) -> None:
     assert ability({}, {"ChargeProfileMaxStackLevel": level}).level == used
     assert ability({"level": 0}, {"ChargeProfileMaxStackLevel": level}).level == 0
 
@@ -391,15 +405,23 @@ def test_the_next_way_is_tried_and_the_last_one_stays() -> None:
 
 @pytest.mark.parametrize("way", WITH_PROFILES)
 def test_what_others_set_is_cleared_but_never_ours(way: LimitWay) -> None:
-    can = Ability(way=way, waits=way is not LimitWay.CHARGER)
+    can = Ability(way=way, waits=way is not LimitWay.CHARGER, level=9)
     _, ours = free(can)
-    for call in clearing(can, socket()):
+    _, own = told(can, 16)
+    for call in [*clearing(can), *clearing_above(can, KEYS, socket())]:
         _, payload = sound(call)
-        is_purpose = (
-            payload["chargingProfilePurpose"]
-            == ours["csChargingProfiles"]["chargingProfilePurpose"]
-        )
-        assert not (is_purpose and payload["connectorId"] == ours["connectorId"])
+        for one in (ours, own):
+            profile = one["csChargingProfiles"]
+            own_purpose = profile["chargingProfilePurpose"]
+            is_purpose = payload.get("chargingProfilePurpose", own_purpose) == own_purpose
+            is_level = payload.get("stackLevel", 9) == profile["stackLevel"]
+            assert not (is_purpose and is_level and payload["connectorId"] == one["connectorId"])
+
+
+def test_what_stands_above_ours_is_cleared() -> None:
+    asked = [payload for _, payload in clearing_above(ability({}, KEYS), KEYS, socket())]
+    assert {payload["stackLevel"] for payload in asked} == {10, 12}
+    assert clearing_above(Ability(), {}, socket()) == []
 
 
 def test_whoever_leaves_clears_ours_by_their_ids() -> None:
@@ -407,4 +429,4 @@ def test_whoever_leaves_clears_ours_by_their_ids() -> None:
         told(Ability(way=way), 16)[1]["csChargingProfiles"]["chargingProfileId"]
         for way in WITH_PROFILES
     }
-    assert {sound(call)[1]["id"] for call in leaving(2)} == ids
+    assert {sound(clearing_own(way, 2))[1]["id"] for way in PURPOSES} == ids

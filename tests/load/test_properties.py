@@ -11,7 +11,6 @@ from levity_trio.load.rule import (
     Allocation,
     Bound,
     Car,
-    CarDemand,
     CarStanding,
     CurrentLimit,
     Measured,
@@ -83,7 +82,7 @@ def cars_at(draw: st.DrawFn, socket: Socket, *, simple: bool) -> Car:
     return Car(
         charger=socket.charger,
         since=NOW - draw(st.sampled_from([0, 60, 600, 3600])),
-        demand=CarDemand.FULL if is_full else CarDemand.WANTS,
+        is_full=is_full,
         lines=draw(st.sampled_from([None, 1, 1, 2, 3])),
         drawn=0.0
         if is_full
@@ -139,28 +138,28 @@ def decided(tree: Tree, moments: list[Moment]) -> list[Allocation]:
     return decisions
 
 
-def beside_one_that_cannot_be_told(demand: CarDemand) -> tuple[Tree, list[Moment]]:
+def beside_one_that_cannot_be_told(*, is_full: bool) -> tuple[Tree, list[Moment]]:
     """16 A are booked on 20 A, and nothing is drawn."""
     sockets = [Socket(charger=name, circuit="Feeder", safe=0) for name in "AB"]
-    fixed = Car(charger="A", since=NOW, demand=demand, drawn=0.0, fixed=16.0)
+    fixed = Car(charger="A", since=NOW, is_full=is_full, drawn=0.0, fixed=16.0)
     moment = Moment(at=NOW, cars=(fixed, Car(charger="B", since=NOW)), measured=Measured())
     return Tree([Circuit(name="Feeder", amperes=20)], sockets), [moment]
 
 
-@pytest.mark.parametrize(("demand", "others"), [(CarDemand.FULL, 6), (CarDemand.WANTS, 0)])
+@pytest.mark.parametrize(("is_full", "others"), [(True, 6), (False, 0)])
 def test_full_car_that_cannot_be_told_counts_in_an_outage_and_any_other_also_now(
-    demand: CarDemand, others: int
+    *, is_full: bool, others: int
 ) -> None:
     """A car that is full leaves 1.13 × 20 A - 16 A. At a charger that is away, no car is known to
     be full: it leaves 4 A, too little for any car."""
-    limits = amperes_of(decided(*beside_one_that_cannot_be_told(demand))[-1])
+    limits = amperes_of(decided(*beside_one_that_cannot_be_told(is_full=is_full))[-1])
     assert limits == {("A", 1): 16, ("B", 1): others}
 
 
 @examples
 @given(evenings())
-@example(beside_one_that_cannot_be_told(CarDemand.FULL))
-@example(beside_one_that_cannot_be_told(CarDemand.WANTS))
+@example(beside_one_that_cannot_be_told(is_full=True))
+@example(beside_one_that_cannot_be_told(is_full=False))
 def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(
     evening: tuple[Tree, list[Moment]],
 ) -> None:
@@ -232,7 +231,7 @@ def booked(car: Car, limit: CurrentLimit, *, outage: bool) -> float:
     """What counts of a car: in an outage all that it may draw, else what it draws. One that cannot
     be told may draw all the time, unless its charger tells that it is full."""
     permitted = limit.amperes if car.fixed is None else car.fixed
-    may_begin = car.fixed is not None and car.demand is CarDemand.WANTS
+    may_begin = car.fixed is not None and not car.is_full
     return permitted if outage or may_begin or car.drawn is None else min(permitted, car.drawn)
 
 
@@ -277,7 +276,7 @@ def test_deciding_twice_at_one_moment_changes_nothing(evening: tuple[Tree, list[
     rest, see below."""
     tree, moments = evening
     last = moments[-1]
-    cars = [replace(car, drawn=None if car.demand is CarDemand.WANTS else 0.0) for car in last.cars]
+    cars = [replace(car, drawn=None if not car.is_full else 0.0) for car in last.cars]
     decision = rule.decide(tree, cars, last.measured, last.at, decided(tree, moments[:-1])[-1])
     again = rule.decide(tree, cars, last.measured, last.at, decision)
     assert amperes_of(again) == amperes_of(decision)
@@ -292,7 +291,7 @@ def test_limits_come_to_rest_where_nothing_happens(
     """Each car draws what it may, but no more than it can take, as real ones do; for an hour
     without turns."""
     tree, (moment,) = evening
-    wanting = [car for car in moment.cars if car.demand is CarDemand.WANTS]
+    wanting = [car for car in moment.cars if not car.is_full]
     takes = {
         car.place: data.draw(st.none() | st.integers(2, 64).map(lambda half: half / 2))
         for car in wanting
@@ -402,7 +401,7 @@ def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_aske
         [Circuit(name="F", amperes=32)],
         [Socket(charger=name, circuit="F", most=32) for name in "AB"],
     )
-    full = Car(charger="A", since=0.0, demand=CarDemand.FULL, drawn=0.0, per_ampere=3)
+    full = Car(charger="A", since=0.0, is_full=True, drawn=0.0, per_ampere=3)
     other = Car(charger="B", since=0.0)
     now, before = (
         7200.0,

@@ -10,12 +10,13 @@ from fractions import Fraction
 import pytest
 import trio
 
-from levity_trio.billing.sun import SunMeasured
+from levity_trio.billing.sun import BATTERY, CIRCUIT, PANELS, SunMeasured, SunSums
 from levity_trio.charging.quarters import SECONDS
-from levity_trio.load.document import DocumentRefused, MeterConfig, parse, written
+from levity_trio.config.tables import DocumentRefused
+from levity_trio.load.document import parse, written
 from levity_trio.load.measurements import signed
-from levity_trio.load.sun import BATTERY, CIRCUIT, PANELS, SunSums
 from levity_trio.load.tree import Phases
+from levity_trio.wire.meters import MeterConfig
 from tests.load.test_shadow import MINUTE, Served, draw, plug_in
 from tests.store.books import NOON, Books, in_memory
 

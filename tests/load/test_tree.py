@@ -220,7 +220,7 @@ def test_a_refusal_names_every_problem_with_its_circuit() -> None:
     ]
     with pytest.raises(TreeRefused) as error:
         Tree([FEEDER, Circuit(name="Row", amperes=0, parent="Feeder")], wrong)
-    assert [problem.circuit for problem in error.value.problems] == ["Row", "Feeder", "Feeder"]
+    assert [circuit for circuit, _ in error.value.problems] == ["Row", "Feeder", "Feeder"]
     assert len(str(error.value).splitlines()) == 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +18,11 @@ from tests.sizes import size
 
 VIRTUAL_TIME = True
 QUARTER = 15 * 60.0
+OFFLINE = {"AllowOfflineTxForUnknownId": "true"}
+NOBODY_OFFLINE = {
+    **dict.fromkeys(("AllowOfflineTxForUnknownId", "LocalAuthorizeOffline"), "false"),
+    **dict.fromkeys(("LocalAuthListEnabled", "AuthorizationCacheEnabled"), "false"),
+}
 
 
 def steps(writer: InlineWriter) -> list[dict[str, Any]]:
@@ -50,10 +56,9 @@ async def stand_beside(block: Block) -> None:
 
 
 async def tried(
-    central: Central, writer: InlineWriter, *quirks: str
+    central: Central, writer: InlineWriter, *quirks: str, keys: Mapping[str, str] = OFFLINE
 ) -> tuple[str, dict[str, bool], dict[str, Any]]:
     """Return the result of a trial, its steps, and what was learned."""
-    keys = {"AllowOfflineTxForUnknownId": "true"}
     async with open_block(central, writer, 1, {0: quirks}, keys=keys) as block:
         await block.manage(site(40, 1))
         block.arrive(0, ONE)
@@ -131,6 +136,15 @@ async def test_one_that_obeys_in_its_own_way_passes(
 ) -> None:
     result, _, facts = await tried(central, writer, *quirk.split())
     assert (result, facts | PASSING[quirk]) == ("passed", facts)
+
+
+async def test_one_that_cannot_charge_without_us_passes(
+    central: Central, writer: InlineWriter
+) -> None:
+    """Nobody can start a car there while the link is cut."""
+    result, found, _ = await tried(central, writer, keys=NOBODY_OFFLINE)
+    assert (result, found["waits"]) == ("passed", True)
+    assert steps(writer)[-1]["words"]["text"] == "it cannot charge without us"
 
 
 async def test_a_trial_is_cancelled(central: Central, writer: InlineWriter) -> None:

@@ -519,8 +519,17 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     }
     day = int(books.now.timestamp()) // 86_400
     sent = [
-        StoredLease(connector=1, amperes=13, ends_at=ends_at, day=day, writes=7, **lease),
-        StoredLease(connector=2, amperes=6, ends_at=None, day=day - 1, writes=9, **lease),
+        StoredLease(
+            connector=1,
+            amperes=13,
+            ends_at=ends_at,
+            day=day,
+            reasons={"lease": 4, "retry": 3},
+            **lease,
+        ),
+        StoredLease(
+            connector=2, amperes=6, ends_at=None, day=day - 1, reasons={"lease": 9}, **lease
+        ),
     ]
 
     def page() -> Page:

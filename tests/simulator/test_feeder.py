@@ -11,10 +11,8 @@ import pytest
 import trio
 
 from levity_trio.config import ConfigError
-from levity_trio.load import modbus
-from levity_trio.load.document import MeterConfig
-from levity_trio.load.meters import reader
 from levity_trio.load.tree import Phases
+from levity_trio.outgoing.meters import reader
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.feeder import (
@@ -28,6 +26,8 @@ from levity_trio.simulator.feeder import (
 )
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.scenario import load, read
+from levity_trio.wire import modbus
+from levity_trio.wire.meters import MeterConfig
 from tests.ports import free_port
 
 FLAT = FeederSpec(amperes=32.0, house=[0.0] * 24, steps_per_day=0, noise=0.0)

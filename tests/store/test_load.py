@@ -309,7 +309,7 @@ def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
             "gets 8 A of 16: Feeder L2",
             "Your car gets 8 A of 16, because others need current, too.",
         ),
-        (0, "waits for current", "Your car waits for current. Waiting costs nothing."),
+        (0, "waits for current", "Your car waits for current."),
         (
             6,
             "gets 6 A of 16: more in a few minutes",
@@ -331,6 +331,32 @@ def test_what_a_car_gets_is_what_its_charger_was_sent(
     loads.decide(books, loads.car(transaction=7, lease_a=lease), is_shadow=False)
     with reading(books) as db:
         assert reads.says_to_driver(db) == {7: to_driver}
+
+
+@pytest.mark.parametrize(("why", "is_free"), [("waited", True), ("price", False), ("", False)])
+def test_waiting_costs_nothing_where_it_is_noted_that_no_fee_counts_it(
+    books: Books, station: Station, why: str, *, is_free: bool
+) -> None:
+    number = station.start()
+    books.run(load.begin_span, number, why, books.at)
+    loads.decide(books, loads.car(transaction=number, lease_a=0), is_shadow=False)
+    with reading(books) as db:
+        words = reads.says_to_driver(db)[number]
+    assert words.endswith("Waiting costs nothing.") is is_free
+
+
+@pytest.mark.parametrize(
+    ("odd", "says_so"),
+    [
+        ({"odd": "entered", "drawn_a": 39.8}, "; entered with 16 A, draws 39.8"),
+        ({"bound": "waits", "needs_a": 16}, "; it needs 16 A, until it was seen on its lines"),
+        ({"needs_a": 16}, ""),
+    ],
+)
+def test_what_is_odd_of_a_car_stands_beside(odd: dict[str, Any], says_so: str) -> None:
+    car = SHARES | {"waits_about_seconds": None} | odd
+    plain = says(SHARES | {"waits_about_seconds": None, "bound": car["bound"]}, is_shadow=False)
+    assert says(car, is_shadow=False) == plain + says_so
 
 
 @pytest.mark.parametrize(
@@ -397,6 +423,13 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(
     books.wait(6)
     with reading(books) as db:
         assert reads.load_present(db, books.at).cars[0].reading is None
+
+
+def volts(*of_lines: int) -> list[dict[str, str]]:
+    return [
+        {"value": str(value), "measurand": "Voltage", "unit": "V", "phase": f"L{line}-N"}
+        for line, value in enumerate(of_lines, start=1)
+    ]
 
 
 def drawn_now(books: Books) -> float | None:
@@ -491,9 +524,16 @@ def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(
         ([watts(3600, "kW")], (None, None, 3600.0)),
         (
             [watts(2300) | {"phase": "L2"}, watts(0) | {"phase": "L1-N"}],
-            ((0.0, 10.0, 0.0), None, 2300.0),
+            ((0.0, 10.0, None), None, None),
+        ),
+        (
+            [watts(2300) | {"phase": phase} for phase in ("L1", "L2", "L3")],
+            ((10.0, 10.0, 10.0), None, 6900.0),
         ),
         ([{"value": "12", "measurand": "Current.Import", "unit": "A"}], (None, 12.0, None)),
+        ([watts(2300), *volts(230, 3, 0)], (None, None, 2300.0, True)),
+        ([watts(2300), *volts(230, 231, 0)], (None, None, 2300.0)),
+        ([watts(2300), *volts(230)], (None, None, 2300.0)),
     ],
 )
 def test_what_a_car_draws(

@@ -39,6 +39,7 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     connections.TwoCalls,
     connections.StatusFlood,
     connections.BootsAgain,
+    connections.NoOfflineStart,
     connections.AvailableAfterBoot,
     registers.SparseReadings,
     connections.NeverAnswers,
@@ -58,6 +59,7 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     profiles.NoZeroLimit,
     profiles.NoRelativeDefault,
     profiles.NoAbsolute,
+    profiles.WattsOnly,
     profiles.NoSmartCharging,
     profiles.RelativeFromReceipt,
     profiles.ProfilesLate,
@@ -69,6 +71,7 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     profiles.LimitsRounded,
     profiles.ZeroIsLeast,
     profiles.ProfilesForgotten,
+    profiles.HighestLevelForgotten,
     profiles.OneProfileKept,
     profiles.ProfilesLostOffline,
 )

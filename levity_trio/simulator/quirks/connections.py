@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
+from levity_trio.simulator.charger.configuration import Key, Keys
 from levity_trio.simulator.charger.registration import boot
 from levity_trio.simulator.charger.state import Frame, Quirk, SendText, State
 from levity_trio.simulator.model.states import Status
@@ -134,6 +135,23 @@ class BootsAgain(NowAndThen):
 
     def misbehave(self, charger: State, _at: float) -> None:
         boot(charger)
+
+
+class NoOfflineStart(Quirk):
+    name = "no-offline-start"
+    does = (
+        "starts no transaction without a connection: no list, no cache, and no key that allows it"
+    )
+    seen_in = "Tinkerforge WARP, with LocalAuthorizeOffline false"
+    keys: ClassVar[Keys] = {
+        name: Key(name, "false")
+        for name in (
+            "LocalAuthListEnabled",
+            "AuthorizationCacheEnabled",
+            "AllowOfflineTxForUnknownId",
+            "LocalAuthorizeOffline",
+        )
+    }
 
 
 class AvailableAfterBoot(Quirk):

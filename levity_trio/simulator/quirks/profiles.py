@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from typing import ClassVar, Final
@@ -29,9 +29,12 @@ SET_CURRENT: Final = "SetCurrent"
 LEAST_MA, MOST_MA = 8_000, 40_000
 FEATURES: Final = "SupportedFeatureProfiles"
 SMART_CHARGING: Final = "SmartCharging"
+UNITS: Final = "ChargingScheduleAllowedChargingRateUnit"
+SAMPLED: Final = "MeterValuesSampledData"
+LEVELS: Final = "ChargeProfileMaxStackLevel"
 SMART_KEYS: Final = (
-    "ChargeProfileMaxStackLevel",
-    "ChargingScheduleAllowedChargingRateUnit",
+    LEVELS,
+    UNITS,
     "ChargingScheduleMaxPeriods",
     "ConnectorSwitch3to1PhaseSupported",
     "MaxChargingProfilesInstalled",
@@ -129,6 +132,26 @@ class NoAbsolute(Refuses):
     def refuses(self, _charger: State, profile: Profile) -> bool:
         kind: str = profile["chargingProfileKind"]
         return kind == "Absolute"
+
+
+class WattsOnly(Refuses):
+    name = "watts-only"
+    does = (
+        "takes limits in W only, divides them over all its lines whatever numberPhases says, and "
+        "tells no current"
+    )
+    seen_in = "no report yet; plausible, since OCPP 1.6 §7.13 leaves open what numberPhases limits"
+    keys: ClassVar[Keys] = {
+        UNITS: Key(UNITS, "Power"),
+        SAMPLED: Key(SAMPLED, "Energy.Active.Import.Register,Power.Active.Import"),
+    }
+
+    def refuses(self, _charger: State, profile: Profile) -> bool:
+        unit: str = profile["chargingSchedule"]["chargingRateUnit"]
+        return unit == "A"
+
+    def offered(self, charger: State, limit: Limit | None) -> Limit | None:
+        return None if limit is None else replace(limit, phases=charger.spec.phases)
 
 
 class NoSmartCharging(Quirk):
@@ -310,6 +333,19 @@ class ProfilesForgotten(Quirk):
 
     def power_on(self, charger: State, at: float) -> None:
         charger.memory.profiles.clear()
+        settle_all(charger, at)
+
+
+class HighestLevelForgotten(Quirk):
+    name = "highest-level-forgotten"
+    does = "accepts profiles of its highest stack level, which is 8, and forgets them at a boot"
+    seen_in = "Tinkerforge WARP (tfocpp) and MicroOcpp, which read their files one level short"
+    keys: ClassVar[Keys] = {LEVELS: Key(LEVELS, "8")}
+
+    def power_on(self, charger: State, at: float) -> None:
+        highest = charger.profiles.max_stack_level
+        kept = charger.memory.profiles
+        kept[:] = [one for one in kept if one["profile"]["stackLevel"] != highest]
         settle_all(charger, at)
 
 

@@ -21,10 +21,35 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from tests.load.foreign.profiles import VOLTS, Profiles, Transaction, faults
 
 Connect = Callable[[], Awaitable[trio.abc.Stream]]
+Call = tuple[float, str, dict[str, Any], str]
+"""When a CALL came, its action, its payload and the status of its answer."""
 
 LEAST_A: Final = 6.0
 """IEC 61851-1 knows no current between 0 and 6 A."""
+REGISTER: Final = "Energy.Active.Import.Register"
+MOST_KEYS: Final = 10
+MOST_NAMES: Final = "MeterValuesSampledDataMaxLength"
+BOOT_SECONDS: Final = 20.0
+"""For so long a reboot that was asked for, or that a profile caused, offers nothing and has no
+link."""
 IDLE: Final = ("Available", "Preparing", "Finishing")
+OFFLINE_KEYS: Final = (
+    "LocalAuthListEnabled",
+    "AuthorizationCacheEnabled",
+    "AllowOfflineTxForUnknownId",
+    "LocalAuthorizeOffline",
+)
+MEASURANDS: Final = {
+    "register": REGISTER,
+    "power": "Power.Active.Import",
+    "kW without a unit": "Power.Active.Import",
+    "currents": "Current.Import",
+    "L1 only": "Current.Import",
+    "L1 and zeros": "Current.Import",
+    "sum of currents": "Current.Import",
+    "mA without a unit": "Current.Import",
+}
+"""What a make may tell, and the measurand under which it does."""
 
 
 @dataclass
@@ -34,6 +59,10 @@ class Car:
     lines: int = 3
     most: float = 16.0
     least: float = LEAST_A
+    begins: float = LEAST_A
+    """It begins at this current, and goes on with `least`."""
+    pauses: tuple[float, float] | None = None
+    """It draws for so many seconds and pauses for so many, by turns, whatever it is offered."""
     wants_wh: float = 20_000.0
     wakes_seconds: float = 3.0
     """From the moment when it may draw until it does."""
@@ -47,13 +76,27 @@ class Make:
     """How a make of charge point differs from the specification."""
 
     tells: tuple[str, ...] = ("register", "power", "currents")
+    """Some of MEASURANDS."""
+    tells_each: int | None = None
+    """It tells its readings each so many seconds, whatever interval is asked for."""
+    sticks: bool = False
+    """While nothing flows, it repeats the last current and power that it told."""
     units: tuple[str, ...] = ("A", "W")
+    told_units: tuple[str, ...] = ()
+    """Those that it says it takes, if they are others."""
     kinds: tuple[str, ...] = ("Absolute", "Relative", "Recurring")
     purposes: tuple[str, ...] = ("ChargePointMaxProfile", "TxDefaultProfile", "TxProfile")
     lowest: float = 0.0
     """A schedule with a lower limit than this, in A, is rejected."""
     most_periods: int = 24
     most_profiles: int = 100
+    most_level: int = 10
+    takes_level: int = 10
+    """The highest level that it takes; it tells `most_level`."""
+    takes_durations: bool = True
+    lacks_last: bool = False
+    """Of periods, profiles, levels and names it takes one less than it tells."""
+    most: float = 16.0
     gain: float = 1.0
     offset: float = 0.0
     """It draws gain × limit + offset."""
@@ -64,8 +107,17 @@ class Make:
     stuck_status: str | None = None
     obeys_seconds: float = math.inf
     """It ignores all limits when a transaction is older."""
+    follows_seconds: float = 0.0
+    """It heeds a profile so much later than it has accepted it."""
+    has_one_limit: bool = False
+    """What a connector is told is for all connectors that are told something, and is divided."""
     forgets: bool = False
     """A reboot deletes its profiles."""
+    forgets_highest: bool = False
+    """A reboot deletes those of its highest level."""
+    restarts: bool = False
+    """It reboots after each profile that it takes."""
+    starts_offline: bool = True
     reboots_each: float = math.inf
     answers_after: float = 0.0
     clock_set: tuple[float, float] | None = None
@@ -90,6 +142,8 @@ class Connector:
     allowed_since: float | None = None
     target: float = 0.0
     target_since: float = 0.0
+    told_currents: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What its last reading said that flows."""
 
 
 class ChargePoint:
@@ -107,13 +161,13 @@ class ChargePoint:
     ) -> None:
         self.identity = identity
         self.make = make
-        self.most = 16.0
+        self.most = make.most
         self.connectors = [
             Connector(number, 1000.0 * len(identity)) for number in range(1, connectors + 1)
         ]
         self.profiles = Profiles(make.lines_of_watts)
-        self.calls: list[tuple[float, str, dict[str, Any], str]] = []
-        """When, action, payload and answered status of each CALL that came."""
+        self.calls: list[Call] = []
+        """Those that came."""
         self.is_down = False
         """The link is lost; the charge point goes on."""
         self.model = model
@@ -122,21 +176,31 @@ class ChargePoint:
         self._clock_offset = 0.0
         self._configuration = {
             "MeterValueSampleInterval": "60",
-            "MeterValuesSampledData": "Energy.Active.Import.Register",
+            "MeterValuesSampledData": REGISTER,
             "HeartbeatInterval": "300",
             "ConnectionTimeOut": "120",
             "NumberOfConnectors": str(connectors),
             "AuthorizeRemoteTxRequests": "false",
-            "GetConfigurationMaxKeys": "10",
+            "GetConfigurationMaxKeys": str(MOST_KEYS),
             "SupportedFeatureProfiles": (
                 "Core,FirmwareManagement,LocalAuthListManagement,SmartCharging,RemoteTrigger"
             ),
-            "ChargeProfileMaxStackLevel": "10",
+            "ChargeProfileMaxStackLevel": str(make.most_level),
             "ChargingScheduleAllowedChargingRateUnit": ",".join(
-                {"A": "Current", "W": "Power"}[unit] for unit in make.units
+                {"A": "Current", "W": "Power"}[unit] for unit in make.told_units or make.units
             ),
             "ChargingScheduleMaxPeriods": str(make.most_periods),
             "MaxChargingProfilesInstalled": str(make.most_profiles),
+        }
+        if make.lacks_last:
+            self._configuration[MOST_NAMES] = "3"
+        if make.tells_each is not None:
+            self._configuration["MeterValueSampleInterval"] = str(make.tells_each)
+        if not make.starts_offline:
+            self._configuration |= dict.fromkeys(OFFLINE_KEYS, "false")
+        self._read_only = {
+            *([] if make.tells_each is None else ["MeterValueSampleInterval"]),
+            *([] if make.starts_offline else OFFLINE_KEYS),
         }
         self._stream: trio.abc.Stream | None = None
         self._ids = itertools.count(1)
@@ -145,6 +209,10 @@ class ChargePoint:
         self._queue: deque[tuple[str, dict[str, Any], Transaction | None]] = deque()
         self._wake = trio.Event()
         self._has_booted = False
+        self._offers_from = 0.0
+        self._waiting: tuple[Car, str, int] | None = None
+        self._coming: deque[tuple[float, int, dict[str, Any]]] = deque()
+        """Profiles that it has taken and heeds later: when, at which connector."""
 
     # Electricity
 
@@ -159,9 +227,12 @@ class ChargePoint:
     def allowed(self, connector: Connector) -> float:
         """Return the current per line that it offers the car."""
         make, now = self.make, trio.current_time()
-        if connector.transaction is None:
+        if connector.transaction is None or now < self._offers_from:
             return 0.0
-        limit = self.profiles.limit(connector.number, self.clock(), connector.transaction)
+        limit = self._limit(connector)
+        if make.has_one_limit and limit is not None:
+            told = [self._limit(other) for other in self.connectors if other.transaction]
+            limit /= max(1, sum(other is None or other > 0 for other in told))
         if limit is None or now - connector.transaction.began_at > make.obeys_seconds:
             return self.most
         if 0 < limit < make.floor:
@@ -170,9 +241,15 @@ class ChargePoint:
             return 0.0
         return min(self.most, limit)
 
+    def _limit(self, connector: Connector) -> float | None:
+        return self.profiles.limit(connector.number, self.clock(), connector.transaction)
+
     def pass_time(self, seconds: float) -> None:
         """Let current flow for so long, and cars follow. Whoever runs the charge point calls this
         each second."""
+        while self._coming and self._coming[0][0] <= trio.current_time():
+            _, number, profile = self._coming.popleft()
+            self.profiles.add(number, profile)
         for connector in self.connectors:
             if connector.car is not None:
                 wh = connector.amperes * connector.car.lines * VOLTS * seconds / 3600
@@ -188,7 +265,12 @@ class ChargePoint:
             connector.allowed_since = None
             return
         allowed = self.allowed(connector)
-        if allowed < car.least:
+        least = car.least if connector.amperes > 0 else max(car.least, car.begins)
+        if car.pauses is not None:
+            draws, pauses = car.pauses
+            is_paused = (now - connector.transaction.began_at) % (draws + pauses) >= draws
+            least = math.inf if is_paused else least
+        if allowed < least:
             connector.allowed_since = None
             target = 0.0
         else:
@@ -220,8 +302,11 @@ class ChargePoint:
     # What people do
 
     def plug(self, car: Car, tag: str, connector: int = 1) -> None:
-        """Plug a car in, and hold a card to the reader."""
+        """Plug a car in, and hold a card to the reader. Some begin only once the link is there."""
         there = self.connectors[connector - 1]
+        if self._stream is None and not self.make.starts_offline:
+            self._waiting = car, tag, connector
+            return
         there.car = car
         there.target = there.amperes = 0.0
         there.allowed_since = None
@@ -277,7 +362,7 @@ class ChargePoint:
             nursery.start_soon(self._tell_readings)
             nursery.start_soon(self._reboot_often)
             while True:
-                if not self.is_down:
+                if not self.is_down and trio.current_time() >= self._offers_from:
                     await self._converse()
                 await trio.sleep(5)
 
@@ -290,6 +375,8 @@ class ChargePoint:
         """Restart. A transaction goes on, as its memory keeps it."""
         if self.make.forgets:
             self.profiles.installed.clear()
+        if self.make.forgets_highest:
+            self.profiles.clear({"stackLevel": self.make.most_level})
         self._has_booted = False
         await self.cut()
 
@@ -338,6 +425,9 @@ class ChargePoint:
         """Boot if it has restarted, send what waits, then a Heartbeat at times."""
         if not self._has_booted:
             await self._boot(websocket)
+        if self._waiting is not None:
+            self.plug(*self._waiting)
+            self._waiting = None
         while True:
             while self._queue:
                 await self._deliver(websocket, *self._queue[0])
@@ -410,27 +500,40 @@ class ChargePoint:
                     self._send("MeterValues", told, connector.transaction)
 
     def _sampled(self, connector: Connector) -> list[dict[str, str]]:
-        values = list[dict[str, str]]()
         currents = self.currents(connector)
-        if "register" in self.make.tells:
-            measurand = "Energy.Active.Import.Register"
-            values.append(
-                {"value": f"{connector.register_wh:.0f}", "measurand": measurand, "unit": "Wh"}
-            )
-        if "power" in self.make.tells:
-            watts = sum(currents) * VOLTS
-            values.append(
-                {"value": f"{watts:.0f}", "measurand": "Power.Active.Import", "unit": "W"}
-            )
-        if "currents" in self.make.tells:
-            for line, amperes in enumerate(currents, start=1):
-                value = {
-                    "value": f"{amperes:.1f}",
-                    "measurand": "Current.Import",
-                    "unit": "A",
-                    "phase": f"L{line}",
-                }
-                values.append(value)
+        if self.make.sticks and not any(currents):
+            currents = connector.told_currents
+        connector.told_currents = currents
+        watts = sum(currents) * VOLTS
+        values = list[dict[str, str]]()
+        for kind in self.make.tells:
+            measurand = {"measurand": MEASURANDS[kind]}
+            match kind:
+                case "register":
+                    of_kind = [{"value": f"{connector.register_wh:.0f}", "unit": "Wh"}]
+                case "power":
+                    of_kind = [{"value": f"{watts:.0f}", "unit": "W"}]
+                case "kW without a unit":
+                    of_kind = [{"value": f"{watts / 1000:.1f}"}]
+                case "sum of currents":
+                    of_kind = [{"value": f"{sum(currents):.1f}", "unit": "A"}]
+                case "mA without a unit":
+                    of_kind = [
+                        {"value": f"{amperes * 1000:.0f}", "phase": f"L{line}"}
+                        for line, amperes in enumerate(currents, start=1)
+                    ]
+                case _:
+                    first, *others = currents
+                    shown = {
+                        "currents": currents,
+                        "L1 only": (first,),
+                        "L1 and zeros": (first, *(0.0 for _ in others)),
+                    }[kind]
+                    of_kind = [
+                        {"value": f"{amperes:.1f}", "unit": "A", "phase": f"L{line}"}
+                        for line, amperes in enumerate(shown, start=1)
+                    ]
+            values += [measurand | value for value in of_kind]
         return values
 
     # The server's calls
@@ -443,17 +546,27 @@ class ChargePoint:
             self.calls.append((trio.current_time(), action, payload, "NotImplemented"))
             await websocket.send_message(json.dumps(error))
             return
+        if self.make.lacks_last and len(payload.get("key", ())) >= MOST_KEYS:
+            error = [4, message_id, "OccurenceConstraintViolation", "", {}]
+            await websocket.send_message(json.dumps(error))
+            return
         answer = handle(payload)
         self.calls.append((trio.current_time(), action, payload, str(answer.get("status", ""))))
         await trio.sleep(self.make.answers_after)
         await websocket.send_message(json.dumps([3, message_id, answer]))
-        if action == "Reset" and answer["status"] == "Accepted":
+        is_taken = answer.get("status") == "Accepted"
+        is_too_much = action == "SetChargingProfile" and self.make.restarts
+        if is_taken and (action == "Reset" or is_too_much):
+            self._offers_from = trio.current_time() + BOOT_SECONDS
             await self.reboot()
 
     def _on_SetChargingProfile(self, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - named as the action
         profile, number = payload["csChargingProfiles"], payload["connectorId"]
         is_taken = self._takes(number, profile)
-        if is_taken:
+        if is_taken and self.make.follows_seconds:
+            heeded_at = trio.current_time() + self.make.follows_seconds
+            self._coming.append((heeded_at, number, profile))
+        elif is_taken:
             self.profiles.add(number, profile)
         return {"status": "Accepted" if is_taken else "Rejected"}
 
@@ -475,13 +588,16 @@ class ChargePoint:
         limits = [period["limit"] for period in schedule["chargingSchedulePeriod"]]
         if schedule["chargingRateUnit"] == "W":
             limits = [limit / VOLTS / 3 for limit in limits]
+        less = 1 if make.lacks_last else 0
         return (
             purpose in make.purposes
             and profile["chargingProfileKind"] in make.kinds
+            and profile["stackLevel"] <= make.takes_level - less
             and schedule["chargingRateUnit"] in make.units
-            and len(limits) <= make.most_periods
+            and (make.takes_durations or "duration" not in schedule)
+            and len(limits) <= make.most_periods - less
             and min(limits) >= make.lowest
-            and self.profiles.count_with(number, profile) <= make.most_profiles
+            and self.profiles.count_with(number, profile) <= make.most_profiles - less
         )
 
     def _on_ClearChargingProfile(self, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
@@ -516,15 +632,19 @@ class ChargePoint:
         key, value = payload["key"], payload["value"]
         if key not in self._configuration:
             return {"status": "NotSupported"}
+        if key in self._read_only:
+            return {"status": "Rejected"}
         if key.startswith("Meter") and key.endswith("SampledData"):
             return {"status": "Accepted" if self._can_tell(value) else "Rejected"}
         self._configuration[key] = value
         return {"status": "Accepted"}
 
     def _can_tell(self, measurands: str) -> bool:
-        names = {"register": "Energy.Active", "power": "Power.Active", "currents": "Current.Import"}
-        own = tuple(names[kind] for kind in self.make.tells)
-        return all(measurand.startswith(own) for measurand in measurands.split(","))
+        own = tuple(MEASURANDS[kind] for kind in self.make.tells)
+        names = measurands.split(",")
+        most = int(self._configuration.get(MOST_NAMES, len(names)))
+        is_short = len(names) <= most - self.make.lacks_last
+        return is_short and all(name.startswith(own) for name in names)
 
     def _on_RemoteStartTransaction(self, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         del payload

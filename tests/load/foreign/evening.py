@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -22,10 +23,11 @@ from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
-from tests.charger.parts import START, InlineWriter, configure, make_central
+from tests.charger.parts import START, InlineWriter, configure, make_central, wall_clock
 from tests.load.block import InlineReader
 from tests.load.foreign.charge_point import Car, ChargePoint
 from tests.load.foreign.kinds import Kind
+from tests.load.steered import SteeredLoad
 
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
@@ -86,26 +88,31 @@ class Evening:
     seconds: list[Second] = field(default_factory=list)
     meter: Callable[[Currents], Currents] | None = None
     """What the meter at the feeder shows of what flows; None if there is no meter."""
+    clock_ahead: float = 0.0
+    """By so many seconds the server's clock was set ahead, or back."""
     central: Central = field(init=False)
-    load: LoadManagement = field(init=False)
+    load: SteeredLoad = field(init=False)
     _serving: trio.CancelScope | None = None
 
     # The server
 
     async def serve(self) -> None:
         """Start a server on the database as it is."""
-        self.central = make_central(self.writer)
+        self.central = make_central(self.writer, self._clock)
         configure(self.central, heartbeat_interval_seconds=300)
         parts = (
             cast(Any, self.writer),
             cast(Reader, InlineReader(self.writer)),
             Chargers(self.central),
         )
-        self.load = LoadManagement(*parts, self.central.clock)
+        self.load = SteeredLoad(*parts, self.central.clock)
         self.central.load = self.load
         started = trio.Event()
         self.nursery.start_soon(self._serve, self.central, self.load, started)
         await started.wait()
+
+    def _clock(self) -> datetime:
+        return wall_clock() + timedelta(seconds=self.clock_ahead)
 
     async def _serve(
         self, central: Central, management: LoadManagement, started: trio.Event
@@ -153,7 +160,8 @@ class Evening:
         parts = [f'[[circuit]]\nname = "Feeder"\namperes = {self.amperes}\n{meter}']
         for number, kind in enumerate(self.kinds):
             rotation = "" if kind.is_wired_unknown else f'rotation = "{self.rotation(number)}"\n'
-            parts.append(f'[[charger]]\nid = "CP-{number}"\n{rotation}safe = 0\nmost = 16\n')
+            limits = f"safe = {kind.safe:g}\nmost = {kind.entered:g}\n"
+            parts.append(f'[[charger]]\nid = "CP-{number}"\n{rotation}{limits}')
         if self.meter is not None:
             parts.append('[[meter]]\nname = "Main"\nstale_seconds = 30\n')
         return "".join(parts)
@@ -199,8 +207,7 @@ class Evening:
 
     def arrive(self, number: int, car: Car | None = None, connector: int = 1) -> Car:
         """Let a car charge."""
-        kind = self.kinds[number]
-        there = car or Car(lines=kind.lines, wakes_seconds=kind.wakes_seconds)
+        there = car or self.kinds[number].car()
         self.points[number].plug(there, "CARD", connector)
         return there
 

@@ -9,10 +9,20 @@ import trio
 from levity_trio.events import LimitIgnored
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.evening import HOUR, MINUTE, open_evening
-from tests.load.foreign.kinds import HONEST
+from tests.load.foreign.kinds import HONEST, KINDS
 from tests.sizes import size
 
 VIRTUAL_TIME = True
+ODD = (
+    "current of L1, and register",
+    "begins at 8 A",
+    "sum of currents",
+    "follows after 90 s",
+    "answers after 45 s",
+    "level 0 only",
+    "forgets its highest level",
+    "W, lines unknown",
+)
 
 
 async def test_a_restart_pauses_no_car(writer: InlineWriter) -> None:
@@ -47,6 +57,22 @@ async def test_a_server_that_dies_each_minute_holds_the_feeder(writer: InlineWri
             await evening.die(seconds=3)
             await trio.sleep(57)
         assert evening.longest_above(1.0, began) == 0
+
+
+@pytest.mark.night
+async def test_a_server_that_dies_each_minute_holds_the_feeder_with_odd_ones(
+    writer: InlineWriter,
+) -> None:
+    async with open_evening(writer, [KINDS[name] for name in ODD], 40.0) as evening:
+        await evening.manage()
+        began = trio.current_time()
+        for number in range(len(ODD)):
+            evening.arrive(number)
+        await trio.sleep(5 * MINUTE)
+        while trio.current_time() < began + size(65, 10) * MINUTE:
+            await evening.die(seconds=3)
+            await trio.sleep(57)
+        assert evening.longest_above(1.13, began) == 0
 
 
 async def test_a_link_that_is_lost_for_15_seconds_lowers_nobody(writer: InlineWriter) -> None:

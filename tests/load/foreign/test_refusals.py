@@ -190,6 +190,21 @@ async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(
         assert installed(point, "TxDefaultProfile")
 
 
+async def test_who_refused_all_is_asked_at_once_when_a_person_wants_that(
+    writer: InlineWriter,
+) -> None:
+    """By itself, no more is asked in this hour."""
+    async with open_evening(writer, [Kind(Make(purposes=()))], 32.0) as evening:
+        await evening.manage()
+        point = evening.points[0]
+        point.make = Make()
+        await trio.sleep(5 * MINUTE)
+        assert installed(point, "TxDefaultProfile") == []
+        await evening.load.try_again("CP-0")
+        await trio.sleep(MINUTE)
+        assert installed(point, "TxDefaultProfile") != []
+
+
 async def test_who_refuses_each_default_has_shown_nothing_of_its_words(
     writer: InlineWriter,
 ) -> None:
@@ -202,7 +217,7 @@ async def test_who_refuses_each_default_has_shown_nothing_of_its_words(
             for _, action, _, status in evening.points[0].calls
             if action == "SetChargingProfile"
         ]
-        assert asked.count("Rejected") <= 4
+        assert asked.count("Rejected") <= 7
         assert writer.rows("SELECT what FROM load_model") == []
         assert writer.rows("SELECT way FROM load_charger") == [(3,)]
 
@@ -334,7 +349,7 @@ async def test_who_is_to_be_tried_again_while_it_is_prepared_is_prepared_once_mo
     async with open_evening(writer, [Kind(slow)], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
-        await trio.sleep(2 * MINUTE)
+        await trio.sleep(3.5 * MINUTE)
         assert writer.rows("SELECT way, prepared_at FROM load_charger") == [(3, None)]
         point.make = Make(answers_after=20.0)
         await evening.load.try_again("CP-0")
@@ -349,7 +364,7 @@ async def test_who_boots_and_forgets_while_it_is_prepared_is_prepared_once_more(
     async with open_evening(writer, [Kind(Make(answers_after=20.0))], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
-        await trio.sleep(15)
+        await trio.sleep(50)
         assert installed(point, "TxDefaultProfile")
         point.profiles.installed.clear()
         point._has_booted = False

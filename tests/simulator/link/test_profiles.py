@@ -57,19 +57,20 @@ class Limited:
         await self.living.quiet()
 
     async def set(self, purpose: str, periods: Periods = AT_ONCE, **changes: Any) -> str:
-        """Set a profile, and return the charger's answer; `connector`, `stack`, `kind`, `start` and
-        `duration`."""
+        """Set a profile, and return the charger's answer; `id`, `connector`, `stack`, `kind`,
+        `start`, `duration`, `unit` and `lines`."""
+        lines = {"numberPhases": changes["lines"]} if "lines" in changes else {}
         schedule = {
-            "chargingRateUnit": "A",
+            "chargingRateUnit": changes.get("unit", "A"),
             "chargingSchedulePeriod": [
-                {"startPeriod": start, "limit": limit} for start, limit in periods
+                {"startPeriod": start, "limit": limit} | lines for start, limit in periods
             ],
         }
         schedule |= {"startSchedule": changes["start"]} if "start" in changes else {}
         schedule |= {"duration": changes["duration"]} if "duration" in changes else {}
         connector = changes.get("connector", 0 if purpose == CHARGER else 1)
         profile = {
-            "chargingProfileId": 10 * connector + IDS[purpose],
+            "chargingProfileId": changes.get("id", 10 * connector + IDS[purpose]),
             "stackLevel": changes.get("stack", 0),
             "chargingProfilePurpose": purpose,
             "chargingProfileKind": changes.get(
@@ -334,6 +335,27 @@ async def test_no_absolute(central: Central) -> None:
         assert await limited.amps() == 8
 
 
+async def test_watts_only(central: Central) -> None:
+    """Its lines are unknown: it tells no current, and divides watts for one line over all three."""
+    of_three_lines = replace(CAR, max_ac_w=22_080, ac_phases=3)
+    async with limiting(central, "watts-only", phases=3) as limited:
+        assert await limited.set(DEFAULT) == "Rejected"
+        await limited.agree(DEFAULT, [(0, 4_140)], unit="W")
+        await limited.plug(vehicle=of_three_lines)
+        await trio.sleep(FOLLOWED_SECONDS)
+        assert limited.drawn() == 6
+        await limited.agree(TRANSACTION, [(0, 6_900)], unit="W", lines=1)
+        await trio.sleep(FOLLOWED_SECONDS)
+        assert limited.drawn() == 10
+        await limited.ask(call.TriggerMessage(requested_message="MeterValues", connector_id=1))
+        await limited.living.quiet()
+        (value,) = limited.living.sent("MeterValues")[-1]["meterValue"]
+        assert {one["measurand"] for one in value["sampledValue"]} == {
+            "Energy.Active.Import.Register",
+            "Power.Active.Import",
+        }
+
+
 async def test_no_smart_charging(central: Central) -> None:
     async with limiting(central, "no-smart-charging", max_current_a=40) as limited:
         told = await limited.ask(call.GetConfiguration())
@@ -510,6 +532,17 @@ async def test_profiles_forgotten(central: Central, restart: str) -> None:
         assert await limited.amps() == 10
 
 
+async def test_highest_level_forgotten(central: Central) -> None:
+    async with limiting(central, "highest-level-forgotten") as limited:
+        await limited.agree(DEFAULT)
+        await limited.agree(DEFAULT, [(0, 7)], stack=7, id=8)
+        await limited.agree(DEFAULT, [(0, 6)], stack=8, id=9)
+        await limited.plug()
+        assert await limited.amps() == 6
+        await limited.brown_out()
+        assert await limited.amps() == 7
+
+
 async def test_one_profile_kept(central: Central) -> None:
     async with limiting(central, "one-profile-kept") as limited:
         await limited.agree(CHARGER, [(0, 8)])
@@ -519,6 +552,21 @@ async def test_one_profile_kept(central: Central) -> None:
         assert await limited.amps() == 8
         await limited.brown_out()
         assert await limited.amps() == 10
+
+
+@pytest.mark.parametrize(("quirks", "begins"), [((), True), (("no-offline-start",), False)])
+async def test_no_offline_start(central: Central, quirks: tuple[str, ...], begins: bool) -> None:
+    """The tag is in the cache, unless there is none."""
+    async with limiting(central, *quirks) as limited:
+        await limited.plug()
+        await limited.leave()
+        answer = await limited.ask(
+            call.ChangeConfiguration(key="LocalAuthorizeOffline", value="true")
+        )
+        assert answer.status == ("Accepted" if begins else "Rejected")
+        await limited.cut(60)
+        limited.arrive()
+        assert (limited.living.charger.connectors[1].transaction is not None) is begins
 
 
 async def test_profiles_lost_offline(central: Central) -> None:

@@ -60,7 +60,7 @@ def test_all_that_the_issues_name_are_there() -> None:
             "no-relative-default",
             "no-smart-charging",
         ),
-        "no-absolute",
+        *("no-absolute", "watts-only", "no-offline-start", "highest-level-forgotten"),
         *(
             "relative-from-receipt",
             "profiles-late",

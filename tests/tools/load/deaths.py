@@ -43,7 +43,7 @@ from levity_trio.load.lease import (
     waiting,
 )
 from levity_trio.load.profiles import Ability, ChargerTime, idle, limit
-from levity_trio.load.rule import OUTAGE, Allocation, Car, CarDemand, Measured, OtherLoad, decide
+from levity_trio.load.rule import OUTAGE, Allocation, Car, Measured, OtherLoad, decide
 from levity_trio.load.tree import NOTHING, PHASES, Circuit, Phases, Place, Socket, Tree
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.simulator.feeder import Breaker
@@ -563,10 +563,10 @@ class World:
         return Car(
             charger=socket.charger,
             since=known.since,
-            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
+            is_full=is_full,
             lines=known.lines(battery),
             drawn=known.drawn,
-            by_hand=server.leases.cap(socket.place, clock),
+            by_hand=server.leases.cap(socket, socket.least, clock),
         )
 
     def _booked_away(self, charger: Charger, held: HeldLease | None, clock: float) -> float:

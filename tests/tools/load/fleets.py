@@ -3,10 +3,17 @@
 Each evening is lived as it was drawn. Where that leaves open what the rule gives each car, it is
 lived again with honest charge points, the same cars and the same wiring; the feeder then carries
 less by what those took that ignore their limits, or refuse 0 A. What is looked at: seconds above
-the limit, honest charge points that are accused, and whether each car gets its share.
+the limit in which somebody could be told less, honest charge points that are accused, and whether
+each car gets its share.
+
+With `--kinds`, each kind comes 60 s after the first of three honest ones, for 90 minutes, beside a
+house whose meter is read; seeds draw the house. Printed are those seconds above each factor,
+excepting what the odd one alone draws; what its neighbours got of what they get beside an honest
+one, all together and the worst; what it got of the rule's share; and the raises and defaults in the
+worst hour of one of its connectors, with all writes.
 
 `--only 0 3 --tell` lets cars come to CP-0 and CP-3 alone, and prints what flowed and what was
-offered in each minute.
+offered in each minute, and what the page said.
 """
 
 from __future__ import annotations
@@ -17,12 +24,14 @@ import itertools
 import math
 import os
 import random
+import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +40,7 @@ import trio.testing
 
 from levity_trio.events import LimitIgnored
 from tests.charger.parts import InlineWriter
-from tests.load.foreign.charge_point import Car, Make
+from tests.load.foreign.charge_point import Call
 from tests.load.foreign.evening import (
     HOUR,
     MINUTE,
@@ -60,6 +69,25 @@ CHANCE: Final = 0.5
 """Less than so much of its share is no chance, and needs no second evening."""
 LONGEST: Final = {1.13: 120, 1.45: 60}
 """For how many seconds a breaker holds so many times its limit with certainty."""
+MOST_SECONDS: Final = {1.13: 10, 1.45: 2}
+"""For so many seconds in all, so many times the limit may flow while somebody could be told
+less."""
+MOST_WITH_IGNORING: Final = {1.13: 30, 1.45: 2}
+"""The same where one ignores its limits."""
+NUMBERS: Final = re.compile(r"\d[\d.,:T-]*Z?")
+ODD: Final = 0
+"""The number of the odd one among honest ones."""
+MINUTES: Final = 90
+HOUSE_A: Final = 6.0
+ARRIVE: Final = (60.0, 0.0, 400.0, 800.0)
+"""When cars come to it, and to each honest one."""
+NEIGHBOURS_SHARE: Final = 0.85
+OWN_SHARE: Final = 0.85
+REASONED_SHARE: Final = 0.6
+REASONED: Final = ("one limit for two connectors", "restarts at each profile")
+"""Kinds that may get less of their share, if the page says why."""
+MOST_RAISES: Final = 20
+"""Raises and defaults in an hour at a connector."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +111,8 @@ class Fleet:
     """Of the kind of each charge point; empty for an honest one."""
     visits: tuple[Visit, ...]
     is_metered: bool
+    house: float
+    """What it takes at most, in A on a line."""
 
     @property
     def kinds(self) -> list[Kind]:
@@ -107,6 +137,8 @@ class Span:
 
     factor: float
     seconds: int
+    total: int
+    """Seconds of all spans of this evening."""
     begins: float
     """Since the evening began."""
     highest: Second
@@ -123,6 +155,14 @@ class Outcome:
     unavoidable: list[tuple[float, int]] = field(default_factory=list)
     """Since when how many A flowed through those that ignore their limits, or cannot be told
     less."""
+    raises: dict[int, int] = field(default_factory=dict)
+    """Raises and defaults in the worst hour of a connector, by charge point."""
+    writes: dict[int, int] = field(default_factory=dict)
+    """All charging profiles in it."""
+    says: dict[int, set[str]] = field(default_factory=dict)
+    """What the page said about cars at each charge point, without its numbers."""
+    lacking: list[Visit] = field(default_factory=list)
+    """Cars that got less than LEAST_SHARE of what the rule gives them."""
     story: list[str] = field(default_factory=list)
 
 
@@ -132,14 +172,20 @@ def drawn(seed: int, amperes: float) -> Fleet:
     names = tuple(
         "" if chance.random() < HONEST_SHARE else chance.choice(list(KINDS)) for _ in range(POINTS)
     )
-    return Fleet(seed, amperes, names, _visits(names, chance), is_metered=seed % 2 == 0)
+    visits = _visits(names, chance)
+    return Fleet(seed, amperes, names, visits, is_metered=seed % 2 == 0, house=amperes / 4)
 
 
 def beside_honest(name: str, seed: int, amperes: float) -> Fleet:
-    """Draw an evening of one kind beside three honest charge points."""
-    names = (name, "", "", "")
-    chance = random.Random(f"kind {name} {seed}")
-    return Fleet(seed, amperes, names, _visits(names, chance), is_metered=seed % 2 == 0)
+    """Return an evening of one kind beside three honest charge points, with the house of a seed."""
+    arrivals = [(number, 1, arrives) for number, arrives in enumerate(ARRIVE)]
+    if KINDS[name].connectors > 1:
+        arrivals.append((ODD, 2, ARRIVE[ODD] + MINUTE))
+    visits = tuple(
+        Visit(number, arrives, MINUTES * MINUTE, Kind().car().wants_wh, connector)
+        for number, connector, arrives in arrivals
+    )
+    return Fleet(seed, amperes, (name, "", "", ""), visits, is_metered=True, house=HOUSE_A)
 
 
 def _visits(names: Sequence[str], chance: random.Random) -> tuple[Visit, ...]:
@@ -157,10 +203,14 @@ def _visits(names: Sequence[str], chance: random.Random) -> tuple[Visit, ...]:
 
 
 async def _live(
-    fleet: Fleet, kinds: Sequence[Kind], taken: Sequence[tuple[float, int]], folder: Path
+    fleet: Fleet,
+    kinds: Sequence[Kind],
+    taken: Sequence[tuple[float, int]],
+    others: Collection[int],
+    folder: Path,
 ) -> Outcome:
     outcome = Outcome()
-    house = evening_house(fleet.seed, fleet.amperes / 4)
+    house = evening_house(fleet.seed, fleet.house)
     with only_new(folder / "levity.db") as connection:
         writer = InlineWriter(connection)
         meter = exact if fleet.is_metered else None
@@ -176,20 +226,22 @@ async def _live(
                 nursery.cancel_scope.cancel()
             outcome.spans = [
                 span
-                for factor in LONGEST
-                if (span := longest_span(fleet.amperes, kinds, evening.seconds, factor))
+                for factor in MOST_SECONDS
+                if (span := longest_span(fleet.amperes, kinds, evening.seconds, factor, others))
             ]
             outcome.accused = {
                 int(fact.charger.removeprefix("CP-")) for fact in evening.facts(LimitIgnored)
             }
             outcome.unavoidable = _unavoidable(kinds, evening.seconds)
+            for number, point in enumerate(evening.points):
+                outcome.raises[number], outcome.writes[number] = writes_in_worst_hour(point.calls)
     return outcome
 
 
 async def _visit(evening: Evening, visit: Visit, outcome: Outcome) -> None:
     kind = evening.kinds[visit.number]
     await trio.sleep_until(BEGINS + visit.arrives)
-    car = Car(lines=kind.lines, wakes_seconds=kind.wakes_seconds, wants_wh=visit.wants_wh)
+    car = kind.car(visit.wants_wh)
     evening.arrive(visit.number, car, visit.connector)
     await trio.sleep_until(BEGINS + visit.leaves)
     evening.points[visit.number].unplug(visit.connector)
@@ -222,7 +274,45 @@ async def _tell(evening: Evening, outcome: Outcome) -> None:
                 drawn_of_offered = f"{connector.amperes:.1f} of {point.allowed(connector):.1f}"
                 limit = "no limit" if told is None else f"told {told:.1f}"
                 points.append(f"CP-{number} {drawn_of_offered} ({limit})")
+        said = [] if evening.load.now is None else evening.load.now.cars
+        for car in said:
+            number = int(car.charger.removeprefix("CP-"))
+            outcome.says.setdefault(number, set()).add(NUMBERS.sub("#", car.says))
         outcome.story.append(f"{minute // 60}:{minute % 60:02}  {lines}  {', '.join(points)}")
+        outcome.story += [f"      {car.charger} {car.says}" for car in said]
+
+
+def writes_in_worst_hour(calls: Iterable[Call]) -> tuple[int, int]:
+    """Return how many raises and defaults came to a connector in its worst hour, and how many
+    charging profiles. A refused raise is one, too."""
+    raises: defaultdict[int, list[float]] = defaultdict(list)
+    writes: defaultdict[int, list[float]] = defaultdict(list)
+    told: dict[int, float] = {}
+    for at, action, payload, status in calls:
+        if action == "SetChargingProfile":
+            number, profile = payload["connectorId"], payload["csChargingProfiles"]
+            schedule = profile["chargingSchedule"]
+            limit = schedule["chargingSchedulePeriod"][0]["limit"]
+            watts = limit if schedule["chargingRateUnit"] == "W" else limit * 3 * VOLTS
+            is_default = profile["chargingProfilePurpose"] != "TxProfile"
+            if is_default or watts > told.get(number, 0.0):
+                raises[number].append(at)
+            if status == "Accepted" and not is_default:
+                told[number] = watts
+            writes[number].append(at)
+    return _in_worst_hour(raises.values()), _in_worst_hour(writes.values())
+
+
+def _in_worst_hour(of_connectors: Iterable[Sequence[float]]) -> int:
+    """Return the most of these moments that lie within an hour."""
+    return max(
+        (
+            sum(at - HOUR < other <= at for other in times)
+            for times in of_connectors
+            for at in times
+        ),
+        default=0,
+    )
 
 
 def _unavoidable(kinds: Sequence[Kind], seconds: Sequence[Second]) -> list[tuple[float, int]]:
@@ -231,25 +321,25 @@ def _unavoidable(kinds: Sequence[Kind], seconds: Sequence[Second]) -> list[tuple
 
     def amperes(second: Second) -> int:
         drawn = list(zip(kinds, second.points, strict=True))
-        return math.ceil(
-            sum(
-                min(of_point, kind.make.lowest) if kind.obeys else of_point
-                for kind, of_point in drawn
-            )
-        )
+        return math.ceil(sum(min(of_point, kind.unavoidable) for kind, of_point in drawn))
 
     return [(next(group).at, taken) for taken, group in itertools.groupby(seconds, amperes)]
 
 
 def longest_span(
-    amperes: float, kinds: Sequence[Kind], seconds: Sequence[Second], factor: float
+    amperes: float,
+    kinds: Sequence[Kind],
+    seconds: Sequence[Second],
+    factor: float,
+    others: Collection[int] | None = None,
 ) -> Span | None:
-    """Return the longest span with too much on a line, but for what only those take that ignore
-    their limits."""
+    """Return the longest span with too much on a line while one of these others could be told less,
+    by default one of all."""
+    others = range(len(kinds)) if others is None else others
 
     def is_above(second: Second) -> bool:
         return second.at >= BEGINS and any(
-            flowing > factor * amperes + 0.01 and _could_be_less(kinds, second, line)
+            flowing > factor * amperes + 0.01 and _could_be_less(kinds, second, line, others)
             for line, flowing in enumerate(second.feeder)
         )
 
@@ -257,24 +347,33 @@ def longest_span(
     if not spans:
         return None
     span = max(spans, key=len)
-    return Span(
-        factor, len(span), span[0].at - BEGINS, max(span, key=lambda second: max(second.feeder))
+    highest = max(span, key=lambda second: max(second.feeder))
+    return Span(factor, len(span), sum(map(len, spans)), span[0].at - BEGINS, highest)
+
+
+def _could_be_less(
+    kinds: Sequence[Kind], second: Second, line: int, others: Collection[int]
+) -> bool:
+    """Whether one of the others draws on a line that keeps its limits, and more than the least that
+    it can be told."""
+    return any(
+        kinds[number].obeys and second.of_points[number][line] > kinds[number].make.lowest
+        for number in others
     )
 
 
-def _could_be_less(kinds: Sequence[Kind], second: Second, line: int) -> bool:
-    """Whether one draws on a line that keeps its limits, and more than the least that it can be
-    told."""
-    drawn_on_line = zip(kinds, second.of_points, strict=True)
-    return any(kind.obeys and currents[line] > kind.make.lowest for kind, currents in drawn_on_line)
-
-
-def live(fleet: Fleet, kinds: Sequence[Kind], taken: Sequence[tuple[float, int]] = ()) -> Outcome:
+def live(
+    fleet: Fleet,
+    kinds: Sequence[Kind],
+    taken: Sequence[tuple[float, int]] = (),
+    others: Collection[int] | None = None,
+) -> Outcome:
     """Live an evening with charge points of these kinds. Since each time, the feeder carries so
-    much less."""
+    much less. Too much counts while one of the others could be told less, by default one of all."""
+    others = range(len(kinds)) if others is None else others
     with tempfile.TemporaryDirectory() as folder:
         clock = trio.testing.MockClock(autojump_threshold=0)
-        return trio.run(partial(_live, fleet, kinds, taken, Path(folder)), clock=clock)
+        return trio.run(partial(_live, fleet, kinds, taken, others, Path(folder)), clock=clock)
 
 
 def if_honest(
@@ -285,17 +384,124 @@ def if_honest(
 
     The feeder carries so much less as nobody could avoid.
     """
-    kinds = [replace(kind, make=Make(), obeys=True) for kind in fleet.kinds]
+    kinds = [kind.honest() for kind in fleet.kinds]
     visits = [visit for visit in fleet.visits if fleet.kinds[visit.number].can_pause]
     later = [replace(visit, arrives=visit.arrives + visit.number * apart) for visit in visits]
     outcome = live(replace(fleet, visits=tuple(later)), kinds, unavoidable)
-    return {visit: outcome.got_wh[other] for visit, other in zip(visits, later, strict=True)}
+    return {
+        visit: outcome.got_wh[other] * fleet.kinds[visit.number].part
+        for visit, other in zip(visits, later, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evening of one kind beside three honest ones came to."""
+
+    name: str
+    above: dict[float, int]
+    """Seconds above each factor while an honest one could be told less."""
+    accused: tuple[int, ...]
+    neighbours: float
+    """What the honest ones got, of what they get beside an honest one."""
+    worst: float
+    """The same of that one of them who got the least of it."""
+    own: float | None
+    """What it got of the rule's share; None for one that cannot be told to take nothing."""
+    raises: int
+    writes: int
+    reasons: tuple[str, ...]
+    """What the page said of its cars, and says of none beside an honest one."""
+
+    @property
+    def figures(self) -> str:
+        """Return all in one line."""
+        above = _above(self.above)
+        own = "   -" if self.own is None else f"{100 * self.own:3.0f}%"
+        shares = f"neighbours {100 * self.neighbours:3.0f}% (worst {100 * self.worst:3.0f}%)"
+        return f"{above}  {shares}  own {own}  raises {self.raises:3} writes {self.writes:3}"
+
+    def faults(self) -> list[str]:
+        """Return what is not as it must be."""
+        kind = KINDS[self.name]
+        bounds = MOST_SECONDS if kind.obeys else MOST_WITH_IGNORING
+        found = [
+            f"{self.above[factor]} s above {factor} ×"
+            for factor, most in bounds.items()
+            if self.above[factor] > most
+        ]
+        found += [
+            f"CP-{number} is accused" for number in self.accused if number != ODD or kind.obeys
+        ]
+        if self.neighbours < NEIGHBOURS_SHARE:
+            found.append(f"its neighbours got {self.neighbours:.0%}")
+        least = REASONED_SHARE if self.name in REASONED else OWN_SHARE
+        if self.own is not None and self.own < least:
+            found.append(f"it got {self.own:.0%}")
+        elif self.own is not None and self.own < OWN_SHARE and not self.reasons:
+            found.append("nothing says why it got less")
+        if self.raises > MOST_RAISES:
+            found.append(f"{self.raises} raises and defaults in an hour")
+        return found
+
+
+def _above(seconds: Mapping[float, int]) -> str:
+    return " ".join(f"{of_factor:4} s > {factor}" for factor, of_factor in seconds.items())
+
+
+def measured(name: str, seed: int, amperes: float) -> tuple[Measured, Outcome]:
+    """Live an evening of one kind beside three honest ones, and the same with an honest one in its
+    place."""
+    fleet = beside_honest(name, seed, amperes)
+    kind = KINDS[name]
+    outcome = live(fleet, fleet.kinds, others=range(1, len(fleet.names)))
+    less = tuple(outcome.unavoidable) if any(taken for _, taken in outcome.unavoidable) else ()
+    beside = replace(fleet, names=("",) * len(fleet.names))
+    if not kind.can_pause:
+        # What its car takes is taken from the feeder instead.
+        beside = replace(beside, visits=tuple(one for one in fleet.visits if one.number != ODD))
+    given = _lived_once(beside, kind.honest(), less)
+    got = {visit: outcome.got_wh[visit] for visit in fleet.visits}
+    honest = [visit for visit in fleet.visits if visit.number != ODD]
+    own = [visit for visit in fleet.visits if visit.number == ODD]
+    share = None
+    if kind.can_pause:
+        fair_wh = kind.part * sum(given.got_wh[visit] for visit in own)
+        share = sum(got[visit] for visit in own) / fair_wh
+    usual = {says for of_point in given.says.values() for says in of_point}
+    seconds = {span.factor: span.total for span in outcome.spans}
+    return Measured(
+        name,
+        above={factor: seconds.get(factor, 0) for factor in MOST_SECONDS},
+        accused=tuple(sorted(outcome.accused)),
+        neighbours=_part(
+            sum(got[visit] for visit in honest), sum(given.got_wh[visit] for visit in honest)
+        ),
+        worst=min(_part(got[visit], given.got_wh[visit]) for visit in honest),
+        own=share,
+        raises=max(outcome.raises.values()),
+        writes=max(outcome.writes.values()),
+        reasons=tuple(sorted(outcome.says.get(ODD, set()) - usual)),
+    ), outcome
+
+
+def _part(got: float, given: float) -> float:
+    """Return what was got of what was given; all of it where the difference is next to nothing."""
+    return 1.0 if given - got <= NEGLIGIBLE_WH else got / given
+
+
+@lru_cache(maxsize=8)
+def _lived_once(fleet: Fleet, kind: Kind, taken: tuple[tuple[float, int], ...]) -> Outcome:
+    """Live an evening of which several kinds ask."""
+    return live(fleet, [kind, *fleet.kinds[1:]], taken)
 
 
 def faults(fleet: Fleet) -> tuple[list[str], Outcome]:
     """Live an evening, and say what was wrong with it."""
     outcome = live(fleet, fleet.kinds)
-    found = [_words(fleet, span) for span in outcome.spans if span.seconds > LONGEST[span.factor]]
+    is_ignoring = any(not kind.obeys for kind in fleet.kinds)
+    most = MOST_WITH_IGNORING if is_ignoring else MOST_SECONDS
+    found = [_words(fleet, span) for span in outcome.spans if span.total > most[span.factor]]
     honest = [number for number, kind in enumerate(fleet.kinds) if kind.obeys]
     found += [
         f"{fleet.name(number)} is accused"
@@ -312,13 +518,18 @@ def faults(fleet: Fleet) -> tuple[list[str], Outcome]:
     for visit, wh in fair.items():
         if _lacks(outcome.got_wh[visit], wh):
             share = f"{outcome.got_wh[visit]:.0f} of {wh:.0f} Wh"
-            found.append(f"{fleet.name(visit.number)} got {share} at connector {visit.connector}")
+            says = " / ".join(sorted(outcome.says.get(visit.number, set())))
+            outcome.lacking.append(visit)
+            found.append(
+                f"{fleet.name(visit.number)} got {share} at connector {visit.connector} ({says})"
+            )
     return found, outcome
 
 
 def _most(fleet: Fleet, visit: Visit) -> float:
     """Return what a car could have got beside nobody else."""
-    watts = 16 * fleet.kinds[visit.number].lines * VOLTS
+    kind = fleet.kinds[visit.number]
+    watts = 16 * kind.lines * VOLTS * kind.part
     return min(visit.wants_wh, watts * (visit.leaves - visit.arrives) / HOUR)
 
 
@@ -338,18 +549,27 @@ def _words(fleet: Fleet, span: Span) -> str:
         f"since {span.begins / 60:.1f} min, at most {lines} A at {(highest.at - BEGINS) / 60:.1f} "
         "min"
     )
-    return f"{span.seconds} s above {span.factor} × {when}: {', '.join(took)}"
+    return f"{span.total} s above {span.factor} ×, longest {when}: {', '.join(took)}"
 
 
-def _lived(fleet: Fleet) -> tuple[list[str], list[str]]:
-    """Live an evening in a process of its own, beside what others do."""
+def _lived(fleet: Fleet, is_of_kind: bool) -> tuple[str, list[str], Outcome]:
+    """Live an evening in a process of its own, beside what others do. Return figures, faults and
+    what it came to."""
     gc.disable()
     try:
-        found, outcome = faults(fleet)
+        if is_of_kind:
+            of_kind, outcome = measured(fleet.names[ODD], fleet.seed, fleet.amperes)
+            figures, found = of_kind.figures, of_kind.faults()
+            if of_kind.own is not None and of_kind.own < OWN_SHARE:
+                found += [f"says: {says}" for says in of_kind.reasons]
+        else:
+            found, outcome = faults(fleet)
+            seconds = {span.factor: span.total for span in outcome.spans}
+            figures = _above({factor: seconds.get(factor, 0) for factor in MOST_SECONDS})
     finally:
         gc.enable()
         gc.collect()
-    return found, outcome.story
+    return figures, found, outcome
 
 
 def _fleets(arguments: argparse.Namespace) -> Iterator[Fleet]:
@@ -377,18 +597,28 @@ def main() -> None:
     parser.add_argument("--tell", action="store_true", help="print what flowed in each minute")
     arguments = parser.parse_args()
     fleets = list(_fleets(arguments))
-    bad = 0
+    is_of_kind = arguments.kinds is not None and not arguments.only
+    bad = cars = lacking = 0
     with ProcessPoolExecutor(arguments.jobs, initializer=os.nice, initargs=(10,)) as pool:
-        for fleet, (found, story) in zip(fleets, pool.map(_lived, fleets), strict=True):
+        lived = pool.map(partial(_lived, is_of_kind=is_of_kind), fleets)
+        for fleet, (figures, found, outcome) in zip(fleets, lived, strict=True):
             bad += bool(found)
+            cars += len(fleet.visits)
+            lacking += len(outcome.lacking)
             meter = "metered" if fleet.is_metered else "no meter"
             of_fleet = f"seed {fleet.seed:3}  {fleet.amperes:g} A  {meter:8}"
             if arguments.kinds is not None:
-                of_fleet += f"  {fleet.names[0]}"
-            print(f"{of_fleet}  {'; '.join(found) or 'well'}", flush=True)
+                of_fleet += f"  {fleet.names[ODD]:29}"
+            print(f"{of_fleet}  {figures}  {'; '.join(found) or 'well'}", flush=True)
             if arguments.tell:
-                print(*[fleet.name(number) for number in range(len(fleet.names))], *story, sep="\n")
+                print(
+                    *[fleet.name(number) for number in range(len(fleet.names))],
+                    *outcome.story,
+                    sep="\n",
+                )
     print(f"{len(fleets)} evenings, {bad} with a fault")
+    if not is_of_kind:
+        print(f"{lacking} of {cars} cars below {LEAST_SHARE:.0%} of the rule")
     sys.exit(bool(bad))
 
 

@@ -21,7 +21,6 @@ from levity_trio.load.rule import (
     Allocation,
     Bound,
     Car,
-    CarDemand,
     CarStanding,
     CurrentLimit,
     Measured,
@@ -284,7 +283,7 @@ class Night:
             since=stay.arrival,
             lines=car.lines,
             most=car.most,
-            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
+            is_full=is_full,
             drawn=0.0
             if is_full
             else min(takes[place], before.amperes)
@@ -328,7 +327,7 @@ def first_come(*, phases_apart: bool) -> Rule:
         for car in sorted(cars, key=lambda car: car.since):
             lines = tree.sockets[car.place].lines(car.lines) if phases_apart else PHASES
             amperes = min(int(min(room[line] for line in lines)), car.most or 0)
-            if car.demand is CarDemand.FULL or amperes < tree.sockets[car.place].least:
+            if car.is_full or amperes < tree.sockets[car.place].least:
                 amperes = 0
             for line in lines:
                 room[line] -= amperes

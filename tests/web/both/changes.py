@@ -268,7 +268,9 @@ async def _feeder(life: Life) -> None:
         "POST", "/api/admin/load/trials", orjson.dumps({"charger": "SPACE-02"}), status=409
     )
     await life.send("DELETE", "/api/admin/load/trials/SPACE-02", status=404)
-    life.server.books.run(leases.prepared, "SPACE-02", life.server.books.at, None, (1, None))
+    life.server.books.run(
+        leases.prepared, "SPACE-02", life.server.books.at, (None, None), (1, None)
+    )
     life.server.books.run(leases.begin_trial, "SPACE-02", 1, life.server.books.at, "anna")
     life.shown["trials"] = "SPACE-02"
     await life.ask("POST", "load/forget", circuit="Feeder")

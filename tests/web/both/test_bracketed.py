@@ -19,10 +19,10 @@ from levity_trio import __version__
 from levity_trio.access import user_passwords
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents import printing
-from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import ROTATIONS
 from levity_trio.locale import formats, languages
 from levity_trio.store.engine.file_store import open_database
+from levity_trio.wire.modbus import MODELS
 from tests.browser.past import HOUSEHOLDS, write_past
 from tests.tools.catalogue import extracted, invent
 from tests.web.both.changes import Life, live

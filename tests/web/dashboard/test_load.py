@@ -190,6 +190,7 @@ class TestADriver:
         async with yard.charger() as plug:
             number = await plug.begin("ANNA")
             loads.decide(yard.books, car | {"transaction_id": number}, is_shadow=is_shadow)
+            yard.books.run(writes.begin_span, number, "waited", yard.books.at)
             page = Opening(yard, yard.anna.caller)
             shown = [
                 await page.open(CHARGE),
@@ -539,7 +540,7 @@ class Limits:
             safe_a=6,
             sent_at=at,
             day=day,
-            writes=writes,
+            reasons={"lease": writes},
         )
         self.books.run(leases.keep_lease, lease)
 
@@ -603,7 +604,7 @@ class TestWhatIsLimited:
         assert "Trust" not in (await limits.trial()).words
 
     async def test_one_that_takes_no_limits_says_what_becomes_of_it(self, limits: Limits) -> None:
-        limits.books.run(leases.prepared, "CP-1", limits.books.at, "1", (1, None))
+        limits.books.run(leases.prepared, "CP-1", limits.books.at, (None, "1"), (1, None))
         limits.books.run(leases.learn, "CP-1", {"way": 5}, limits.books.at)
         for shown in (await limits.feeder(), await limits.charger(), await limits.trial()):
             assert "It cannot be limited: its maximum is kept for it" in shown.words
@@ -693,7 +694,7 @@ class TestATrial:
     """`limits.books` has begun one; what its steps find is tested elsewhere."""
 
     def begin(self, limits: Limits) -> int:
-        limits.books.run(leases.prepared, "CP-1", limits.books.at, "1", (1, None))
+        limits.books.run(leases.prepared, "CP-1", limits.books.at, (None, "1"), (1, None))
         return limits.books.run(leases.begin_trial, "CP-1", 1, limits.books.at, "Cleo")
 
     async def test_it_says_what_to_do_before_and_begins_with_a_car_that_charges(
@@ -822,7 +823,7 @@ class TestWhatIsRemembered:
     async def test_a_charger_is_prepared_anew_when_what_it_has_shown_is_forgotten(
         self, site: Site
     ) -> None:
-        site.books.run(leases.prepared, "CP-1", site.books.at, "1", (1, None))
+        site.books.run(leases.prepared, "CP-1", site.books.at, (None, "1"), (1, None))
         told = await site.call(FORGET, body={"charger": "CP-1"})
         assert [one["circuit"] for one in told["data"]] == ["Feeder"]
         (one,) = (await site.call(CHARGERS))["data"]

@@ -28,6 +28,8 @@ class ManagedCharger:
     `way` is how a limit reaches it at least, `facts` what trials of its firmware have shown, `keys`
     its configuration, `skew_seconds` how far its clock is ahead. `put_back` is what its keys were
     before. Since `disobeys_since` it does not obey; it has obeyed `obeyed` limits after that.
+    `boot` is the number of its last boot, `prepared_boot` that after which it was prepared. Since
+    `restarts_since`, less than a day, it is known to restart when it is told.
     """
 
     charger: str
@@ -36,13 +38,15 @@ class ManagedCharger:
     by: str
     way: int
     prepared_at: str | None
+    prepared_boot: int | None
     prepared_firmware: str | None
     trusted_by: str | None
     disobeys_since: str | None
+    restarts_since: str | None
     obeyed: int
     put_back: Mapping[str, str | None] = field(default_factory=dict)
     is_connected: bool
-    booted_at: str | None
+    boot: int | None
     vendor: str | None
     model: str | None
     firmware: str | None
@@ -50,6 +54,12 @@ class ManagedCharger:
     facts: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str | None] = field(default_factory=dict)
     away_since: str | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it has our defaults. One that restarts when it is told gets its default once."""
+        is_of_boot = self.prepared_boot == self.boot or self.restarts_since is not None
+        return self.prepared_at is not None and is_of_boot
 
     @property
     def is_gone(self) -> bool:
@@ -72,7 +82,7 @@ class ManagedCharger:
 _MANAGED: Final = Shape(
     ManagedCharger,
     prepared_firmware="firmware",
-    booted_at="last_boot_at",
+    boot="(SELECT max(id) FROM boot WHERE boot.cp_id = cp.id)",
     firmware="firmware_version",
     skew_seconds="coalesce(clock_skew_seconds, 0)",
     away_since=f"CASE is_connected WHEN 0 THEN ({AWAY_SINCE}) END",
@@ -137,8 +147,8 @@ def count_limited(db: Database) -> int:
 @record
 class StoredLease:
     """What a connector may draw at most by what it was sent: `amperes` until `ends_at` (null:
-    without an end), then `safe_a`. It was sent `writes` profiles on the day of UTC that is numbered
-    `day` from 1970 on."""
+    without an end), then `safe_a`. It was sent so many profiles for each of some `reasons` on the
+    day of UTC that is numbered `day` from 1970 on."""
 
     charger: str
     connector: int
@@ -148,15 +158,16 @@ class StoredLease:
     safe_a: int
     sent_at: str
     day: int
-    writes: int
+    reasons: Mapping[str, int]
 
     def writes_of(self, now: datetime) -> int:
         """Return how many profiles it was sent on the day of a moment."""
-        return self.writes if now.timestamp() // _DAY_SECONDS == self.day else 0
+        is_today = now.timestamp() // _DAY_SECONDS == self.day
+        return sum(self.reasons.values()) if is_today else 0
 
 
 _DAY_SECONDS: Final = 86_400
-_LEASE: Final = Shape(StoredLease)
+_LEASE: Final = Shape(StoredLease).with_texts("reasons")
 
 
 def stored_leases(db: Database) -> list[StoredLease]:

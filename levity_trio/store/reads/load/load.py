@@ -16,17 +16,17 @@ import orjson
 
 from levity_trio.billing.sun import SunMeasured
 from levity_trio.charging.quarters import SECONDS, quarter_of
-from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
+from levity_trio.charging.sent.evidence import CURRENT, POWER, VOLTAGE, seconds
 from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
 from levity_trio.store.billing.quarters import OF_SUN
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.lookups.load_spans import PRICE
+from levity_trio.store.lookups.load_spans import PRICE, lasting
 from levity_trio.store.reads.chargers.chargers import OMITTED
 from levity_trio.store.reads.load.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.pages import Shape
-from levity_trio.told import N_, Moment, Told, in_stored
+from levity_trio.told import N_, Moment, Told, in_stored, joined
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
@@ -40,7 +40,8 @@ PHASES: Final = ("L1", "L2", "L3")
 class LoadLine:
     """One phase of one circuit. `free_a` is what cars could be allowed more now: what is kept for
     the house and for cars is not free. `house_a` is kept for it, not measured, while its meter is
-    silent. `outage_a` is what the house is booked with in case that nobody decides any more."""
+    silent. `outage_a` is what the house is booked with in case that nobody decides any more, and
+    `reserve_a` is what is therefore kept free where that binds."""
 
     circuit: str
     phase: str
@@ -50,6 +51,7 @@ class LoadLine:
     permitted_a: float
     free_a: float
     outage_a: float
+    reserve_a: float = 0.0
 
 
 @record
@@ -62,9 +64,13 @@ class LoadCar:
     words; `since` is when it was plugged in. What must be kept for a car, whatever is decided, has
     `why_fixed`: away, ignores (it does not obey), floor (it cannot be paused), new (it is being
     prepared for limits), or untold (it is not limited). `kept_a` is kept at that phase for
-    `kept_for`, which are away. It waits for a lower price until `waits_until`. `lease_a` is what
-    its charger was sent, which holds until `lease_ends_at` and then falls to the safe limit; null:
-    nothing was sent, or it has no end.
+    `kept_for`, which are away, and `reserve_a` is kept free there in case this server fails. It
+    waits for a lower price until `waits_until`. `lease_a` is what its charger was sent, which holds
+    until `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no
+    end. It was told so much today that it is told no more until `no_more_until`. Where a limit in W
+    may all come on one line, it `needs_a` until it was seen on its lines. What its charger tells is
+    `odd`: impossible, register and current differ, or it draws more than was entered for it; or it
+    charges its cars by turns.
     """
 
     charger: str
@@ -90,6 +96,10 @@ class LoadCar:
     phases: Sequence[str] = ()
     kept_a: int = 0
     kept_for: list[str] = field(default_factory=list)
+    reserve_a: int = 0
+    no_more_until: str | None = None
+    needs_a: int | None = None
+    odd: str = ""
     says: str = ""
 
 
@@ -155,8 +165,9 @@ class LoadOver:
 
 @record
 class LoadNow:
-    """The last decision. In shadow, nothing of it is sent to a charger. `over` are the phases that
-    have been above their limit for more than a minute.
+    """The last decision. In shadow, nothing of it is sent to a charger; so many chargers are
+    `preparing` for that. `over` are the phases that have been above their limit for more than a
+    minute.
 
     The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers`
     or the `connection` (`grid_of`), of which `grid_drawn` is drawn in the same unit: `grid_says` it
@@ -177,6 +188,7 @@ class LoadNow:
     grid_over_since: str | None = None
     grid_says: str = ""
     sun: LoadSun | None = None
+    preparing: int = 0
 
 
 def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn_of: float) -> str:
@@ -194,14 +206,17 @@ def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn
 def load_now(db: Database) -> LoadNow | None:
     """Return the last decision, None before the first one and for a site without load
     management."""
-    found = db.execute("SELECT shown FROM load_state").fetchall()
+    found = db.execute(_NOW).fetchall()
     if not found:
         return None
-    shown = in_stored(found[0][0])
+    stored, managed, preparing = found[0]
+    shown = in_stored(stored)
     sun = shown.get("sun")
     return LoadNow(
         at=shown["at"],
-        is_shadow=shown["is_shadow"],
+        # Of chargers that were just begun to be limited, it was not decided yet.
+        is_shadow=shown["is_shadow"] and not managed,
+        preparing=preparing,
         lines=[LoadLine(**line) for line in shown["lines"]],
         cars=[LoadCar(**car) for car in shown["cars"]],
         meters=[LoadMeter(**meter) for meter in shown["meters"]],
@@ -212,6 +227,10 @@ def load_now(db: Database) -> LoadNow | None:
     )
 
 
+_NOW: Final = (
+    "SELECT shown, (SELECT count(*) FROM load_charger), (SELECT count(*) FROM load_charger "
+    "WHERE state = 'managed' AND prepared_at IS NULL) FROM load_state"
+)
 GRID: Final = N_("Grid operator")
 """The name that stands, as in the rule, for a circuit where the operator's order keeps a car from
 more."""
@@ -280,6 +299,7 @@ _FIXED: Final = N_(
         "ignores": "does not obey its limit, so {1} A are kept for it",
         "floor": "cannot be paused, so {1} A are kept for it",
         "new": "is being prepared for limits, so {1} A are kept for it",
+        "restarts": "restarts when it is told its limit, so {1} A are kept for it",
         "untold": "is not limited, so {1} A are kept for it",
     }
 )
@@ -299,18 +319,42 @@ _FIRST: Final = N_(
 _MINUTE: Final = 60
 
 
+_ODD: Final = N_(
+    {
+        "impossible": "its charger tells a current that no line carries, which is left out",
+        "differ": "its register and its current differ by three times, so the larger is booked",
+        "entered": "entered with {1} A, draws {2}",
+        "turns": "its charger has one limit for two cars, so they charge by turns",
+    }
+)
+
+
 def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     """Say in English what a car gets and why, or in shadow would get; pages translate it as they do
     other stored words."""
+    words = _says(car, is_shadow=is_shadow)
+    if car.get("needs_a") and car["bound"] == "waits":
+        needs = Told("it needs {1} A, until it was seen on its lines", car["needs_a"])
+        words = joined("; ", [words, needs])
+    if odd := car.get("odd"):
+        return joined("; ", [words, Told(_ODD[odd], car["of_a"], car["drawn_a"])])
+    return words
+
+
+def _says(car: Mapping[str, Any], *, is_shadow: bool) -> str:
+    amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "fixed":
         return Told(_FIXED.get(car.get("why_fixed", ""), _FIXED["away"]), car["limit_a"])
-    if car["bound"] == PRICE:
-        return Told("waits for a lower price until {1}", Moment(car["waits_until"]))
-    amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
+    if car["bound"] in _UNTIL:
+        until = Moment(car.get("no_more_until") or car["waits_until"])
+        return Told(_UNTIL[car["bound"]], until, amperes, most)
+    reserve = car.get("reserve_a", 0)
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
         wait = _wait(
             car["waits_about_seconds"], car["place_in_queue"], car["waiting"], car.get("kept_a", 0)
         )
+        if reserve and wait:
+            wait = Told("{1}, because {2}", wait, Told(_RESERVE, reserve))
         if is_shadow:
             return Told("would wait, {1}", wait) if wait else Told("would wait for current")
         return Told("waits, {1}", wait) if wait else Told("waits for current")
@@ -321,6 +365,8 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
         why = Told("the meter of {1} is silent", car["circuit"])
     elif amperes < car["limit_a"]:
         why = _WHY["steady"]
+    elif reserve:
+        why = Told(_RESERVE, reserve)
     gets = N_("would get {1} A of {2}: {3}") if is_shadow else N_("gets {1} A of {2}: {3}")
     return Told(gets, amperes, most, why)
 
@@ -330,6 +376,16 @@ def _told(limit: int, lease: int | None) -> int:
     return limit if lease is None else min(limit, lease)
 
 
+BUDGET: Final = "budget"
+"""This binds, as in the rule, a car whose charger was told so much today that it is told no
+more."""
+_UNTIL: Final = N_(
+    {
+        PRICE: "waits for a lower price until {1}",
+        BUDGET: "gets {2} A of {3}: it was told too often today, so it gets no more until {1}",
+    }
+)
+_RESERVE: Final = N_("{1} A are kept free in case this server fails")
 _WHY: Final = {
     "most": Told("the car draws no more"),
     "steady": Told("more in a few minutes"),
@@ -366,19 +422,31 @@ def says_to_driver(db: Database) -> dict[int, str]:
     now = load_now(db)
     if now is None or now.is_shadow:
         return {}
-    cars = ((one.transaction_id, _to_driver(one)) for one in now.cars)
+    why = lasting(rows_of(db))
+    # A fee for blocking counts what its driver wants, and what nobody has noted.
+    free = {number for number, one in why.items() if one != PRICE}
+    cars = (
+        (one.transaction_id, _to_driver(one, is_free=one.transaction_id in free))
+        for one in now.cars
+    )
     return {number: words for number, words in cars if number is not None and words}
 
 
-def _to_driver(car: LoadCar) -> str:
+def _to_driver(car: LoadCar, *, is_free: bool) -> str:
     if car.waits_until is not None:
         return Told("Your car waits for a lower price until {1}.", Moment(car.waits_until))
     amperes = _told(car.limit_a, car.lease_a)
+    if car.no_more_until is not None:
+        template = N_(
+            "Your car gets {1} A of {2}, and no more until {3}: its charger was told too often."
+        )
+        return Told(template, amperes, car.of_a, Moment(car.no_more_until))
     if car.bound == "waits" or amperes < min(1, car.limit_a):
         wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting, car.kept_a)
+        words = Told("Your car waits for current.")
         if wait:
-            return Told("Your car waits for current, {1}. Waiting costs nothing.", wait)
-        return Told("Your car waits for current. Waiting costs nothing.")
+            words = Told("Your car waits for current, {1}.", wait)
+        return Told("{1} Waiting costs nothing.", words) if is_free else words
     template = N_("Your car gets {1} A of {2}, because others need current, too.")
     if car.circuit == GRID and amperes < car.of_a:
         template = N_("Your car gets {1} A of {2}, because the grid operator allows no more.")
@@ -744,13 +812,15 @@ _SUN_BEGUN: Final = (
 
 
 class ConnectorReading(NamedTuple):
-    """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and
-    `watts` are what it told without a line, or of all lines together. `at` is when it came."""
+    """What a charger last measured at a connector. `lines` are A on its own lines, None where it
+    told none; `amperes` and `watts` are what it told without a line, or of all lines together. `at`
+    is when it came. `has_one_line`: it told that its second and third have no voltage."""
 
     at: str
-    lines: tuple[float, float, float] | None
+    lines: tuple[float | None, float | None, float | None] | None
     amperes: float | None
     watts: float | None
+    has_one_line: bool = False
 
 
 class Heard(NamedTuple):
@@ -821,6 +891,8 @@ _NEWEST_READINGS: Final = (
     " WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND received_at BETWEEN ? AND ?"
     " ORDER BY received_at DESC, timestamp DESC, id DESC LIMIT 600"
 )
+NO_VOLTS: Final = 50
+"""A line of less has no voltage: what is measured there comes from its neighbours."""
 _QUEUE_MINUTES: Final = 1
 """What a charger had stored comes within so long after what it measures now, and what it measured
 last counts. A clock that was set back shows for longer: then what came last counts, although it
@@ -891,7 +963,7 @@ def _reading(
     rows = db.execute(_NEWEST_READINGS, (*place, *bounds)).fetchall()
     told = defaultdict[str, list[tuple[Any, ...]]](list)
     for at, sent, measurand, *rest, location in rows:
-        if measurand in (POWER, CURRENT) and location == OUTLET:
+        if measurand in (POWER, CURRENT, VOLTAGE) and location == OUTLET:
             told[measurand].append((at, sent, *rest))
     values, received = dict[tuple[str, str], float](), ""
     for measurand, some in told.items():
@@ -903,11 +975,14 @@ def _reading(
                 values.setdefault((measurand, phase[:2]), amount)
                 received = max(received, at)
     heard = Heard(seconds(rows[0][0]), seconds(rows[0][0]) - seconds(rows[0][1])) if rows else None
+    volts = {key[1]: values.pop(key) for key in [*values] if key[0] == VOLTAGE}
+    has_one_line = all(volts.get(line, VOLTS) < NO_VOLTS for line in PHASES[1:])
     if not values:
         return None, heard
     told_w = [values[POWER, phase] for phase in PHASES if (POWER, phase) in values]
-    watts = values.get((POWER, ""), sum(told_w) if told_w else None)
-    return ConnectorReading(received, _lines(values), values.get((CURRENT, "")), watts), heard
+    watts = values.get((POWER, ""), sum(told_w) if len(told_w) == len(PHASES) else None)
+    overall = values.get((CURRENT, ""))
+    return ConnectorReading(received, _lines(values), overall, watts, has_one_line), heard
 
 
 _HEARD: Final = (
@@ -932,9 +1007,12 @@ def heard_before(db: Database, now: str) -> list[tuple[str, int, int | None, Hea
     ]
 
 
-def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float] | None:
+def _lines(
+    values: Mapping[tuple[str, str], float],
+) -> tuple[float | None, float | None, float | None] | None:
     for measurand, volts in ((CURRENT, 1.0), (POWER, VOLTS)):
-        if any((measurand, phase) in values for phase in PHASES):
-            one, two, three = (values.get((measurand, phase), 0.0) / volts for phase in PHASES)
+        told = [values.get((measurand, phase)) for phase in PHASES]
+        if told != [None] * len(PHASES):
+            one, two, three = (value if value is None else value / volts for value in told)
             return one, two, three
     return None

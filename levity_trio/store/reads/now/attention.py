@@ -77,6 +77,7 @@ class AttentionKind(StrEnum):
     SILENT = "silent"
     ODD = "odd"
     IGNORED = "ignored"
+    TOLD = "told"
     KEPT = "kept"
     UNLIMITED = "unlimited"
     METER = "meter"
@@ -410,13 +411,21 @@ def _of_load(
             advice = Told("Gone for good? Take them out")
         yield _entry(AttentionKind.KEPT, words, first, len(group), chargers=group, advice=advice)
     for car in load.cars:
+        name, is_used_up = names.get(car.charger, car.charger), car.no_more_until is not None
+        if is_used_up or car.why_fixed == "restarts":
+            template = N_("{1} restarts when it is told its limit, so it is told none for a day")
+            if is_used_up:
+                template = N_(
+                    "{1} was told so many limits today that it gets no more until midnight"
+                )
+            yield _entry(AttentionKind.TOLD, Told(template, name), charger=car.charger)
         template = N_("{1} is being prepared for limits, so {2} A are kept for it")
         if car.why_fixed == "untold" and not load.is_shadow:
             template = N_("{1} is not limited, so {2} A are kept for it")
         elif car.why_fixed != "new":
             continue
         charger, connector = car.charger, car.connector
-        words = Told(template, names.get(charger, charger), car.limit_a)
+        words = Told(template, name, car.limit_a)
         yield _entry(
             AttentionKind.UNLIMITED, words, car.since, charger=charger, connector=connector
         )

@@ -38,8 +38,8 @@ def manage(db: UnitOfWork, chargers: Sequence[str], at: str, by: str) -> list[st
         db.execute(
             "INSERT INTO load_charger (cp_id, state, since, by) "
             "VALUES (?, ?, ?, ?) ON CONFLICT (cp_id) DO UPDATE "
-            "SET (state, since, by, prepared_at) = (excluded.state, excluded.since, excluded.by, "
-            "NULL)",
+            "SET (state, since, by, prepared_at, restarts_since) = (excluded.state, "
+            "excluded.since, excluded.by, NULL, NULL)",
             (charger, MANAGED, at, by),
         )
         db.record(LoadManagementChanged(charger=charger, at=at, state=MANAGED, by=by))
@@ -71,15 +71,29 @@ def gone(db: UnitOfWork, charger: str, at: str) -> None:
 
 
 def prepared(
-    db: UnitOfWork, charger: str, at: str, firmware: str | None, known: tuple[int, str | None]
+    db: UnitOfWork,
+    charger: str,
+    at: str,
+    as_of: tuple[int | None, str | None],
+    known: tuple[int, str | None],
 ) -> None:
-    """Note since when a charger has our defaults and reports as we need it. `known` are the way in
-    which it was told, and when it had been prepared before: if that is another now, it is to be
+    """Note that a charger has our defaults and reports as we need it, as of its boot with a number
+    and its firmware. `known` are the way in which it was told, and when it had been prepared
+    before: if that is another now, it is to be prepared once more."""
+    db.execute(
+        "UPDATE load_charger SET prepared_at = ?, prepared_boot = ?, firmware = ? "
+        "WHERE cp_id = ? AND way = ? AND coalesce(prepared_at, '') = ?",
+        (at, *as_of, charger, known[0], known[1] or ""),
+    )
+
+
+def restarts(db: UnitOfWork, charger: str, at: str | None) -> None:
+    """Note that a charger restarts when it is told something; None: that is tried again. It is
     prepared once more."""
     db.execute(
-        "UPDATE load_charger SET prepared_at = ?, firmware = ? WHERE cp_id = ? AND way = ?"
-        " AND coalesce(prepared_at, '') = ?",
-        (at, firmware, charger, known[0], known[1] or ""),
+        "UPDATE load_charger SET restarts_since = ?, prepared_at = NULL "
+        "WHERE cp_id = ? AND (restarts_since IS NULL) = ?",
+        (at, charger, at is not None),
     )
 
 
@@ -122,13 +136,13 @@ def keep_lease(db: UnitOfWork, lease: StoredLease) -> None:
     """Store what a connector may draw at most, in place of what it might before."""
     db.execute(
         "INSERT INTO load_lease (cp_id, conn_id, tx_id, amperes, ends_at, safe_a, sent_at, day, "
-        "writes) "
+        "reasons) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (cp_id, conn_id) DO UPDATE "
-        "SET (tx_id, amperes, ends_at, safe_a, sent_at, day, writes) = (excluded.tx_id, "
+        "SET (tx_id, amperes, ends_at, safe_a, sent_at, day, reasons) = (excluded.tx_id, "
         "excluded.amperes, excluded.ends_at, excluded.safe_a, excluded.sent_at, excluded.day, "
-        "excluded.writes)",
-        astuple(lease),
+        "excluded.reasons)",
+        (*astuple(lease)[:-1], orjson.dumps(lease.reasons).decode()),
     )
 
 
@@ -177,10 +191,19 @@ def forgive(db: UnitOfWork, charger: str, way: int | None = None) -> bool:
     return bool(
         db.changed(
             "UPDATE load_charger SET disobeys_since = NULL, obeyed = 0, way = coalesce(?, way),"
-            " prepared_at = CASE WHEN ? THEN NULL ELSE prepared_at END WHERE cp_id = ?",
-            (way, way is not None, charger),
+            " prepared_at = CASE WHEN ? THEN NULL ELSE prepared_at END,"
+            " restarts_since = CASE WHEN ? THEN NULL ELSE restarts_since END WHERE cp_id = ?",
+            (way, way is not None, way is not None, charger),
         )
     )
+
+
+def try_again(db: UnitOfWork, charger: str, at: str, by: str) -> None:
+    """Have a charger tried from the first way on, at once: a person wants that."""
+    known = db.row("SELECT state FROM load_charger WHERE cp_id = ?", (charger,))
+    forgive(db, charger, 1)
+    if known == (MANAGED,):
+        db.record(LoadManagementChanged(charger=charger, at=at, state=MANAGED, by=by))
 
 
 def learn(db: UnitOfWork, charger: str, facts: Mapping[str, Any], at: str) -> None:

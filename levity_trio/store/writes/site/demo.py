@@ -117,7 +117,7 @@ def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
     chargers = [name for (name,) in db.rows("SELECT id FROM cp ORDER BY id")]
     leases.manage(db, chargers, at, owner)
     tried = stamp(begun - TRIED_BEFORE)
-    leases.prepared(db, chargers[0], tried, shared.firmware, (1, None))
+    leases.prepared(db, chargers[0], tried, (None, shared.firmware), (1, None))
     number = leases.begin_trial(db, chargers[0], 1, tried, owner)
     steps = [
         {"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()

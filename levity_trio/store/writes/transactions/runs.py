@@ -100,11 +100,13 @@ _LAST_MESSAGE: Final = f"""
         AND timestamp = (SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2)
         AND +timestamp < ?3
         AND tx_id = ?4 AND session_id = ?5 AND told_id IS ?6 AND sent_conn_id IS ?7 AND source = ?8
+        AND received_at <= ?9
         AND {IS_MANAGED.format("?1")}
         AND NOT EXISTS (SELECT 1 FROM position WHERE position.tx_id = ?4)
 """  # noqa: S608 - our own names
-"""The rows of a connector's last message, if a later one may go on with them. A statement seals
-the readings that it rests on, though its session may be reopened."""
+"""The rows of a connector's last message, if a later one may go on with them: our clock was not set
+back meanwhile. A statement seals the readings that it rests on, though its session may be
+reopened."""
 _BEGIN: Final = f"""
     INSERT INTO meter_val ({READING_COLUMNS}, run_since, run_low, run_high, run_count)
     VALUES ({marks(range(21))}, 1)
@@ -128,7 +130,7 @@ def advance(db: UnitOfWork, message: MessageColumns, readings: Sequence[Reading]
     first = readings[0]
     place = (message.charger, message.connector, first.timestamp)
     same = (message.transaction, message.session, message.told_id, message.sent_connector)
-    last_message = db.rows(_LAST_MESSAGE, (*place, *same, message.source))
+    last_message = db.rows(_LAST_MESSAGE, (*place, *same, message.source, message.received_at))
     last = {row[:6]: LastRow(*row[6:]) for row in last_message}
 
     others: list[Reading] = []

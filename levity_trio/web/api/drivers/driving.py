@@ -41,6 +41,7 @@ from levity_trio.store.reads.people.driving import (
     PlaceState,
 )
 from levity_trio.store.writes.chargers.commands import FINAL
+from levity_trio.store.writes.load import load as wishes
 from levity_trio.store.writes.people import ownership
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import (
@@ -441,7 +442,7 @@ async def stop(request: Request) -> DriversCommand | ApiAnswer[DriversCommand]:
 
 class DepartureBody(ClientInput, kw_only=True):
     """When you leave, and how many kWh you want by then. This counts while your car waits for
-    current."""
+    current, or for a lower price: it then waits only as long as that still fits."""
 
     departure: GivenTime
     wanted_wh: (
@@ -469,12 +470,13 @@ async def leave(request: TypedRequest[None, DepartureBody]) -> None:
     if at is None or at <= request.api.stamp():
         raise invalid("departure", Told("give a time that is still to come"))
     place = transaction.charger, transaction.connector
-    await load.depart(place, number, at, request.body.wanted_wh, by=request.caller.name)
+    await request.write(wishes.depart, place, number, (at, request.body.wanted_wh))
+    load.read_again()
 
 
 class PriceLimitBody(ClientInput, kw_only=True):
     """Above which price of a kWh, tax included, your car waits, and from when it charges all the
-    same. A fee for staying counts the time in which it waits."""
+    same. A fee for staying counts the time in which it waits. A boost ends the wait."""
 
     most_price: Price
     charges_at: GivenTime
@@ -522,7 +524,8 @@ async def end_price_limit(request: Request) -> PriceWait:
 async def _wait(request: Request, wish: tuple[str, str] | None) -> PriceWait:
     # Without load management, nobody may wait.
     if request.api.load is not None:
-        await request.api.load.wait_for_price(request.number(), wish, by=request.caller.name)
+        await request.write(wishes.wait_for_price, request.number(), wish)
+        request.api.load.read_again()
     return await get_price_limit(request)
 
 

@@ -17,11 +17,10 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from levity_trio.charging.quarters import SECONDS
+from levity_trio.config.tables import DocumentRefused
 from levity_trio.load.document import (
-    DocumentRefused,
     LoadOffer,
     LoadSite,
-    MeterConfig,
     SiteOptions,
     every_socket,
     parse,
@@ -29,7 +28,6 @@ from levity_trio.load.document import (
     ways_out,
     written,
 )
-from levity_trio.load.modbus import MODELS
 from levity_trio.load.replay import (
     VOLTS,
     PastHouse,
@@ -88,6 +86,9 @@ from levity_trio.web.api.engine.lists import (
     whole,
 )
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.wire.meters import MeterConfig
+from levity_trio.wire.modbus import MODELS
+from levity_trio.wire.times import stamp
 
 ENDPOINTS: Final = Endpoints("load")
 LOAD: Final = "/api/admin/load"
@@ -319,7 +320,8 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     try:
         planted(site, known.places, known.highest)
     except TreeRefused as refused:
-        shown.problems.extend(extended(LoadProblem, problem) for problem in refused.problems)
+        for _, (text, *advice) in refused.problems:
+            shown.problems.append(LoadProblem(text=text, advice=advice))
         shown.offers.extend(ways_out(site, known.places, known.highest))
 
     shown.circuits.extend(_circuit(circuit, known) for circuit in site.circuits)
@@ -484,7 +486,8 @@ class HandBody(LoadConnectorBody, kw_only=True):
 
 
 class BoostBody(LoadConnectorBody, kw_only=True):
-    """Its maximum for the car at a connector, as far as the circuits allow it."""
+    """Its maximum for the car at a connector, as far as the circuits allow it, whatever price it
+    waits for."""
 
     minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
     reason: Why
@@ -539,20 +542,21 @@ async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
 @ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")
 async def limit_by_hand(request: TypedRequest[None, HandBody]) -> ListPage[LoadWish]:
     """Limit a connector by hand; the lower of this limit and that of the rule counts"""
-    body, by = request.body, request.caller.name
-    load = await load_of(request)
-    await load.limit_by_hand(body.place, body.amperes, reason=body.reason, by=by)
+    load, body = await load_of(request), request.body
+    await request.write(writes.limit_by_hand, body.place, body.amperes, body.reason)
+    load.read_again()
     return await list_load_wishes(request)
 
 
 @ENDPOINTS.post(f"{LOAD}/boosts", Role.OPERATOR, "invalid", "not_found", "conflict")
 async def boost(request: TypedRequest[None, BoostBody]) -> ListPage[LoadWish]:
     """Give one car its maximum for a while, before all others"""
-    body, by = request.body, request.caller.name
-    load = await load_of(request)
+    load, body = await load_of(request), request.body
     if not body.reason.strip():
         raise invalid("reason", Told("say why this car comes before the others"))
-    await load.boost(body.place, body.minutes, reason=body.reason, by=by)
+    until = stamp(request.api.now() + timedelta(minutes=body.minutes))
+    await request.write(writes.boost, body.place, until, body.reason)
+    load.read_again()
     return await list_load_wishes(request)
 
 
@@ -565,10 +569,11 @@ async def list_load_wishes(request: Request) -> ListPage[LoadWish]:
 @ENDPOINTS.put(f"{LOAD}/grid-limit", Role.OPERATOR, "invalid", "conflict")
 async def limit_by_grid(request: TypedRequest[None, GridBody]) -> ListPage[LoadOrder]:
     """Take an order of the grid operator; it is kept as proof"""
-    load, body = await load_of(request), request.body
+    await load_of(request)
+    body, at = request.body, request.api.stamp()
     if body.amperes is not None and body.kilowatts is not None:
         raise invalid("kilowatts", Told("give the amperes or the kilowatts, not both"))
-    await load.grid_limit(body.amperes, kilowatts=body.kilowatts, source=body.source)
+    await request.commit(writes.add_order, body.amperes, body.kilowatts, body.source, at)
     return await request.read(read_orders, server=request.api)
 
 

@@ -7,19 +7,27 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
+from starlette.responses import Response
 
+from levity_trio.documents.commissioning import commissioning_sheet
+from levity_trio.documents.paper import DocumentForm, ReadyPaper, file_name
+from levity_trio.documents.sheet import Sheet
 from levity_trio.load.document import every_socket, parse
-from levity_trio.load.lease import DAY_SECONDS, NO_RAISES, WRITES_A_DAY
+from levity_trio.load.lease import NO_RAISES, WRITES_A_DAY, end_of_day
 from levity_trio.load.profiles import LimitWay, ability
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
 from levity_trio.load.tree import Place, path_of
+from levity_trio.locale import _
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.load.leases import (
+    TRIED,
     LoadTrial,
     managed_chargers,
     newest_trial,
@@ -40,6 +48,7 @@ from levity_trio.store.reads.load.load import (
 )
 from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.load import leases as managing
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import N_, Figure, Quantity, Told
 from levity_trio.web.api.engine.endpoints import (
@@ -54,6 +63,7 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import LocalDay, begins_at, local_day, whole
+from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.load.feeder import Charger, LoadConnectorBody, load_of
 from levity_trio.wire.times import from_seconds, in_zone, stamp
@@ -273,8 +283,9 @@ def _again(now: LoadNow, car: LoadCar) -> datetime | None:
 class LimitedLease:
     """What a connector was sent: `amperes` until `ends_at` (null: no end), then `safe_a`.
 
-    It was sent `writes` profiles today, of `most_writes`: flash memory wears out. When nine tenths
-    of them are used up, it gets no more until `no_more_until`, else null.
+    It was sent `writes` profiles today, of `most_writes`: flash memory wears out. `reasons` is how
+    many for each. When nine tenths of them are used up, it gets no more until `no_more_until`, else
+    null.
     """
 
     connector: int
@@ -285,6 +296,7 @@ class LimitedLease:
     writes: int
     most_writes: int
     no_more_until: str | None
+    reasons: Mapping[str, int]
 
 
 @record
@@ -340,8 +352,7 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
     """Return the chargers that load management limits."""
     site = newest_site(db)
     most = WRITES_A_DAY if site is None else parse(site.toml).options.writes_a_day
-    end_of_day = (now.timestamp() // DAY_SECONDS + 1) * DAY_SECONDS
-    tomorrow = stamp(from_seconds(end_of_day))
+    tomorrow = stamp(from_seconds(end_of_day(now.timestamp())))
     leases_of: dict[str, list[LimitedLease]] = defaultdict(list)
     for lease in stored_leases(db):
         writes_today = lease.writes_of(now)
@@ -350,6 +361,7 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
             lease,
             transaction_id=lease.transaction,
             writes=writes_today,
+            reasons=lease.reasons if writes_today else {},
             most_writes=most,
             no_more_until=tomorrow if writes_today >= NO_RAISES * most else None,
         )
@@ -375,16 +387,16 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
 @ENDPOINTS.post(CHARGERS, Role.ADMIN, "invalid", "not_found", "conflict")
 async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Begin to limit chargers; until then, all is only shown"""
-    load, chargers = await load_of(request), await _meant(request)
-    await load.manage(chargers, by=request.caller.name)
+    await load_of(request)
+    await request.write(managing.manage, await _meant(request))
     return await list_limited_chargers(request)
 
 
 @ENDPOINTS.post(f"{CHARGERS}/release", Role.ADMIN, "invalid", "not_found", "conflict")
 async def release_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Clear what chargers were sent, put back their settings, and limit them no longer"""
-    load, chargers = await load_of(request), await _meant(request)
-    await load.let_go(chargers, by=request.caller.name)
+    await load_of(request)
+    await request.write(managing.let_go, await _meant(request))
     return await list_limited_chargers(request)
 
 
@@ -411,7 +423,8 @@ async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[Limi
     """Trust a charger without a trial, or no longer"""
     by = request.caller.name if request.body.is_trusted else None
     load = await load_of(request)
-    await load.trust(request.path["charger"], by)
+    await request.commit(managing.trust, request.path["charger"], by)
+    load.read_again()
     return await list_limited_chargers(request)
 
 
@@ -419,7 +432,8 @@ async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[Limi
 async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
     """Limit a charger that did not obey as if it did, in the first way again"""
     load = await load_of(request)
-    await load.try_again(request.path["charger"])
+    await request.write(managing.try_again, request.path["charger"])
+    load.read_again()
     return await list_limited_chargers(request)
 
 
@@ -527,3 +541,69 @@ async def cancel_load_trial(request: Request) -> None:
 
 async def _trial(request: Request, charger: str) -> LoadTrial:
     return await request.find(newest_trial, Told("trial of {1}", charger), charger=charger)
+
+
+class SheetQuery(ClientInput):
+    format: Literal["html", "pdf"] = "html"
+
+
+@ENDPOINTS.get(
+    "/api/load/sheets/{charger}",
+    *(Role.VIEWER, "not_found", "not_made", "busy"),
+    media_type=MEDIA_TYPES[DocumentForm.HTML],
+    other_media_types=(MEDIA_TYPES[DocumentForm.PDF],),
+)
+async def get_commissioning_sheet(request: TypedRequest[SheetQuery, None]) -> Response:
+    """Download the sheet of a charger's commissioning as HTML or PDF, to be signed: its circuit,
+    how it is wired, and what its trial measured"""
+    name = request.path["charger"]
+    sheet = await request.find(
+        partial(read_commissioning, site=request.api.config.server_name),
+        Told("charger {1}", name),
+        charger=name,
+    )
+
+    async def made() -> ReadyPaper:
+        return ReadyPaper(sheet)
+
+    file = file_name("", name, "commissioning")
+    return document(request.api, made, DocumentForm(request.query.format), file)
+
+
+_REGISTER: Final = (
+    "SELECT coalesce(last_register_wh, meter_stop, meter_start) FROM tx WHERE cp_id = ? "
+    "ORDER BY id DESC LIMIT 1"
+)
+
+
+def read_commissioning(db: Database, charger: str, site: str) -> Sheet | None:
+    """Return the sheet of a charger; None for an unknown one."""
+    known, version = chargers.charger(db, charger), newest_site(db)
+    if known is None:
+        return None
+    labels: dict[str, object] = {_("Site"): site}
+    if version is not None:
+        entered = parse(version.toml)
+        fuses = {circuit.name: circuit.amperes for circuit in entered.circuits}
+        places = [(charger, connector.connector) for connector in known.connectors]
+        for one in every_socket(entered, places):
+            if one.charger == charger:
+                wiring = f"{one.phases} × {one.most} A, {one.rotation or '–'}"
+                where = _("Connector %(number)s", number=one.connector)
+                labels[_("Circuit")] = f"{one.circuit}, {fuses[one.circuit]:g} A"
+                labels[f"{where}: {_('Wiring')}"] = wiring
+                labels[f"{where}: {_('Safe limit')}"] = f"{one.safe} A"
+    serial = known.serial_number or known.charge_box_serial_number
+    labels |= {_("Serial number"): serial, _("Firmware"): known.firmware_version}
+    labels[_("Meter")] = known.meter_serial_number
+    register = db.execute(_REGISTER, (charger,)).fetchone()
+    if register is not None and register[0] is not None:
+        labels[_("Register")] = f"{register[0]} Wh"
+    facts = {known.name or charger: {label: str(value or "–") for label, value in labels.items()}}
+
+    trial, result = newest_trial(db, charger), (_("There was none."), "")
+    if trial is not None:
+        found = [(said(TRIED[step["step"]]), said(step["words"])) for step in trial.steps]
+        facts[_("What the trial measured")] = dict(found)
+        result = said(Told(trial.result or "–")), trial.began_at[:10]
+    return commissioning_sheet(known.name or charger, facts, result)

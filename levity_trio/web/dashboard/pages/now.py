@@ -75,6 +75,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "meter": "/load",
     "prices": "/tariffs",
     "ignored": "/load",
+    "told": "/load",
     "kept": "/load",
     "unlimited": "/load",
     "turned_away": "",  # it has no page: nothing is stored of it

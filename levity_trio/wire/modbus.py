@@ -9,7 +9,6 @@ bits (Application Protocol V1.1b3).
 import struct
 from collections.abc import Mapping
 
-from levity_trio.load.tree import Phases, as_phases
 from levity_trio.records import record
 
 HEAD = struct.Struct(">HHHB")
@@ -84,7 +83,7 @@ def length(head: bytes) -> int:
     return int(follows) - 1
 
 
-def shown(model: Model, sent: bytes, head: bytes, body: bytes) -> Phases | None:
+def shown(model: Model, sent: bytes, head: bytes, body: bytes) -> list[float] | None:
     """Return the A or W in an answer; None if it answers an earlier request. Raises MeterFault."""
     if head[:2] != sent[:2]:
         return None
@@ -103,7 +102,7 @@ def shown(model: Model, sent: bytes, head: bytes, body: bytes) -> Phases | None:
             words = words[2:] + words[:2]
         (value,) = struct.unpack(f">{model.shape}", words)
         values.append(float(value) * model.factor)
-    return as_phases(values)
+    return values
 
 
 _EXCEPTIONS = {

@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 import trio
 
-from levity_trio.load import modbus
-from levity_trio.load.document import AMPERES, PATHS, POWER_PATHS, WATTS, MeterConfig
-from levity_trio.load.modbus import MODELS, POWERS, MeterFault
 from levity_trio.load.tree import Phases, as_phases
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.request import Unanswered, get, leading_to
+from levity_trio.wire import modbus
+from levity_trio.wire.meters import AMPERES, PATHS, POWER_PATHS, WATTS, MeterConfig
+from levity_trio.wire.modbus import MODELS, POWERS, MeterFault
 from levity_trio.wire.published import PAYLOAD_BYTES, NoNumber, number_in
 
 READ_SECONDS: Final = 3.0
@@ -76,7 +76,7 @@ async def _over_modbus(meter: MeterConfig, with_power: bool, measured: Measure) 
             # Half an answer may be on its way.
             await trio.aclose_forcefully(streams.pop())
             raise
-        return values
+        return as_phases(values)
 
     try:
         await _keep_reading(meter, read, measured)
