@@ -18,7 +18,9 @@ from tests.store.owning import SPACE, House
 from tests.web.api.conftest import Site
 
 (ONE,) = [one for one in chargers.ENDPOINTS if one.path == chargers.CHARGER and one.method == "GET"]
-(RENAME,) = [one for one in chargers.ENDPOINTS if one.method == "PUT" and one.path.endswith("{id}")]
+(RENAME,) = [
+    one for one in chargers.ENDPOINTS if (one.method, one.path) == ("PUT", chargers.CHARGER)
+]
 (RETIRE,) = [
     one for one in chargers.ENDPOINTS if one.path == chargers.CHARGER and one.method == "DELETE"
 ]

@@ -17,7 +17,9 @@ from tests.web.api.conftest import Site
 
 READ, REPLACE, *_OTHERS = replacing.ENDPOINTS
 (DESCRIBE,) = [one for one in chargers.ENDPOINTS if one.path.endswith("{connector}")]
-(RENAME,) = [one for one in chargers.ENDPOINTS if one.method == "PUT" and one.path.endswith("{id}")]
+(RENAME,) = [
+    one for one in chargers.ENDPOINTS if (one.method, one.path) == ("PUT", chargers.CHARGER)
+]
 (ONE,) = [one for one in chargers.ENDPOINTS if one.path == chargers.CHARGER and one.method == "GET"]
 (LIMIT,) = [
     one for one in limits.ENDPOINTS if one.path == limits.OF_ACCOUNT and one.method == "PUT"
