@@ -305,7 +305,7 @@ class SecurityEventReported(Fact):
 
     event_type: str
     timestamp: str
-    tech_info: str | None
+    tech_info: ForOperators[str | None]
 
 
 ROUTINE_EVENTS: Final = frozenset(
