@@ -171,12 +171,12 @@ async def test_signed_values_go_nowhere_by_themselves(site: Site, is_repaired: i
         *2 * ["MeterValues"],
         "StopTransaction",
     ]
-    values = [
+    numbers = [
         [float(sample["value"].replace(",", ".")) for sample in reading["sampledValue"]]
         for _, payload in told
         for reading in (*payload.get("meterValue", ()), *payload.get("transactionData", ()))
     ]
-    assert values == [[1500], [1600.5], [1900]]
+    assert numbers == [[1500], [1600.5], [1900]]
     assert "OCMF" not in str(told)
 
 

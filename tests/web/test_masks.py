@@ -36,12 +36,12 @@ def test_a_viewer_sees_null_for_what_is_for_operators() -> None:
 
 def test_a_viewer_sees_no_signed_value_but_its_row() -> None:
     """A number stays, also one with a decimal comma; what is no number may be signed."""
-    fields = {part.name: None for part in dataclasses.fields(Reading)}
+    fields: dict[str, Any] = {part.name: None for part in dataclasses.fields(Reading)}
 
     def shown(value: str, form: str) -> str:
-        row: Any = Reading(**{**fields, "id": 1, "value": value, "format": form})
-        assert masked([row])[0].id == 1
-        return masked([row])[0].value
+        (row,) = masked([Reading(**{**fields, "id": 1, "value": value, "format": form})])
+        assert row.id == 1
+        return row.value
 
     for number in ("7350.5", "-1,5", "1E3"):
         assert shown(number, "Raw") == number
