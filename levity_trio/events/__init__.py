@@ -1388,7 +1388,8 @@ class MessageTried(Observation):
 
 @record
 class ReadingReceived(Observation):
-    """A charger sent values of a connector: each as (measurand, phase, value, unit), as sent."""
+    """A charger sent values of a connector: each as (measurand, phase, value, unit), as sent, but
+    none that its meter signed."""
 
     connector: int
     transaction: int | None

@@ -41,7 +41,7 @@ def has_comma(text: str) -> bool:
 def is_signed(text: str, form: object) -> bool:
     """Whether a sampled value of this format may be what a meter signed. That names a card, in
     plain, hex, base64 or XML, so whatever is no number counts as signed."""
-    return form == SIGNED or decimal(text) is None
+    return form == SIGNED or number(text) is None
 
 
 def number(text: str) -> float | None:
