@@ -252,7 +252,9 @@ CREATE TABLE backend (
     added_at TEXT NOT NULL,
     added_by TEXT NOT NULL,
     removed_at TEXT,
-    removed_by TEXT
+    removed_by TEXT,
+    -- 1: values that meters signed go there, which may name a card; 0: only with numbers of cards
+    with_signed INTEGER NOT NULL DEFAULT 0 CHECK (with_signed IN (0, 1))
 ) STRICT;
 CREATE UNIQUE INDEX backend_name ON backend (name) WHERE removed_at IS NULL;
 

@@ -7,13 +7,20 @@ the last register that the meter told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from levity_trio.store.reads.site.copying import CopiedCharger, CopiedSession, Fresh, number_in
+from levity_trio.store.reads.site.copying import (
+    SAMPLE,
+    CopiedCharger,
+    CopiedSession,
+    Fresh,
+    number_in,
+)
 from levity_trio.wire.errors import Refused
+from levity_trio.wire.numbers import is_signed
 from levity_trio.wire.payloads import read_request, write_payload
 from levity_trio.wire.times import parse_time, shifted, wire_time
 
@@ -35,8 +42,8 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
     if fresh.action == "Authorize":
         if not copied.tells_authorize:
             raise NotTold
-        card = (fresh.payload or {}).get("idTag")
-        return {"idTag": _called(copied, card if isinstance(card, str) else None, key)}
+        card = (fresh.payload or {}).get("idTag") or ""
+        return {"idTag": _called(copied, str(card), key)}
     if fresh.action == "StartTransaction" and session is not None:
         payload = _start(copied, fresh, session, key)
     elif fresh.action == "StopTransaction" and session is not None:
@@ -47,16 +54,12 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
         payload = _repaired(copied, fresh, timedelta())
     # Readings of no session may be those of a connector or a card that is left out.
     is_of_none = fresh.action == "MeterValues" and session is None
+    others = copied.with_cards or copied.other_cards
+    leaves_out = copied.without or not others or None in copied.aliases.values()
     is_left_out = number_in(payload, "connectorId") in copied.without
-    if is_left_out or (is_of_none and _leaves_out(copied)):
+    if is_left_out or not payload.get("meterValue", True) or (is_of_none and leaves_out):
         raise NotTold
     return payload
-
-
-def _leaves_out(copied: CopiedCharger) -> bool:
-    """Whether the backend is not told of some connectors or cards."""
-    others = copied.with_cards or copied.other_cards
-    return bool(copied.without or not others or None in copied.aliases.values())
 
 
 def _called(copied: CopiedCharger, id_tag: str | None, key: Key) -> str:
@@ -74,7 +77,7 @@ def _start(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key
     if session.connector in copied.without:
         raise NotTold
     if fresh.payload is not None and not copied.is_repaired:
-        return _without_cards(fresh.payload) | {"idTag": card}
+        return _without_cards(copied, fresh) | {"idTag": card}
 
     # Without a register of its start, it has no energy there: any other start would invent some.
     registers = session.meter_start, session.last_register, session.meter_stop, 0
@@ -98,7 +101,7 @@ def _stop(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key)
         with suppress(NotTold):
             payload["idTag"] = _called(copied, session.stop_id_tag, key)
     if fresh.payload is not None and not copied.is_repaired:
-        return _without_cards(fresh.payload) | payload
+        return _without_cards(copied, fresh) | payload
 
     start, stop, last = session.meter_start, session.meter_stop, session.last_register
     # Registers of some chargers count each session from 0; those cannot stand beside its start.
@@ -128,7 +131,7 @@ def _readings(copied: CopiedCharger, fresh: Fresh, session: CopiedSession | None
 def _repaired(copied: CopiedCharger, fresh: Fresh, correction: timedelta) -> dict[str, Any]:
     """Return what was sent; if the backend wants that repaired, what can be read of it, with the
     times of a clock that was right."""
-    sent = _without_cards(fresh.payload or {})
+    sent = _without_cards(copied, fresh)
     if not copied.is_repaired or fresh.payload is None:
         return sent
     try:
@@ -142,9 +145,27 @@ def _repaired(copied: CopiedCharger, fresh: Fresh, correction: timedelta) -> dic
     return payload
 
 
-def _without_cards(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a payload without cards, also where OCPP has none."""
-    return {name: value for name, value in payload.items() if not name.lower().endswith("idtag")}
+def _without_cards(copied: CopiedCharger, fresh: Fresh) -> dict[str, Any]:
+    """Return what was sent without cards, also where OCPP has none, and without what meters signed
+    if that is not told."""
+    return {
+        name: part if copied.with_signed else _unsigned(part)
+        for name, part in (fresh.payload or {}).items()
+        if not name.lower().endswith("idtag")
+    }
+
+
+def _unsigned(told: Any) -> Any:
+    """Return readings without what their meter may have signed, and without what OCPP does not name
+    there, which may be the same; None for one of which nothing is left."""
+    if isinstance(told, list):
+        return [left for one in told if isinstance(one, dict) and (left := _unsigned(one))]
+    if not isinstance(told, dict):
+        return told
+    names = ("timestamp", "sampledValue", *SAMPLE)
+    named = {name: _unsigned(part) for name, part in told.items() if name in names}
+    is_empty = not named.get("sampledValue", True)
+    return None if is_empty or is_signed(str(named.get("value", 0)), named.get("format")) else named
 
 
 def _correction(session: CopiedSession) -> timedelta:

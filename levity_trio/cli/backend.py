@@ -86,6 +86,11 @@ _SETTINGS: Final = together(
         default=None,
     ),
     option(
+        "--with-signed/--without-signed",
+        "Send what meters sign, which may name a card, or only with numbers of cards.",
+        default=None,
+    ),
+    option(
         "--others ALIAS",
         'Alias of all cards that have none; "" leaves their sessions out.',
         "other_cards",
@@ -123,8 +128,8 @@ A TOML file has a table for each backend; all are checked before any is added:
   alias = "DRIVER-7"
 
 Only name, url and a charger are needed, and there are root, certificate (PEM),
-is_repaired, tells_authorize and with_cards (true or false). An empty alias leaves
-the sessions of its card out. `backend show --toml` prints such a file.
+is_repaired, tells_authorize, with_cards and with_signed (true or false). An empty
+alias leaves the sessions of its card out. `backend show --toml` prints such a file.
 """
 
 
@@ -296,7 +301,16 @@ def _toml(row: Mapping[str, Any]) -> str:
             value = "" if record[name] is None else record[name]
             lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
 
-    put(row, "name", "url", "is_repaired", "tells_authorize", "with_cards", "other_cards")
+    put(
+        row,
+        "name",
+        "url",
+        "is_repaired",
+        "tells_authorize",
+        "with_cards",
+        "with_signed",
+        "other_cards",
+    )
     if row["begins_at"] != row["added_at"]:
         lines.append(f"begins_on = {local_minute(row['begins_at'])[:10]}")
     lines += [f"# {name} = " for name in ("root", "certificate") if row[f"has_{name}"]]

@@ -305,7 +305,7 @@ class SecurityEventReported(Fact):
 
     event_type: str
     timestamp: str
-    tech_info: str | None
+    tech_info: ForOperators[str | None]
 
 
 ROUTINE_EVENTS: Final = frozenset(
@@ -1388,7 +1388,8 @@ class MessageTried(Observation):
 
 @record
 class ReadingReceived(Observation):
-    """A charger sent values of a connector: each as (measurand, phase, value, unit), as sent."""
+    """A charger sent values of a connector: each as (measurand, phase, value, unit), as sent, but
+    none that its meter signed."""
 
     connector: int
     transaction: int | None

@@ -1,5 +1,5 @@
-"""What viewers see of what is shown: null where a field is marked for operators, and no number of a
-card."""
+"""What viewers see of what is shown: null where a field is marked for operators, no number of a
+card, and nothing that a meter signed, because that has one in it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from levity_trio.records import for_operators, names_of
 from levity_trio.told import Told
+from levity_trio.wire.numbers import is_signed
 from levity_trio.wire.secrets import MASK
 
 T = TypeVar("T")
@@ -50,6 +51,9 @@ def _copied(value: Any, change: Callable[[str, str], str], name: str = "") -> An
         for part in names:
             is_hidden = part in hidden
             parts[part] = None if is_hidden else _copied(getattr(value, part), change, part)
+        # It is a reading.
+        if "format" in parts and is_signed(parts["value"], parts["format"]):
+            parts["value"] = MASK
         return value.__class__(**parts)
     if isinstance(value, Mapping):
         return {key: _copied(part, change, key) for key, part in value.items()}

@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
+SIGNED: Final = "SignedData"
 _PLAIN: Final = re.compile(r"\d{1,15}\.\d{1,9}", re.ASCII)
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _GROUPED: Final = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*", re.ASCII)
@@ -35,6 +36,12 @@ def is_plain(text: str) -> bool:
 def has_comma(text: str) -> bool:
     """Whether a number has a decimal comma."""
     return "," in text and decimal(text) is not None
+
+
+def is_signed(text: str, form: object) -> bool:
+    """Whether a sampled value of this format may be what a meter signed. That names a card, in
+    plain, hex, base64 or XML, so whatever is no number counts as signed."""
+    return form == SIGNED or number(text) is None
 
 
 def number(text: str) -> float | None:

@@ -27,8 +27,8 @@ import orjson
 from levity_trio.records import record
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import NOTHING
-from levity_trio.wire.numbers import decimal, has_comma
-from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, SIGNED, Schema, is_sample
+from levity_trio.wire.numbers import SIGNED, decimal, has_comma
+from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, Schema, is_sample
 from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
 

@@ -26,7 +26,7 @@ is validated only once.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from levity_trio.wire.numbers import is_plain
+from levity_trio.wire.numbers import SIGNED, is_plain
 
 Schema = dict[str, Any]
 
@@ -45,7 +45,6 @@ _PLAIN_TIME: Final = (
 MISSPELT_IN_SCHEMA: Final = frozenset({"Celcius"})
 KINDS_REMEMBERED: Final = 1_000
 """Beyond that, samples of a new kind are validated each time."""
-SIGNED: Final = "SignedData"
 GROUPS: Final = ("meterValue", "transactionData")
 
 

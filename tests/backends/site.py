@@ -305,6 +305,7 @@ class Site:
             "is_repaired": False,
             "tells_authorize": False,
             "with_cards": False,
+            "with_signed": False,
             "other_cards": "OTHER",
             **fields,
         }

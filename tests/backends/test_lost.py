@@ -65,6 +65,7 @@ async def test_a_session_without_frames_is_made_of_what_is_stored(site: Site) ->
 
 
 async def test_signed_values_pass_byte_by_byte_without_their_frames(site: Site) -> None:
+    site.set(with_signed=1)
     site.charger.is_logged = False
     number = site.charger.start(1000)
     site.books.wait(5)

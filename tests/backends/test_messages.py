@@ -4,6 +4,7 @@ know."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -96,7 +97,9 @@ async def test_a_reading_at_the_time_of_its_start(site: Site) -> None:
 
 
 async def test_oddities_stay_as_they_were_sent(site: Site) -> None:
-    """Backends that want frames as sent get units, times and whatever a maker added."""
+    """Backends that want frames as sent get units and times; where signed values may go, also
+    whatever a maker added."""
+    site.set(with_signed=1)
     charger = site.charger
     number = charger.start(1000, at="2026-03-01 12:00:00")
     site.books.wait(5)
@@ -109,6 +112,7 @@ async def test_oddities_stay_as_they_were_sent(site: Site) -> None:
 
 @pytest.mark.parametrize("dumps", [Wired.dumps, as_ascii])
 async def test_signed_values_pass_byte_by_byte(site: Site, dumps: Any) -> None:
+    site.set(with_signed=1)
     site.charger.dumps = dumps
     number = site.charger.start()
     site.books.wait(1)
@@ -122,7 +126,7 @@ async def test_signed_values_pass_byte_by_byte(site: Site, dumps: Any) -> None:
 
 @pytest.mark.parametrize("is_repaired", [0, 1])
 async def test_signed_values_pass_where_the_rest_is_repaired(site: Site, is_repaired: int) -> None:
-    site.set(is_repaired=is_repaired)
+    site.set(is_repaired=is_repaired, with_cards=1)
     number = site.charger.start()
     site.books.wait(1)
     site.charger.tell(meter_value(site.charger.clock(), 1500, SAMPLE), transaction=number)
@@ -131,6 +135,62 @@ async def test_signed_values_pass_where_the_rest_is_repaired(site: Site, is_repa
     _, readings, stop = [payload for _, payload in await site.facts()]
     assert readings["meterValue"][0]["sampledValue"][1]["value"] == SIGNED
     assert stop["transactionData"][0]["sampledValue"][0]["value"] == SIGNED
+
+
+ODD_SIGNED: Final[Sequence[dict[str, Any]]] = (
+    SAMPLE,
+    {"value": SIGNED, "format": "signeddata"},
+    {"value": SIGNED},
+    {"value": SIGNED.encode().hex(), "unit": "Wh"},
+    {"value": [SIGNED]},
+    {"value": "12345678", "format": "SignedData"},
+    {"Value": SIGNED},
+)
+"""What a meter may have signed."""
+
+
+def read(charger: Wired, number: int, *readings: dict[str, Any]) -> None:
+    """Send readings that may be anything."""
+    charger.message("MeterValues", connectorId=1, meterValue=[*readings], transactionId=number)
+
+
+@pytest.mark.parametrize("is_repaired", [0, 1])
+async def test_signed_values_go_nowhere_by_themselves(site: Site, is_repaired: int) -> None:
+    """Beside them, numbers go as ever, also as text or with a decimal comma."""
+    site.set(is_repaired=is_repaired)
+    charger = site.charger
+    number = charger.start()
+    for values in ([{"value": "1500"}, *ODD_SIGNED], [{"value": "1600,5"}], ODD_SIGNED):
+        site.books.wait(1)
+        read(charger, number, {"timestamp": charger.clock(), "sampledValue": [*values]})
+    site.books.wait(1)
+    charger.stop(number, 2000, data=[meter_value(charger.clock(), 1900, SAMPLE)])
+    told = await site.facts()
+    assert [action for action, _ in told] == [
+        "StartTransaction",
+        *2 * ["MeterValues"],
+        "StopTransaction",
+    ]
+    numbers = [
+        [float(sample["value"].replace(",", ".")) for sample in reading["sampledValue"]]
+        for _, payload in told
+        for reading in (*payload.get("meterValue", ()), *payload.get("transactionData", ()))
+    ]
+    assert numbers == [[1500], [1600.5], [1900]]
+    assert "OCMF" not in str(told)
+
+
+async def test_nothing_beside_a_value_is_a_way_around(site: Site) -> None:
+    """What OCPP does not name may be signed, too, wherever it stands in a reading."""
+    number = site.charger.start()
+    site.books.wait(1)
+    odd = {"value": "1500", "signedMeterValue": {"signedMeterData": SIGNED}}
+    readings = [{"timestamp": site.charger.clock(), "sampledValue": [odd, SIGNED], "x": SIGNED}]
+    read(site.charger, number, *readings, {"sampledValue": SAMPLE})
+    _, told = [payload for _, payload in await site.facts()]
+    (reading,) = told["meterValue"]
+    assert reading["sampledValue"] == [{"value": "1500"}]
+    assert reading.keys() == {"timestamp", "sampledValue"}
 
 
 # Cards

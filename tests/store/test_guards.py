@@ -97,7 +97,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "backend": {
         *("name", "url", "root", "certificate", "certificate_ends_at", "is_repaired"),
         *("tells_authorize", "with_cards", "other_cards", "begins_at", "paused_at"),
-        *("removed_at", "removed_by"),
+        *("removed_at", "removed_by", "with_signed"),
     },
     "backend_tx": {"made_at", "stopped_at", "is_closed"},
     "backend_refused": set(),
@@ -202,7 +202,7 @@ def columns(table: str) -> list[str]:
 ALLOWED = {
     "address": "'sealed:x'",
     "certificate": "'sealed:x'",
-    **dict.fromkeys(("is_repaired", "tells_authorize", "with_cards"), "1"),
+    **dict.fromkeys(("is_repaired", "tells_authorize", "with_cards", "with_signed"), "1"),
     "waits": "0",
     "limits": "'chargers'",
     "role": "'driver', account_id = 1",

@@ -36,6 +36,9 @@ def test_each_card_has_its_alias_or_that_of_all_others(books: Books) -> None:
     copied.call(books, employer, "ANNA", "E-4711")
     assert told(books) == {"Employer": ["E-4711", "OTHER"]}
     assert told(books, BEN) == {"Employer": ["OTHER"]}
+    books.connection.execute("UPDATE backend SET with_signed = 1")
+    assert told(books) == {"Employer": ["E-4711 (ANNA)", "OTHER (SPARE)"]}
+    books.connection.execute("UPDATE backend SET with_signed = 0")
 
     books.connection.execute("UPDATE backend SET other_cards = NULL")
     assert (told(books), told(books, BEN)) == ({"Employer": ["E-4711"]}, {})

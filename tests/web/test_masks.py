@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from levity_trio.records import ForOperators, record
 from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.transactions.transactions import Reading
 from levity_trio.told import Told
 from levity_trio.web.masks import masked
 
@@ -30,6 +32,22 @@ def test_a_viewer_sees_null_for_what_is_for_operators() -> None:
     assert masked(page).data == [
         Renamed(number="1", owner=None, before=(Card(number="1", owner=None),))
     ]
+
+
+def test_a_viewer_sees_no_signed_value_but_its_row() -> None:
+    """A number stays, also one with a decimal comma; what is no number may be signed."""
+    fields: dict[str, Any] = {part.name: None for part in dataclasses.fields(Reading)}
+
+    def shown(value: str, form: str) -> str:
+        (row,) = masked([Reading(**{**fields, "id": 1, "value": value, "format": form})])
+        assert row.id == 1
+        return row.value
+
+    for number in ("7350.5", "-1,5", "1E3"):
+        assert shown(number, "Raw") == number
+    for value in ("OCMF|{}|{}", "4F434D46", "04A1B2", ""):
+        assert shown(value, "Raw") == "***"
+    assert shown("7350", "SignedData") == "***"
 
 
 def test_cards_are_masked_in_their_fields_and_in_sentences_of_the_same_answer() -> None:

@@ -21,6 +21,7 @@ from levity_trio.store.writes.site.frames import (
 )
 from levity_trio.store.writes.transactions import starts, stops, waiting
 from levity_trio.told import Told
+from levity_trio.wire.numbers import is_signed
 from levity_trio.wire.payloads import call, call_result
 
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
@@ -108,8 +109,12 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     await exchange.write(waiting.store, request.connector_id, data, request.transaction_id)
 
     if exchange.central.hooks.readings_watched_by:
-        watched = [reading for reading in read_values if reading.measurand in WATCHED]
-        values = [(one.measurand, one.phase, one.value, one.unit) for one in watched]
+        # What a meter signed is in no stream: it names a card.
+        values = [
+            (one.measurand, one.phase, one.value, one.unit)
+            for one in read_values
+            if one.measurand in WATCHED and not is_signed(one.value, one.format)
+        ]
         if values:
             event = ReadingReceived(
                 charger=exchange.charger,

@@ -128,6 +128,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "is_repaired": "Mended, with right times",
         "tells_authorize": "Cards that are held to a charger are told, too",
         "with_cards": "Card numbers may go there",
+        "with_signed": "Signed values may go there",
         "other_cards": "All other cards are called",
         "begins_on": "Sessions since this day",
         "alias": "Its name there",

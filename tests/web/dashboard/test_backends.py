@@ -70,6 +70,9 @@ async def test_what_goes_there(site: Site, employer: int) -> None:
     books.connection.execute("UPDATE backend SET other_cards = NULL")
     words = (await Opening(site).open(PAGE)).words
     assert "by their alias; sessions of all others are not told" in words
+    books.connection.execute("UPDATE backend SET with_signed = 1")
+    words = (await Opening(site).open(PAGE)).words
+    assert "signed values go there, which name cards" in words
     books.connection.execute("UPDATE backend SET with_cards = 1, is_repaired = 1")
     words = (await Opening(site).open(PAGE)).words
     assert "▲ their numbers go there, but for those with an alias" in words

@@ -84,6 +84,8 @@ _WORDS: Final = N_(
 _ELSEWHERE: Final = (
     "SELECT DISTINCT name, cp_id, ownership.key, CASE WHEN tag_key IS NOT NULL THEN alias "
     "WHEN with_cards = 1 THEN ownership.id_tag ELSE other_cards END "
+    # Signed values name the card itself.
+    "|| CASE WHEN with_signed > with_cards THEN ' (' || ownership.id_tag || ')' ELSE '' END "
     "FROM ownership CROSS JOIN backend JOIN backend_cp ON backend_cp.backend_id = backend.id "
     "LEFT JOIN backend_card ON backend_card.backend_id = backend.id AND tag_key = ownership.key "
     "WHERE ownership.account_id = ? AND what = 'tag' AND voided_at IS NULL "

@@ -55,6 +55,7 @@ class BackendRow:
     is_repaired: bool
     tells_authorize: bool
     with_cards: bool
+    with_signed: bool
     other_cards: str | None
     begins_at: str
     paused_at: str | None

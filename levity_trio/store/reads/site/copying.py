@@ -68,6 +68,8 @@ _AS_SENT: Final = (
     "WHERE tx_id = ? AND kind = ? AND who = 'charger' AND payload IS NOT NULL "
     "ORDER BY tx_event.id LIMIT 1"
 )
+SAMPLE: Final = ("value", "context", "measurand", "unit", "location", "phase", "format")
+"""What OCPP names in a sampled value."""
 _SAMPLES: Final = (
     "SELECT received_at, coalesce(sent_timestamp, timestamp), timestamp, sent_conn_id, conn_id, "
     "value, context, measurand, unit, location, phase, format FROM meter_val "
@@ -92,7 +94,7 @@ _READINGS: Final = (
 class CopiedCharger:
     """A charger of which a backend is told: how it connects there, and what it may tell.
 
-    Without the key of a secret, `has_secrets` is False.
+    Without the key of a secret, `has_secrets` is False. `with_cards` makes it `with_signed`, too.
     """
 
     backend: int
@@ -103,6 +105,7 @@ class CopiedCharger:
     is_repaired: bool
     tells_authorize: bool
     with_cards: bool
+    with_signed: bool
     other_cards: str | None
     charger: str
     identity: str
@@ -183,7 +186,8 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
     found: list[CopiedCharger] = []
     rows = db.execute(
         "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
-        "other_cards, cp_id, identity, password, without, backend_cp.begins_at "
+        "with_cards | with_signed, other_cards, cp_id, identity, password, without, "
+        "backend_cp.begins_at "
         "FROM backend JOIN backend_cp ON backend_id = id "
         "WHERE removed_at IS NULL AND ended_at IS NULL "
         "AND (id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY id, cp_id",
@@ -410,8 +414,7 @@ def _made_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
     connector = 0
     for sent_at, at, sent_connector, connector_of_session, *sample in rows:
         connector = connector_of_session if sent_connector is None else sent_connector
-        names = ("value", "context", "measurand", "unit", "location", "phase", "format")
-        fields = {name: text for name, text in zip(names, sample, strict=True) if text}
+        fields = {name: text for name, text in zip(SAMPLE, sample, strict=True) if text}
         samples[sent_at or at].append(fields)
     values = [{"timestamp": at, "sampledValue": taken} for at, taken in samples.items()]
     return {"connectorId": connector, "meterValue": values}

@@ -29,6 +29,7 @@ class BackendData:
     is_repaired: bool
     tells_authorize: bool
     with_cards: bool
+    with_signed: bool
     other_cards: str | None
 
 

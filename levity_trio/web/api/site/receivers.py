@@ -395,6 +395,7 @@ class NewBackendBody(ClientInput, kw_only=True):
     ] = False
     tells_authorize: bool = False
     with_cards: Annotated[bool, Meta(description="Card numbers go there, not aliases.")] = False
+    with_signed: bool = False
     other_cards: (
         Annotated[Alias, Meta(description="The alias of all cards that have none.")] | None
     ) = "OTHER"
