@@ -100,12 +100,14 @@ CREATE TABLE cp (
     dialled TEXT,
     labelled TEXT,  -- the address on its printed labels
     labels INTEGER NOT NULL DEFAULT 0,  -- how many were printed then
-    replaced_by TEXT REFERENCES cp (id)  -- the one that took its place; NULL: none, or it is back
+    replaced_by TEXT REFERENCES cp (id),  -- the one that took its place; NULL: none, or it is back
+    -- by what it transfers files, if it does not tell: a person said so, or HTTP brought nothing
+    transfers TEXT CHECK (transfers IN ('FTP', 'HTTP'))
 ) STRICT;
 CREATE INDEX cp_visible ON cp (registration) WHERE hidden_at IS NULL;
 
 
--- One connection of a charger, from its first valid CALL; a connection without one has no row.
+-- One connection of a charger, from its handshake; that of a new one, from its first valid CALL.
 -- Written by the charger's session.
 CREATE TABLE session (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

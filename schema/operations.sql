@@ -276,11 +276,15 @@ CREATE TABLE file_url (
     digest TEXT NOT NULL UNIQUE,
     -- the firmware to be fetched; NULL: something is to be sent to us
     file_id INTEGER REFERENCES file (id),
-    wanted_at TEXT  -- when the charger is to use it; NULL: at once
+    wanted_at TEXT,  -- when the charger is to use it; NULL: at once
+    asked_at TEXT  -- when the charger first came with it; NULL: it did not
 ) STRICT;
 
 -- A charger may use it long after the command.
 CREATE TRIGGER file_url_is_kept BEFORE DELETE ON file_url
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
-CREATE TRIGGER file_url_stays BEFORE UPDATE ON file_url
+CREATE TRIGGER file_url_stays BEFORE UPDATE OF digest, command_id, file_id, wanted_at ON file_url
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+CREATE TRIGGER file_url_is_asked_once BEFORE UPDATE OF asked_at ON file_url
+WHEN OLD.asked_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;

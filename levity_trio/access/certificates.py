@@ -80,9 +80,10 @@ def refusal(
     has told none; `organization` is the name of the operator, which the charger knows as CpoName;
     `names` are those (CN) that an operator lets the charger have without its serial number.
     """
-    if not requested.is_signed:
+    weakness = _weakness(requested)
+    if weakness is None and not requested.is_signed:
         return Told("its signature is wrong: the charger did not prove that it has the key")
-    return _weakness(requested) or _misnaming(requested, serials, organization, names)
+    return weakness or _misnaming(requested, serials, organization, names)
 
 
 def _weakness(requested: Requested) -> str | None:

@@ -29,7 +29,13 @@ blank."""
 SEND: Final = "SendLocalList"
 ASK: Final = "GetLocalListVersion"
 READ: Final = "GetConfiguration"
-LIMIT_KEYS: Final = ("LocalAuthListEnabled", "LocalAuthListMaxLength", "SendLocalListMaxLength")
+PROFILES: Final = "SupportedFeatureProfiles"
+LIMIT_KEYS: Final = (
+    "LocalAuthListEnabled",
+    "LocalAuthListMaxLength",
+    "SendLocalListMaxLength",
+    PROFILES,
+)
 NOT_SUPPORTED: Final = -1
 EMPTY: Final = 0
 HIGHEST_VERSION: Final = 2**31 - 1
@@ -113,11 +119,12 @@ class Known:
 @record
 class Line:
     """The charger at present: whether it may be sent a list, whether one is under way, and when it
-    booted last."""
+    booted last; `lacks_profile` is whether it told the profiles that it knows, without this one."""
 
     is_open: bool
     is_busy: bool = False
     has_told_limits: bool = True
+    lacks_profile: bool = False
     booted_at: datetime | None = None
 
 
@@ -155,6 +162,8 @@ def plan(known: Known, wanted: Wanted, line: Line, now: datetime) -> Plan:
     """Decide what to send to a charger."""
     if known.is_paused:
         return Plan(State.PAUSED)
+    if line.lacks_profile and known.content is None:
+        return Plan(State.NOT_SUPPORTED)
     step = _step(known, wanted, line, now)
     if step is None:
         again_at = None if known.told_at is None else known.told_at + VERIFIED_FOR

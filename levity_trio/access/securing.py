@@ -186,15 +186,22 @@ def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Stan
 
 
 def of_connection(
-    charger: str, profile: int, present: int, steps_before: Sequence[Standing]
+    charger: str,
+    profile: int,
+    present: int,
+    steps_before: Sequence[Standing],
+    came: Sequence[tuple[int]] = (),
 ) -> Standing:
-    """Return whether the charger has come back with its new profile."""
+    """Return whether the charger has come back with its new profile; `came` has the one with which
+    it did since it accepted that."""
     if present >= profile:
         return Standing(Step.CONNECTION, State.DONE, Told("done"))
     needs_reboot = any("reboot" in standing.words for standing in steps_before)
     hint = Told("or reboot it")
     if needs_reboot:
         hint = Told("reboot it: levity-trio call {1} Reset type=Soft", shlex.quote(charger))
+    for (before,) in came:
+        hint = Told("{1}; it came back with profile {2}: look at what it dials", hint, before)
     return Standing(
         Step.CONNECTION,
         State.WAITS,
@@ -222,14 +229,8 @@ def with_report(standings: Sequence[Standing], report: Report) -> list[Standing]
 
 
 def next_step(standings: Sequence[Standing]) -> Standing | None:
-    """Return the first step that is still to be made; None if there is none.
-
-    A step that failed is of no matter once the charger has come with the profile: some do all of it
-    by their address.
-    """
-    has_come = any(one.step is Step.CONNECTION and one.state is State.DONE for one in standings)
-    over = (State.DONE, State.SKIPPED, *([State.FAILED] if has_come else ()))
-    return next((one for one in standings if one.state not in over), None)
+    """Return the first step that is still to be made; None if there is none."""
+    return next((one for one in standings if one.state not in (State.DONE, State.SKIPPED)), None)
 
 
 def address_key(vendor: str | None, model: str | None) -> str | None:

@@ -297,7 +297,7 @@ def issue_for_charger(folder: Path, csr: str, now: datetime) -> Described:
     It has the subject of the request (whitepaper A02.FR.06: the charger compares) and none of its
     extensions. Raises AuthorityProblem, NoRequest.
     """
-    root, request = load_root(folder), load_request(csr)
+    root, (request, _) = load_root(folder), load_request(csr)
     try:
         key = request.public_key()
         builder = _leaf(

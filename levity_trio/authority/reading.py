@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 import socket
@@ -11,12 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -31,19 +29,30 @@ from levity_trio.authority.folder import PAGES, ROOT, SERVER
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.told import Told
 
-UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
+UNREADABLE: Final = Exception
+"""What `cryptography` raises for what others wrote: many of its errors have no class in common."""
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
+_BEFORE_VERSION = re.compile(
+    rb"0(?:[^\x81\x82]|\x81.|\x82..)(0(?:[^\x81\x82]|\x81.|\x82..)\x02\x01)", re.DOTALL
+)
+"""The heads of a request, of the part that is signed, and of its version, in DER."""
 
 
-def load_request(text: str) -> x509.CertificateSigningRequest:
-    """Return the request in a text: PEM, its line ends perhaps lost or escaped, or Base64 alone.
-    Raises NoRequest."""
+def load_request(text: str) -> tuple[x509.CertificateSigningRequest, bytes]:
+    """Return the request in a text: PEM, its line ends perhaps lost or escaped, or Base64 alone;
+    and the part of it that is signed. Raises NoRequest.
+
+    Some chargers write another version than the only one that there is, and sign that.
+    """
     if len(text) > LONGEST_CSR:
         raise NoRequest(f"it has {len(text)} characters; at most {LONGEST_CSR} are read")
     encoded = "".join(_ARMOUR.sub("", text.replace("\\n", "\n").replace("\\r", "")).split())
     try:
-        return x509.load_der_x509_csr(base64.b64decode(encoded, validate=True))
-    except (*UNREADABLE, binascii.Error) as problem:
+        der = base64.b64decode(encoded, validate=True)
+        begin, end = _BEFORE_VERSION.match(der).span(1)  # type: ignore[union-attr]  # its error is caught
+        request = x509.load_der_x509_csr(der[:end] + b"\0" + der[end + 1 :])
+        return request, der[begin : begin + len(request.tbs_certrequest_bytes)]
+    except UNREADABLE as problem:
         raise NoRequest("it is no certificate request in PEM") from problem
 
 
@@ -96,8 +105,9 @@ def read_pages(folder: Path) -> tuple[Described, Described]:
 
 def load_certificate(path: Path) -> x509.Certificate:
     """Return the first certificate of a file. Raises AuthorityProblem."""
+    content = files.read(path)
     try:
-        return x509.load_pem_x509_certificate(files.read(path))
+        return x509.load_pem_x509_certificate(content)
     except UNREADABLE as problem:
         raise AuthorityProblem(
             f"{path} is no certificate in PEM; restore it from a copy"
@@ -112,47 +122,34 @@ def organization_of(root: x509.Certificate) -> str:
 
 def read_request(text: str) -> Requested:
     """Return what stands in a certificate request. Raises NoRequest."""
-    request = load_request(text)
+    request, signed = load_request(text)
     try:
-        key = request.public_key()
-        bits, curve = _strength(key)
+        key: Any = request.public_key()
+        curve = getattr(key, "curve", None)
         return Requested(
             subject=request.subject.rfc4514_string(),
             common_names=_values(request.subject, NameOID.COMMON_NAME),
             organizations=_values(request.subject, NameOID.ORGANIZATION_NAME),
-            key_type=_kind(key),
-            key_bits=bits,
-            curve=curve,
+            key_type=type(key).__name__.removesuffix("PublicKey"),
+            key_bits=getattr(key, "key_size", 0),
+            curve=curve and curve.name,
             key_digest=hashlib.sha256(
                 key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             ).hexdigest(),
-            is_signed=_is_signed(request),
+            is_signed=_is_signed(request, signed),
         )
     except UNREADABLE as problem:
         raise NoRequest("its key or its subject cannot be read") from problem
 
 
-def _strength(key: object) -> tuple[int, str | None]:
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return key.curve.key_size, key.curve.name
-    return (key.key_size if isinstance(key, rsa.RSAPublicKey) else 0), None
-
-
-def _kind(key: object) -> str:
-    if isinstance(key, rsa.RSAPublicKey):
-        return "RSA"
-    return (
-        "EC"
-        if isinstance(key, ec.EllipticCurvePublicKey)
-        else type(key).__name__.removesuffix("PublicKey")
-    )
-
-
-def _is_signed(request: x509.CertificateSigningRequest) -> bool:
+def _is_signed(request: x509.CertificateSigningRequest, signed: bytes) -> bool:
+    key: Any = request.public_key()
     try:
-        return request.is_signature_valid
+        how = request.signature_algorithm_parameters, request.signature_hash_algorithm
+        key.verify(request.signature, signed, *how[: 1 + isinstance(key, rsa.RSAPublicKey)])
     except UNREADABLE:
         return False
+    return True
 
 
 def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:

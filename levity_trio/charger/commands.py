@@ -100,7 +100,11 @@ class CommandSender:
         self._answered: trio.Event | None = None
 
     async def run(self) -> None:
-        """Send this charger's commands until the session ends."""
+        """Send this charger's commands until the session ends, whose row the handshake of a known
+        charger begins."""
+        if self._session.charger in self._central.known:
+            with suppress(NoRoom, DatabaseDamaged):
+                await persist(self._session.begin)
         if not self._central.pending.count(self._session.charger):
             await self._work.wait()
         await self.wait_for_first_message()

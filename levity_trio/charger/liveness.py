@@ -194,22 +194,15 @@ class Liveness:
     async def watch(
         self,
         tasks: trio.Nursery,
-        recall: Callable[[], Awaitable[None]],
         are_pings_off: Callable[[], Awaitable[bool]],
         end: Callable[[str], None],
     ) -> None:
         """Ping, and call `end` with the reason when the charger has been silent for too long.
 
-        `recall` sets the intervals of a charger that has said nothing on this connection. Each ping
-        that waits for its pong is one of the `tasks`; a task for all pings would cost 3 KB for each
-        charger.
+        Each ping that waits for its pong is one of the `tasks`; a task for all pings would cost
+        3 KB for each charger.
         """
-        while True:
-            if self._deadline <= trio.current_time():
-                # It may keep a longer interval, which an earlier connection has shown.
-                await recall()
-                if self._deadline <= trio.current_time():
-                    break
+        while self._deadline > trio.current_time():
             if self.pings.next_at <= trio.current_time():
                 self.pings.next_at = math.inf
                 tasks.start_soon(self._ping, are_pings_off)

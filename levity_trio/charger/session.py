@@ -17,8 +17,8 @@ silence, the server's shutdown), the scope around the nursery is cancelled; the 
 behind that scope, where waiting works again. An error in one task cancels the others, and is logged
 at the boundary of the connection, which ends without a goodbye.
 
-The row of one session in the database: inserted with the first valid CALL in either direction,
-and ended once.
+The row of one session in the database: inserted with the handshake of a charger that is known,
+otherwise with the first valid CALL in either direction, and ended once.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ MAX_MALFORMED_FRAMES: Final = 100
 """A peer that sends this many in a row is not a charger."""
 HEARTBEAT: Final = "Heartbeat"
 BOOT_SECONDS: Final = 60.0
-"""So long after its first message, a charger may send its boot unasked."""
+"""So long after its row was inserted, a charger may send its boot unasked."""
 REFUSAL_SECONDS: Final = 30.0
 """So long the connection of a charger stays open whose message is not acknowledged."""
 STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, charger_facts.STOPPING)
@@ -354,9 +354,7 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self.commands.run)
-                tasks.start_soon(
-                    self.liveness.watch, tasks, self._recall_intervals, self._are_pings_off, end
-                )
+                tasks.start_soon(self.liveness.watch, tasks, self._are_pings_off, end)
                 for plugin in hooks.accompanying:
                     chargers = Chargers(self.central)
                     charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
@@ -393,22 +391,22 @@ class Session:
         is_current = self.central.registry.remove(self)
         # An error that ended the session has passed by the goodbye, and left no reason.
         closing = self._closing or CloseReason(CloseCode.INTERNAL_ERROR, "the connection failed")
+        address = self._peer.remote_address
         if not self._row.is_begun:
             # Otherwise, ChargerDisconnected is logged.
-            address = self._peer.remote_address
             log.info(
                 "connection closed without a valid message",
                 remote_address=address,
                 reason=closing.reason,
             )
-            if self._faults:
-                self.central.turned_away.note(self.charger, address, "frames", NOTHING_VALID)
+        if self._faults and not self.has_spoken:
+            self.central.turned_away.note(self.charger, address, "frames", NOTHING_VALID)
         self.transcript.disconnected(*closing)
         await self._row.end(closing, is_current, self._faults, self.liveness)
 
     async def begin(self) -> Origin:
-        """Insert the session's row, once: for the first valid CALL of the charger, or for our own
-        first CALL.
+        """Insert the session's row, once: for the handshake of a known charger, the first valid
+        CALL of another one, or our own first CALL.
 
         Raises:
             NoRoom: the limit on chargers, or on newcomers, is reached; the session is ending.
@@ -677,13 +675,6 @@ class Session:
             # A peer without a valid CALL gets no row.
             check_call(call, strict=self.central.config.strict)
         return call
-
-    async def _recall_intervals(self) -> None:
-        if not self.has_begun:
-            # Without the database, the connection will be closed anyhow.
-            with suppress(StoreUnavailable):
-                intervals = await self.central.writer.run(sessions.intervals_of, self.charger)
-                self.liveness.set_heartbeat_interval(*intervals)
 
     async def _are_pings_off(self) -> bool:
         try:

@@ -1,7 +1,7 @@
 """The frames that one connection sends and receives, passed to the frame log in their order.
 
-A session gets its row with its first valid CALL. From that frame on, entries are held until the
-commit of that row returns its id, which takes a moment.
+A session gets its row with its first valid CALL, if not before. From that frame on, entries are
+held until the commit of that row returns its id, which takes a moment.
 """
 
 from __future__ import annotations

@@ -301,6 +301,8 @@ def secure(
     the charger connect with it, for example after a factory reset.
     """
     security = ("chargers", charger, "security")
+    if address and not profile:
+        raise click.UsageError("--address needs --profile")
     if profile is not None and profile < operator.get(*security)["profile"]:
         lowered = operator.put(*security, body={"profile": profile})
         words = f"{cell(charger)} may connect with security profile {profile} again"

@@ -473,11 +473,7 @@ class Copied:
         try_on(machine, self.version, copy)
         if machine.runs:
             stop()
-            try:
-                back_up(machine, self.version, database, copy)
-            except EnvironmentProblem:
-                run(["systemctl", "start", files.UNIT])
-                raise
+            back_up(machine, self.version, database, copy)
 
 
 def steps_of(
@@ -659,6 +655,7 @@ def removals() -> list[Step]:
             "reload", ["systemctl", "daemon-reload"], lambda: not (UNITS / files.UNIT).exists()
         ),
         Removal(SCRIPT),
+        *(Removal(mark) for mark in OPT.glob(f"*/{VERSIONS}")),
         Removal(OPT),
     ]
 

@@ -33,8 +33,8 @@ USER: Final = "levity"
 OPT: Final = Path("/opt/levity-trio")
 CURRENT: Final = OPT / "current"
 VERSIONS: Final = "versions.txt"
-"""The versions and hashes of what was installed. It is written last, so a folder that has it is
-complete."""
+"""The versions and hashes of what was installed. It is written last and removed first, so a folder
+that has it is complete."""
 TESTED: Final = "levity_trio/deploy/constraints.txt"
 """In the wheel of a release: the packages that it was tested with, and their hashes."""
 DISTRIBUTION: Final = "levity-trio"
@@ -244,6 +244,13 @@ def check_room(folder: Path, needed: int) -> None:
         raise EnvironmentProblem(
             f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed"
         )
+
+
+def remove(folder: Path) -> None:
+    """Remove a version. Its mark goes first: what kill -9 leaves of it is not complete."""
+    (folder / VERSIONS).unlink(missing_ok=True)
+    writing.sync_folder(folder)
+    shutil.rmtree(folder)
 
 
 def call(machine: Machine, version: str, *words: str, module: str = "levity_trio") -> str:

@@ -17,7 +17,6 @@ after kill -9.
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +29,6 @@ from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.deploy import plan, service
-from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.installation import BACKUPS
 from levity_trio.deploy.program import (
     COPIES,
@@ -42,6 +40,7 @@ from levity_trio.deploy.program import (
     back_up,
     call,
     check_room,
+    remove,
     try_on,
 )
 from levity_trio.deploy.steps import File, Link, Machine, Removal, missing, run
@@ -283,7 +282,6 @@ def _go_back(begun: UnderWay, why: str) -> str:
         try:
             ask(HERE, begun.after, "undo", begun.database, begun.copy)
         except EnvironmentProblem as problem:
-            run(["systemctl", "start", "--no-block", UNIT])
             plan.UNDER_WAY.unlink()
             raise Stays(
                 f"{why}. {begun.after} stays, because its database stays: {problem}"
@@ -294,7 +292,7 @@ def _go_back(begun: UnderWay, why: str) -> str:
         (File(Path(name), text.encode(), *access) if text else Removal(Path(name))).do(HERE)
     service.start(HEALTHY_SECONDS)
     plan.UNDER_WAY.unlink()
-    shutil.rmtree(OPT / begun.after)
+    remove(OPT / begun.after)
     return (
         f"{begun.after} does not serve: {why}. {begun.before} serves again, with everything that "
         "it had stored"
@@ -305,7 +303,7 @@ def _remove_others(kept: set[str]) -> None:
     """Remove the programs and the copies of earlier upgrades."""
     for folder in OPT.iterdir():
         if folder.is_dir() and not folder.is_symlink() and folder.name not in kept:
-            shutil.rmtree(folder)
+            remove(folder)
     for copy in BACKUPS.glob("before-*.db"):
         if copy.stem.removeprefix("before-") not in kept:
             copy.unlink()

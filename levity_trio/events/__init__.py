@@ -55,23 +55,27 @@ class ClockLeapt(Fact):
 
 @record
 class ChargerConnected(Fact):
-    """A connection became a session, with its first valid CALL or with our first CALL to it."""
+    """A connection became a session: of a known charger with its handshake, of a new one with its
+    first valid CALL, or with our first CALL to it. Of a charger that opens a connection for each
+    message, all `is_usual`, which are counted and not stored."""
 
     session: int
     remote_address: ForOperators[str]
     is_new: bool
+    is_usual: bool = False
 
 
 @record
 class ChargerDisconnected(Fact):
     """A connection ended. `replaced` is whether a newer connection of the same charger had replaced
-    it."""
+    it. `is_usual` as in ChargerConnected."""
 
     session: int | None
     code: int
     reason: str
     replaced: bool
     during_transaction: bool
+    is_usual: bool = False
 
 
 @record

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from math import inf
 from typing import Final
@@ -55,7 +55,7 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.leases import stored_leases
-from levity_trio.store.reads.load.load import LoadNow, LoadPresent, LoadWish
+from levity_trio.store.reads.load.load import LoadNow, LoadWish
 from levity_trio.store.reads.load.load_day import price_waits
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import leases, load
@@ -296,7 +296,7 @@ class LoadManagement:
             self._read_at = now
             try:
                 present = await self._reader.run(partial(reads.load_present, now=self._at()))
-                site.take(self._with_links(present), now)
+                site.take(present, now)
             except BaseException:
                 self._read_at = 0.0
                 raise
@@ -329,20 +329,6 @@ class LoadManagement:
             site.price_waits = await self._reader.run(read)
         except Exception:  # what nobody foresaw, such as a tariff
             log.exception("cars cannot wait for a lower price in this quarter of an hour")
-
-    def _with_links(self, present: LoadPresent) -> LoadPresent:
-        """Return the same with chargers that have just come back: the database knows them from
-        their first message."""
-        is_linked = self._sender.chargers.is_connected
-        cars = [
-            car._replace(is_connected=car.is_connected or is_linked(car.charger))
-            for car in present.cars
-        ]
-        managed = {
-            name: replace(charger, is_connected=charger.is_connected or is_linked(name))
-            for name, charger in present.managed.items()
-        }
-        return present._replace(cars=cars, managed=managed)
 
     def _notice_leap(self, site: SiteState, now: float) -> None:
         """Move what is known by our clock, if that was set."""

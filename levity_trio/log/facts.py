@@ -78,7 +78,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.CertificateNameAllowed: _always,
     events.SecuringStopped: _always,
     events.CallFailed: _always,
-    events.FactsCounted: _always,
+    events.FactsCounted: lambda fact: fact.kind != "ChargerConnected",
     events.MessagesRefused: _always,
     events.WebhookGivenUp: _always,
     events.MqttFactRefused: _always,
@@ -106,7 +106,7 @@ def log_fact(fact: Fact) -> None:
     """Log a fact that was committed."""
     log = _connections_log if isinstance(fact, ABOUT_CONNECTIONS) else _system_log
     level = level_of(fact)
-    if log.is_enabled_for(level):
+    if log.is_enabled_for(level) and not getattr(fact, "is_usual", False):
         values = {name: _shortened(value) for name, value in asdict(fact).items() if name != "at"}
         if "by" in values:
             values.pop("reason", None)

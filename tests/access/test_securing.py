@@ -98,10 +98,9 @@ def test_a_charger_that_knows_no_address_key_keeps_its_address() -> None:
     assert next_step([skipped]) is None
 
 
-def test_what_failed_does_not_matter_once_the_charger_has_come() -> None:
+def test_what_is_to_do_is_done_although_the_charger_has_come() -> None:
     failed = of_commands(Step.PROFILE, [Attempt(1, "rejected", "NotSupported")])
     assert next_step([failed, of_connection("CP-1", 2, 1, [])]) is failed
-    assert next_step([failed, of_connection("CP-1", 2, 2, [])]) is None
     to_do = of_commands(Step.PROFILE, [])
     assert next_step([to_do, of_connection("CP-1", 1, 1, [])]) is to_do  # it came by its password
 
@@ -141,5 +140,8 @@ def test_the_charger_must_come_back_with_the_profile() -> None:
     assert waiting.state is State.WAITS
     assert waiting.words.endswith("levity-trio call CP-1 Reset type=Soft")
     assert of_connection("CP-1", 2, 2, []).state is State.DONE
+    other = of_connection("CP-1", 2, 1, [], [(1,)])
+    assert other.state is State.WAITS
+    assert "it came back with profile 1: look at what it dials" in other.words
     assert next_step([of_connection("CP-1", 2, 3, []), waiting]) is waiting
     assert next_step([of_connection("CP-1", 2, 3, [])]) is None

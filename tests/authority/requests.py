@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from typing import Final
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+BEGIN: Final = "-----BEGIN CERTIFICATE REQUEST-----"
+END: Final = BEGIN.replace("BEGIN", "END")
 
 
 def ec_key() -> ec.EllipticCurvePrivateKey:
@@ -29,6 +36,30 @@ def csr(
         key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     )
     return signed.public_bytes(Encoding.PEM).decode()
+
+
+def of_version(text: str, version: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    """The same request, signed with another version."""
+    request = x509.load_pem_x509_csr(text.encode())
+    before, content, after = request.public_bytes(Encoding.DER).partition(
+        request.tbs_certrequest_bytes
+    )
+    assert before
+    number = content.index(b"\2\1\0") + 2
+    content = content[:number] + bytes([version]) + content[number + 1 :]
+    if isinstance(key, rsa.RSAPrivateKey):
+        signature = key.sign(content, PKCS1v15(), hashes.SHA256())
+    else:
+        signature = key.sign(content, ec.ECDSA(hashes.SHA256()))
+    algorithm = after[: 2 + after[1]]
+    der = _part(0x30, content + algorithm + _part(3, b"\0" + signature))
+    return f"{BEGIN}\n{base64.b64encode(der).decode()}\n{END}\n"
+
+
+def _part(kind: int, content: bytes) -> bytes:
+    size = len(content)
+    long = size.to_bytes(1 + (size > 0xFF))
+    return bytes([kind, *([0x80 + len(long)] if size > 0x7F else []), *long]) + content
 
 
 def with_broken_signature(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from levity_trio.authority.reading import (
     read_server_certificates,
 )
 from tests.authority.openssl import openssl, verified
-from tests.authority.requests import csr, ec_key, with_broken_signature
+from tests.authority.requests import csr, ec_key, of_version, with_broken_signature
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NAMES = ("levity.local", "192.168.1.5", "::1")
@@ -199,7 +201,11 @@ def test_a_request_for_a_name_of_the_server_is_recognised(folder: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    "text", ["", "PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "é" * 9, "A" * 20_000]
+    "text",
+    [
+        *("", "PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "é" * 9, "A" * 20_000),
+        base64.b64encode(b"0\5" + b"0\3" + b"\2\1").decode(),
+    ],
 )
 def test_what_is_no_request(text: str) -> None:
     with pytest.raises(NoRequest):
@@ -210,6 +216,30 @@ def test_a_request_beyond_the_limit_of_ocpp_is_read() -> None:
     long = csr("SN-1", "House", padding=3300)
     assert 5_500 < len(long) < LONGEST_CSR
     assert read_request(long).is_signed
+
+
+@pytest.mark.parametrize(
+    "key", [ec_key(), rsa.generate_private_key(65537, 2048)], ids=["EC", "RSA"]
+)
+def test_another_version_is_no_obstacle(
+    folder: Path, tmp_path: Path, key: ec.EllipticCurvePrivateKey
+) -> None:
+    """open-ocpp writes 2, which OpenSSL accepts; what is signed has it."""
+    (path := tmp_path / "of.csr").write_text(text := of_version(csr("SN-1", "House", key), 2, key))
+    assert "verify OK" in openssl("req", "-in", path, "-verify", "-noout")
+    assert read_request(text) == read_request(csr("SN-1", "House", key))
+    assert issue_for_charger(folder, text, NOW).subject == "O=House,CN=SN-1"
+    plain = base64.b64decode("".join(text.splitlines()[1:-1])).replace(b"\2\1\2", b"\2\1\1", 1)
+    assert not read_request(base64.b64encode(plain).decode()).is_signed
+
+
+def test_whatever_is_wrong_with_a_request_is_said_of_the_request() -> None:
+    """Each byte of it is another one, once."""
+    der = base64.b64decode("".join(csr("SN-1", "House").splitlines()[1:-1]))
+    for place in range(len(der)):
+        damaged = der[:place] + bytes([der[place] ^ 0x55]) + der[place + 1 :]
+        with suppress(NoRequest):
+            assert not read_request(base64.b64encode(damaged).decode()).is_signed
 
 
 def test_a_broken_signature_is_seen() -> None:

@@ -13,10 +13,11 @@ from levity_trio.access.registration import Decision, Mode
 from levity_trio.access.turned_away import MOST, clause
 from levity_trio.charger.central import Central
 from levity_trio.charger.turned_away import SPARE_SECONDS
-from levity_trio.events import ChargerOdd, ChargerTurnedAway
+from levity_trio.events import ChargerConnected, ChargerOdd, ChargerTurnedAway
 from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.now.attention import Attention, ServedChargers, attention
 from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
+from levity_trio.store.writes.chargers.sessions import HANGS_UP
 from levity_trio.wire.proxy_header import SIGNATURE
 from tests.charger.doors import OTHER, PASSWORD, basic, give, knock, make_known, use
 from tests.charger.parts import InlineWriter, configure
@@ -392,8 +393,19 @@ async def test_one_that_comes_and_goes_without_a_word_is_told_once(
 ) -> None:
     await make_known(central, "CP-1")
     for number in range(1, 80):
-        async with open_charger(central, "/ws/CP-1"):
+        async with open_raw_charger(central, "/ws/CP-1"):
             pass
         assert len(writer.recorded(ChargerOdd)) == (number >= MOST_CONNECTIONS)
     assert [one.kind for one in told(central, writer) if one.kind == "odd"] == ["odd"]
-    assert writer.row("SELECT count(*) FROM session") == (1,)
+
+
+async def test_one_that_closes_each_connection_is_told_to_nobody(
+    central: Central, writer: InlineWriter
+) -> None:
+    for _ in range(80):
+        await make_known(central, "CP-1")
+        assert writer.row("SELECT is_connected FROM cp") == (0,)
+    assert writer.recorded(ChargerOdd) == []
+    assert [one.kind for one in told(central, writer) if one.kind == "odd"] == []
+    assert writer.row("SELECT kind, count FROM repair") == (HANGS_UP, 80 - 19)
+    assert len([one for one in writer.recorded(ChargerConnected) if not one.is_usual]) == 20

@@ -3,6 +3,7 @@ stays."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -221,6 +222,20 @@ def test_uninstall_leaves_the_data(machine: Machine) -> None:
         ("var", "lib", "levity"),
     }
     assert missing(plan.removals(), machine) == []
+
+
+def test_a_version_that_is_half_removed_is_not_complete(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether another one took its place, or the program goes."""
+    words = [sys.executable, "-m", "tests.deploy.killed", str(tmp_path / "killed")]
+    told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    kills, complete = map(int, told.split())
+    assert kills >= 20
+    assert complete == 0
+    monkeypatch.setattr(plan, "OPT", machine.at(OPT))
+    *_, mark, last = (step.where for step in plan.removals())
+    assert mark == f"{last}/{WHEEL.version}/{VERSIONS}"
 
 
 @pytest.mark.parametrize(

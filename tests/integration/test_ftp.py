@@ -19,7 +19,7 @@ from levity_trio.web.files.ftp import CONNECTIONS_OF_ADDRESS
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
-from tests.integration.test_files import command, files, on_disk, order
+from tests.integration.test_files import ask, command, files, on_disk, order
 from tests.integration.test_operations import wait_for
 
 FLAGS = ("--no-api", "--ftp-port", "0", "--files-port", "0")
@@ -125,6 +125,29 @@ def test_a_charger_sends_its_diagnostics(server: Serving, charger: Charger) -> N
     for secret in (parts.username or "", parts.password or ""):
         assert secret.encode() not in written
         assert secret not in json.dumps(server.lines)
+
+
+@pytest.mark.parametrize("comes", [False, True])
+def test_a_charger_that_tells_no_protocols_and_comes_not(server: Serving, comes: bool) -> None:
+    """It knows only FTP: that is kept for it, until somebody says otherwise."""
+
+    def scheme(charger: Charger) -> str:
+        _, url = order(server, charger, "get-diagnostics")
+        return urlsplit(url).scheme
+
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        number, url = order(server, charger, "get-diagnostics")
+        if comes:
+            ask(url, "PUT", CONTENT[:9])
+        charger.call("DiagnosticsStatusNotification", status="UploadFailed")
+        wait_for(lambda: bool(command(server, number)["outcome"] == "contradicted"))
+        assert (urlsplit(url).scheme, scheme(charger)) == ("http", "http" if comes else "ftp")
+        api = api_of(server)
+        kept = api.ask("GET", "admin", "chargers", "CP-1")["transfers"]
+        assert kept == (None if comes else "FTP")
+        api.ask("PUT", "admin", "chargers", "CP-1", given={"transfers": "FTP" if comes else None})
+        assert scheme(charger) == ("ftp" if comes else "http")
 
 
 def test_a_charger_fetches_firmware(server: Serving, charger: Charger) -> None:

@@ -312,6 +312,9 @@ def test_the_shell_shows_where_it_stands(
     words = " ".join(told)
     assert "root certificate: the charger answered Rejected" in words
     assert "the charger reported MemoryExhaustion at" in words
+    assert main([*shell, "--address", "wss://a/ws/"]) == 2
+    assert main([*shell, "--profile", "2", "--address", "wss://a/ws/"]) == 2
+    assert "enter it at the charger itself" in capsys.readouterr().err
     assert main([*shell, "--cancel"]) == 0
     assert capsys.readouterr().out.startswith("CP-1: security profile 2: cancelled")
 

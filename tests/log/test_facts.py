@@ -60,6 +60,7 @@ def made(kind: type[Fact], **values: object) -> Fact:
     """A fact of ordinary operation, with these values changed."""
     told: dict[str, Any] = {field.name: 1 for field in fields(kind)}
     told |= {name: value for name, value in (ORDINARY | WORDS).items() if name in told}
+    told |= {"is_usual": False} if "is_usual" in told else {}
     return kind(**(told | values))
 
 
@@ -112,4 +113,5 @@ def test_a_long_text_is_cut(log_lines: list[EventDict]) -> None:
 def test_connections_are_lines_of_their_type(log_lines: list[EventDict]) -> None:
     log_fact(made(events.ChargerConnected))
     log_fact(made(events.StatusChanged))
+    log_fact(made(events.ChargerConnected, is_usual=True))
     assert [line["type"] for line in log_lines] == ["ws", "system"]

@@ -33,6 +33,7 @@ LIMITS: Final = {
     "LocalAuthListEnabled": "true",
     "LocalAuthListMaxLength": "1000",
     "SendLocalListMaxLength": "20",
+    "SupportedFeatureProfiles": "Core,LocalAuthListManagement",
 }
 
 

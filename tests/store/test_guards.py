@@ -54,7 +54,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "charging_profile": {"ended_at", "end_reason", "tx_id"},
     "local_list": set(),
     "file": {"deleted_at", "deleted_by"},
-    "file_url": set(),
+    "file_url": {"asked_at"},
     "registration": set(),
     "repair": {"count", "last_at"},
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
@@ -394,6 +394,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ),
         ("meter_reading", {"voided_at": "2026", "voided_by": "anna", "void_reason": "swapped"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
+        ("file_url", {"asked_at": "2026"}),
         ("recipient", {"ended_at": "2026", "ended_by": "anna"}),
         ("load_span", {"until": "2026"}),
         ("cause", {"ended_at": "2026"}),
@@ -614,6 +615,7 @@ def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
     )
     assert {table for _, table, _ in guards} == (CHANGEABLE.keys() | {"tx"})
     full.connection.execute("UPDATE set_aside SET looked_at = '2026', looked_by = 'anna'")
+    full.connection.execute("UPDATE file_url SET asked_at = '2026'")
     full.connection.execute("PRAGMA foreign_keys = OFF")
     for name, table, sql in guards:
         statement = OF_OTHER_ROWS.get(name) or _refused_by(full, sql, table)
@@ -631,6 +633,7 @@ AGAIN = {
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
+    "file_url": "UPDATE file_url SET asked_at = 'x' WHERE asked_at IS NOT NULL",
     "message": "UPDATE message SET attempts = 9 WHERE sent_at IS NOT NULL",
     "cause": "UPDATE cause SET parts = '{}' WHERE ended_at IS NOT NULL",
     "recipient": "UPDATE recipient SET ended_by = 'x' WHERE ended_at IS NOT NULL",

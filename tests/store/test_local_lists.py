@@ -217,6 +217,33 @@ def test_one_that_keeps_no_list_is_asked_once_a_day(station: Station) -> None:
     assert keeping.memory.local_list == keeping.expected()
 
 
+def test_one_whose_profiles_lack_it_is_not_asked_for_its_list(station: Station) -> None:
+    """At no boot: it would answer with an error, which is a warning in the log."""
+    keeping = Keeping(station, SupportedFeatureProfiles="Core, SmartCharging")
+    keeping.add("A")
+    for _ in range(2):
+        keeping.settle()
+        keeping.books.wait(24 * 60)
+        station.boot()
+        keeping.books.wait(1)
+    assert [action for action, _ in keeping.sent] == ["GetConfiguration"]
+    assert keeping.status().state == "not supported"
+
+
+def test_one_that_has_a_list_keeps_it_whatever_its_profiles_say(keeping: Keeping) -> None:
+    keeping.add("A")
+    keeping.settle()
+    keeping.books.connection.execute(
+        "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) "
+        "SELECT cp_id, session_id, key, 'Core', 1, ? FROM configuration "
+        "WHERE key = 'SupportedFeatureProfiles'",
+        (keeping.books.at,),
+    )
+    keeping.add("B")
+    keeping.settle()
+    assert keeping.memory.local_list == keeping.expected()
+
+
 def test_one_that_fails_for_ever_is_not_hammered(keeping: Keeping) -> None:
     keeping.add("A")
     began = keeping.books.now

@@ -6,9 +6,15 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from levity_trio.events import EnergyUnbilled
+from levity_trio.events import (
+    ChargerConnected,
+    ChargerDisconnected,
+    EnergyUnbilled,
+    FactsCounted,
+)
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
+from levity_trio.store.writes.chargers.sessions import HANGS_UP
 from tests.store.books import Books, Station
 from tests.store.deciding import Operator
 from tests.store.nows import Page
@@ -174,6 +180,44 @@ def test_a_charger_that_returns_each_half_hour_is_left_alone(
         station.lose()
         station.connect()
     assert told(books) == []
+
+
+def test_a_connection_for_each_message_is_a_manner(books: Books, station: Station) -> None:
+    """As openWB's client does: 156 messages, one a minute, each over a connection of its own."""
+    page = Page(books)
+    transaction = station.start(0)
+    station.status("Charging")
+    for number in range(156):
+        books.wait(1)
+        station.tell(station.register(number), transaction=transaction)
+        station.lose(code=1000, reason="")
+        station.connect()
+    assert (told(books), page.told()) == ([], [])
+    begun = [fact for fact in books.recorded(ChargerConnected) if not fact.is_usual]
+    ended = [fact for fact in books.recorded(ChargerDisconnected) if not fact.is_usual]
+    assert (len(begun), len(ended)) == (20, 19)  # each of all was published
+    assert len(books.recorded(ChargerDisconnected)) == 156
+    assert books.value("SELECT count(*) FROM event WHERE kind = 'ChargerDisconnected'") == 19
+    hourly = [(fact.kind, fact.count) for fact in books.recorded(FactsCounted)]
+    assert hourly == [("ChargerConnected", 1), ("ChargerConnected", 60), ("ChargerConnected", 60)]
+    shown = books.row("SELECT kind, count FROM repair WHERE kind NOT LIKE '%.%'")
+    assert shown == (HANGS_UP, 156 - 19)
+    assert books.value("SELECT suspended_at FROM tx") is None
+    station.lose()
+    assert books.value("SELECT suspended_at FROM tx") is not None
+    assert not books.recorded(ChargerDisconnected)[-1].is_usual
+
+
+def test_twenty_ends_in_a_day_or_without_a_word_are_no_manner(
+    books: Books, station: Station
+) -> None:
+    for minutes, code in ((4, 1000), (1, 1006)):
+        for _ in range(25):
+            books.wait(minutes)
+            station.lose(code=code, reason="")
+            station.connect()
+    assert not any(fact.is_usual for fact in books.recorded(ChargerDisconnected))
+    assert books.count("repair") == 0
 
 
 # The meter was exchanged

@@ -60,6 +60,40 @@ def test_step_by_step_until_the_charger_comes_back(books: Books, station: Statio
     assert (shown.state, shown.steps[-1].state) == ("done", "done")  # it was, whatever came later
 
 
+def test_the_profile_with_which_it_came_back_is_said(books: Books, station: Station) -> None:
+    def words() -> str:
+        shown = reads.newest_securing(view(books.connection), "CP-1")
+        assert shown is not None
+        assert shown.state == "waits"
+        return shown.steps[-1].words
+
+    books.run(securing.begin, plan(2), books.at, "anna")
+    do(station)
+    station.connect()
+    do(station, "RebootRequired")
+    assert "came back" not in words()
+    books.wait(1)
+    station.connect()
+    assert "it came back with profile 0" in words()
+    assert "Reset" in words()
+
+
+def test_what_failed_is_over_once_the_charger_has_come(books: Books, station: Station) -> None:
+    """It was set by hand, and rebooted."""
+    books.run(securing.begin, plan(), books.at, "anna")
+    do(station)
+    do(station, "Rejected")
+    books.run(securing.advance, "CP-1", books.at)
+    books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 1)")
+    for _ in range(2):
+        shown = reads.newest_securing(view(books.connection), "CP-1")
+        assert shown is not None
+        assert (shown.state, shown.problem) == ("done", None)
+        assert [one.state for one in shown.steps] == ["done", "skipped", "done"]
+        assert "begin again" not in "".join(one.words for one in shown.steps)
+        books.run(securing.advance, "CP-1", books.at)
+
+
 def test_why_it_stopped_is_told_once(books: Books, station: Station) -> None:
     books.run(securing.begin, plan(), books.at, "anna")
     do(station, "Rejected")

@@ -284,8 +284,8 @@ class UnitOfWork:
         if observers need it to follow the present state.
         """
         kind, charger = type(fact).__name__, fact.charger
-        is_kept = True
-        if charger is not None and not isinstance(fact, WITHOUT_CEILING):
+        is_kept = not getattr(fact, "is_usual", False)
+        if is_kept and charger is not None and not isinstance(fact, WITHOUT_CEILING):
             is_kept = self.count_fact(charger, kind, fact.at)
         if is_kept:
             values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
@@ -338,12 +338,12 @@ class UnitOfWork:
         if FIRST_FACTS < facts <= DAILY_FACTS and self.is_stranger(charger, at):
             is_kept = self.count_within(None, f"{kind} of strangers", at, STRANGERS_FACTS)
         if not is_kept:
-            self._only_count(charger, kind, at)
+            self.only_count(charger, kind, at)
         return is_kept
 
-    def _only_count(self, charger: str, kind: str, at: str) -> None:
-        """Count a fact that is not stored, and record a report of such facts at most once an
-        hour."""
+    def only_count(self, charger: str, kind: str, at: str) -> None:
+        """Count a fact that is not stored, though others of its kind were, and record a report of
+        such facts at most once an hour."""
         ((count, reported_at),) = self.rows(ONLY_COUNT, (charger, kind))
         if reported_at is None or reported_at <= minutes_before(at, REPORT_MINUTES):
             self._connection.execute(REPORTED, (at, charger, kind))

@@ -11,7 +11,16 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.access.local_lists import Entry, Known, Sent, Wanted, entry, refused, wanted
+from levity_trio.access.local_lists import (
+    PROFILES,
+    Entry,
+    Known,
+    Sent,
+    Wanted,
+    entry,
+    refused,
+    wanted,
+)
 from levity_trio.access.places import ACCOUNT, TAG, Card, Places, card, refusal
 from levity_trio.access.tags import Policy
 from levity_trio.store.engine.database import Rows
@@ -42,12 +51,13 @@ LONGEST_LIMIT: Final = 9
 
 
 class ListLimits(NamedTuple):
-    """How many entries a charger takes in one message and in all, None if it has not told; and
-    whether it was asked."""
+    """How many entries a charger takes in one message and in all, None if it has not told; whether
+    it was asked, and whether it told that it keeps no list."""
 
     at_once: int | None
     in_all: int | None
     are_told: bool
+    lacks_profile: bool
 
 
 def known(rows: Rows, charger: str) -> Known | None:
@@ -100,10 +110,13 @@ def columns(known: Known) -> dict[str, object]:
 
 def limits(rows: Rows, charger: str) -> ListLimits:
     """Return the limits that a charger has told."""
-    at_once, in_all = (
-        rows(_LIMIT, (charger, key)) for key in ("SendLocalListMaxLength", "LocalAuthListMaxLength")
+    at_once, in_all, profiles = (
+        rows(_LIMIT, (charger, key))
+        for key in ("SendLocalListMaxLength", "LocalAuthListMaxLength", PROFILES)
     )
-    return ListLimits(_number(at_once), _number(in_all), bool(at_once or in_all))
+    told = f"{profiles[0][0] or ''}" if profiles else ""
+    lacks_profile = bool(told) and "localauthlist" not in told.casefold()
+    return ListLimits(_number(at_once), _number(in_all), bool(at_once or in_all), lacks_profile)
 
 
 def _number(found: Sequence[tuple[Any, ...]]) -> int | None:

@@ -12,6 +12,7 @@ from levity_trio.access.securing import (
     Report,
     Request,
     Standing,
+    State,
     Step,
     of_certificate,
     of_commands,
@@ -94,10 +95,28 @@ def standings(rows: Rows, plan: SecuringPlan) -> list[Standing]:
         if step is Step.CERTIFICATE:
             every.append(of_certificate(attempts.get(step, ()), _request(rows, plan)))
         elif step is Step.CONNECTION:
-            every.append(of_connection(plan.charger, plan.profile, _profile_now(rows, plan), every))
+            present, came = _profile_now(rows, plan), rows(_CAME, (plan.charger, plan.id))
+            last = of_connection(plan.charger, plan.profile, present, every, came)
+            if last.state is State.DONE:
+                # Some do all of it by their address, or were set by hand: what failed is over.
+                every = [
+                    one._replace(state=State.SKIPPED, words="")
+                    if one.state is State.FAILED
+                    else one
+                    for one in every
+                ]
+            every.append(last)
         else:
             every.append(of_commands(step, attempts.get(step, ())))
     return every
+
+
+_CAME: Final = (
+    "SELECT profile FROM session WHERE cp_id = ? AND connected_at > "
+    "(SELECT max(answered_at) FROM securing_step JOIN command ON command.id = command_id "
+    "WHERE securing_id = ? AND step = 'security profile' AND state = 'accepted') "
+    "ORDER BY id DESC LIMIT 1"
+)
 
 
 def _attempts(rows: Rows, plan: SecuringPlan) -> dict[Step, list[Attempt]]:

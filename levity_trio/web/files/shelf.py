@@ -118,7 +118,10 @@ class Transfers:
         if digest is None:
             return None
         url = await self.reader.run(partial(stored.url, digest=digest, now=self.clock()))
-        return None if url is None or url.files >= MOST_FILES else url
+        if url is None or url.files >= MOST_FILES:
+            return None
+        self.writer.note(writes.came, digest, stamp(self.clock()))
+        return url
 
     async def receive(self, url: Url, parts: Parts) -> None:
         """Keep a file that a charger sends. Raises one of FAILURES."""

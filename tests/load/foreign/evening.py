@@ -99,6 +99,7 @@ class Evening:
     async def serve(self) -> None:
         """Start a server on the database as it is."""
         self.central = make_central(self.writer, self._clock)
+        self.central.known.update(charger for (charger,) in self.writer.rows("SELECT id FROM cp"))
         configure(self.central, heartbeat_interval_seconds=300)
         parts = (
             cast(Any, self.writer),

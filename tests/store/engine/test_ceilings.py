@@ -115,6 +115,21 @@ def test_what_is_beyond_is_told_once_an_hour(books: Books, flooded: Station) -> 
     assert len(books.recorded(ChargerBooted)) == books.count("boot") == 0
 
 
+def test_each_change_of_a_status_is_counted(books: Books, flooded: Station) -> None:
+    """Also one back to the status that was stored last; a repetition is none."""
+    told = "SELECT counted FROM fact_count WHERE kind = 'StatusNotification'"
+    books.connection.execute("UPDATE fact_count SET facts = 0")
+    flooded.status("Available")  # it is stored
+    books.connection.execute("UPDATE fact_count SET facts = ?", (DAILY_FACTS,))
+    before, rows = books.value(told), books.count("status")
+    for _ in range(TOO_MANY):
+        for status in ("Charging", "Available", "Available"):
+            flooded.status(status)
+    assert books.value(told) == before + 2 * TOO_MANY
+    assert books.rows("SELECT status, count FROM status") == [("Available", 1 + TOO_MANY)]
+    assert rows == 1
+
+
 def test_the_next_day_they_are_kept_again(books: Books, flooded: Station) -> None:
     flooded.boot()
     books.wait(24 * 60)

@@ -69,6 +69,7 @@ class Charger:
 
     `kept_interval` is for how many seconds it regularly sends nothing, although its heartbeat
     interval is shorter. `clock_skew_seconds` is by how much its clock is ahead of ours.
+    `transfers` is FTP or HTTP: by what it transfers files, if it does not tell and that is known.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Charger:
     waiting_since: str | None
     is_hidden: bool
     retired_on: str | None
+    transfers: str | None
     created_at: str
     updated_at: str
     connectors: tuple[Connector, ...]

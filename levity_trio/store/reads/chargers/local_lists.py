@@ -102,6 +102,7 @@ def statuses(
             is_open=one in open_lines,
             is_busy=bool(rows(_UNDER_WAY, (one, ASKER, one, ASKER))),
             has_told_limits=limits.are_told,
+            lacks_profile=limits.lacks_profile,
             booted_at=stored.booted_at(rows, one),
         )
         state = plan(known, want, line, now).state.value if is_on else OFF

@@ -56,15 +56,18 @@ def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) 
     """Read the situation of a charger, from one snapshot."""
     rows, of_it = rows_of(db), (charger,)
     configuration, versions = rows(_CONFIGURATION, of_it), rows(_LIST_VERSION, of_it)
-    firmware = rows("SELECT firmware_version FROM cp WHERE id = ?", of_it)
+    ((firmware, transfers),) = rows(
+        "SELECT max(firmware_version), max(transfers) FROM cp WHERE id = ?", of_it
+    )
     return Situation(
         now=now,
         is_connected=is_connected,
-        firmware=firmware[0][0] if firmware else None,
+        firmware=firmware,
         connectors=tuple(KnownConnector(*row) for row in rows(_CONNECTORS, of_it)),
         transactions=tuple(OpenTransaction(*row) for row in rows(_OPEN, of_it)),
         reservations=tuple(reservations_in_force(db, charger, now)),
-        configuration={key: value for key, value, _ in configuration},
+        configuration={"SupportedFileTransferProtocols": transfers}
+        | {key: value for key, value, _ in configuration},
         read_only=frozenset(key for key, _, readonly in configuration if readonly),
         list_version=versions[0][0] if versions else None,
         is_managed=bool(rows(_MANAGED, of_it)),

@@ -300,15 +300,23 @@ class _StoredStatus(NamedTuple):
         return ReportedStatus(*self[3:9], moment)
 
 
+_LAST: Final = (
+    "SELECT id, status, error_code, info, vendor_id, vendor_error_code, is_late "
+    "FROM (SELECT * FROM status WHERE cp_id = ?1 AND conn_id = ?2 ORDER BY id DESC LIMIT 1) "
+    "AS newest WHERE is_late = 1 OR NOT EXISTS (SELECT 1 FROM cp_conn AS present "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND conn_id > 0 AND (present.status <> newest.status "
+    "OR present.error_code <> newest.error_code) UNION ALL SELECT 1 FROM cp AS present "
+    "WHERE present.id = ?1 AND ?2 = 0 AND (present.status <> newest.status "
+    "OR present.error_code <> newest.error_code))"
+)
+"""The last status, if it is stored: beyond the daily ceiling, a change is only counted."""
+
+
 def _count_repetition(
     db: UnitOfWork, origin: Origin, report: ReportedStatus, is_late: bool
 ) -> bool:
     """Count a status that repeats the last one; return whether it does."""
-    last = db.row(
-        "SELECT id, status, error_code, info, vendor_id, vendor_error_code, is_late FROM status"
-        " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
-        (origin.charger, report.connector),
-    )
+    last = db.row(_LAST, (origin.charger, report.connector))
     reported = (
         report.status,
         report.error_code,

@@ -43,6 +43,13 @@ def offer(db: UnitOfWork, command: int, url: NewUrl) -> None:
     )
 
 
+def came(db: UnitOfWork, digest: str, at: str) -> None:
+    """Note that a charger came with its URL, the first time."""
+    db.execute(
+        "UPDATE file_url SET asked_at = ? WHERE digest = ? AND asked_at IS NULL", (at, digest)
+    )
+
+
 def add(db: UnitOfWork, new: NewFile) -> int | None:
     """Store a file and return its id; None if there is firmware of this title."""
     rows = db.rows(

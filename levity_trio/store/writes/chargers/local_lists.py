@@ -66,6 +66,7 @@ def decide(
         is_open=is_open,
         is_busy=upkeep.is_busy,
         has_told_limits=limits.are_told,
+        lacks_profile=limits.lacks_profile,
         booted_at=stored.booted_at(db.rows, charger),
     )
     planned = local_lists.plan(upkeep.known, want, line, now)

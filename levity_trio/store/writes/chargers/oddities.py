@@ -113,12 +113,8 @@ def _plain(serial: str | None) -> str:
 
 
 def left(db: UnitOfWork, origin: Origin) -> None:
-    """Count a connection of a known charger that ended, perhaps without any message."""
-    charger, _, at = origin
-    if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
-        return
-    is_usual = db.count_within(charger, "left", at, MOST_CONNECTIONS)
-    if not is_usual:
+    """Count a connection that ended, perhaps without any message."""
+    if not db.count_within(origin.charger, "left", origin.received_at, MOST_CONNECTIONS):
         note(db, origin, "comes_and_goes", MOST_CONNECTIONS)
 
 

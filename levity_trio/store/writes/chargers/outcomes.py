@@ -144,6 +144,13 @@ def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: SentC
     )
 
 
+_BY_FTP: Final = (
+    "UPDATE cp SET transfers = 'FTP' WHERE id = ? AND transfers IS NULL AND EXISTS "
+    "(SELECT 1 FROM file_url WHERE command_id = ? AND asked_at IS NULL)"
+)
+"""Some chargers know only FTP, and fail without a word to the place of a URL of HTTP."""
+
+
 def _store(db: UnitOfWork, row: Row, outcome: OperationOutcome, at: str) -> None:
     known_at = stamp(outcome.at) if outcome.at else at
     db.execute(
@@ -154,6 +161,8 @@ def _store(db: UnitOfWork, row: Row, outcome: OperationOutcome, at: str) -> None
         ),
         (outcome.state.value, stored(outcome.words), known_at, outcome.transaction, row[0]),
     )
+    if outcome.state is OutcomeState.CONTRADICTED:
+        db.execute(_BY_FTP, (row[1], row[0]))
     db.record(
         OutcomeKnown(
             charger=row[1],

@@ -147,7 +147,7 @@ _HABITS: Final = (
 _KNOWN_OF_IT: Final = (
     "DELETE FROM ping WHERE cp_id = ?",
     "DELETE FROM oddity WHERE cp_id = ?",
-    "UPDATE cp SET kept_interval = NULL WHERE id = ?",
+    "UPDATE cp SET kept_interval = NULL, transfers = NULL WHERE id = ?",
 )
 _AROUND: Final = (
     "SELECT max(CASE WHEN created_at <= ?2 THEN id END), min(CASE WHEN created_at > ?2 THEN id END)"

@@ -30,6 +30,7 @@ from levity_trio.store.writes.chargers.commands import (
 )
 from levity_trio.store.writes.chargers.oddities import left
 from levity_trio.store.writes.chargers.registration import begin_waiting, make_room
+from levity_trio.store.writes.chargers.set_aside import count_repairs
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.states import suspend
 from levity_trio.told import N_, Told
@@ -72,15 +73,29 @@ SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
 ORDER BY id"""  # noqa: S608
 
 
+_OFFLINE: Final = (
+    "UPDATE cp SET is_connected = 0, last_seen_at = ?, updated_at = ? "
+    "WHERE id = ? AND is_connected = 1"
+)
+HANGS_UP: Final = "a connection for each message"
+"""Among the repairs: the charger itself closes each of its connections."""
+_HANGS_UP: Final = (
+    "SELECT 1 FROM repair WHERE cp_id = ?1 AND kind = ?2 AND last_at > ?4 "
+    "UNION ALL SELECT 1 FROM (SELECT cp_id, close_code, close_reason, ended_at FROM session "
+    "WHERE cp_id = ?1 ORDER BY id DESC LIMIT 20) AS newest "
+    "WHERE close_code IN (1000, 1005) AND close_reason <> ?3 AND ended_at > ?5 "
+    "GROUP BY cp_id HAVING count(*) = 20"
+)
+"""A charger is known to do so for a day, and shows it by twenty such ends within an hour."""
 CONNECTED_ELSEWHERE = (
     "SELECT 1 FROM cp JOIN session ON session.id = cp.session_id"
-    " WHERE cp.id = ? AND session.ended_at IS NULL AND session.run_id <> ?"
+    " WHERE cp.id = ? AND session.ended_at IS NULL AND (session.run_id <> ? OR connection > ?)"
 )
 
 
 @record(kw_only=False)
 class NewConnection:
-    """A connection at the time of its first valid CALL. `number` identifies it within its run.
+    """A connection at the time when its session begins. `number` identifies it within its run.
     Times are in the database's format."""
 
     charger: str
@@ -231,8 +246,7 @@ def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
 def begin(
     db: UnitOfWork, connection: NewConnection, max_chargers: int, mode: Mode = Mode.OPEN
 ) -> BegunSession | None:
-    """Begin a session with the first valid CALL of a connection; return None for a new charger
-    beyond the limit.
+    """Begin the session of a connection; return None for a new charger beyond the limit.
 
     Raises RateExceeded if strangers have connected too often on this day.
     """
@@ -260,7 +274,12 @@ def begin(
     )
     address = connection.remote_address
     fact = ChargerConnected(
-        charger=charger, at=at, session=session, remote_address=address, is_new=known is None
+        charger=charger,
+        at=at,
+        session=session,
+        remote_address=address,
+        is_new=known is None,
+        is_usual=_hangs_up(db, charger, at),
     )
     db.record(fact, session)
     origin = Origin(charger, session, at)
@@ -279,11 +298,6 @@ _UNSEEN: Final = (
     " AND NOT EXISTS (SELECT 1 FROM command WHERE cp_id = cp.id AND asked_by = 'system')"
 )
 _INTERVALS: Final = "SELECT heartbeat_interval, kept_interval FROM cp WHERE id = ?"
-
-
-def intervals_of(db: UnitOfWork, charger: str) -> Intervals:
-    """Return the heartbeat intervals of a charger."""
-    return Intervals(*db.row(_INTERVALS, (charger,)) or (None, None))
 
 
 def keep_interval(db: UnitOfWork, charger: str, seconds: int) -> None:
@@ -324,15 +338,26 @@ def end(db: UnitOfWork, ending: ConnectionEnd, is_current: bool) -> None:
     if ending.outlived_seconds is not None:
         keep_interval(db, ending.charger, ending.outlived_seconds)
     is_current = is_current and not _is_connected_after(db, ending, session)
-    suspended = _take_offline(db, ending, session) if is_current else 0
-    if ending.reason != STOPPING:
-        left(db, Origin(ending.charger, session, ending.at))
-    if session is None:
-        return
     db.execute(
         "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
         (ending.at, ending.code, ending.reason, session),
     )
+    origin = Origin(ending.charger, session, ending.at)
+    is_clean = is_current and ending.code in (1000, 1005)
+    is_usual = is_clean and _hangs_up(db, ending.charger, ending.at)
+    suspended = 0
+    if is_current:
+        db.execute(_OFFLINE, (ending.at, ending.at, ending.charger))
+        if not is_usual:
+            cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
+            suspended = suspend(db, origin, cause)
+    if session is None:
+        return
+    if is_usual:
+        count_repairs(db, origin, [(HANGS_UP, "")])
+        db.only_count(ending.charger, "ChargerConnected", ending.at)
+    elif ending.reason != STOPPING:
+        left(db, origin)
     give_up_sent(db, ending.at, session)
     if is_current:
         give_up_queued(db, ending.at, ending.charger)
@@ -345,9 +370,16 @@ def end(db: UnitOfWork, ending: ConnectionEnd, is_current: bool) -> None:
             reason=ending.reason,
             replaced=not is_current,
             during_transaction=suspended > 0,
+            is_usual=is_usual,
         ),
         session,
     )
+
+
+def _hangs_up(db: UnitOfWork, charger: str, at: str) -> bool:
+    """Whether a charger opens a connection for each message."""
+    since = minutes_before(at, 1440), minutes_before(at, 60)
+    return bool(db.rows(_HANGS_UP, (charger, HANGS_UP, REPLACED, *since)))
 
 
 def session_of(db: UnitOfWork, ending: ConnectionEnd) -> int | None:
@@ -360,23 +392,12 @@ def session_of(db: UnitOfWork, ending: ConnectionEnd) -> int | None:
     return None if session is None else int(session[0])
 
 
-def _take_offline(db: UnitOfWork, ending: ConnectionEnd, session: int | None) -> int:
-    offline = (
-        "UPDATE cp "
-        "SET is_connected = 0, last_seen_at = ?, updated_at = ? "
-        "WHERE id = ? AND is_connected = 1"
-    )
-    db.execute(offline, (ending.at, ending.at, ending.charger))
-    cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
-    return suspend(db, Origin(ending.charger, session, ending.at), cause)
-
-
 def _is_connected_after(db: UnitOfWork, ending: ConnectionEnd, session: int | None) -> bool:
     """Whether the charger has a session after this one; one that was never begun is after none of
-    another server."""
+    another server, and its end may be stored late."""
     if session is not None:
         return has_newer(db, Origin(ending.charger, session, ending.at))
-    return db.row(CONNECTED_ELSEWHERE, (ending.charger, ending.run)) is not None
+    return db.row(CONNECTED_ELSEWHERE, (ending.charger, ending.run, ending.number)) is not None
 
 
 def has_newer(db: UnitOfWork, origin: Origin) -> bool:

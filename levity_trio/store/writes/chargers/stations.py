@@ -31,6 +31,7 @@ class ChargerData(NamedTuple):
     station: int | None
     vendor: str | None = None
     model: str | None = None
+    transfers: str | None = None
 
 
 class ConnectorData(NamedTuple):
@@ -84,8 +85,8 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: st
     if known is None:
         db.execute(
             (
-                "INSERT INTO cp (id, name, station_id, vendor, model, created_at, updated_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO cp (id, name, station_id, vendor, model, transfers, created_at, "
+                "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             ),
             (charger, *data, at, at),
         )
@@ -96,8 +97,8 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: st
             "UPDATE cp "
             "SET hidden_at = NULL, retired_on = NULL, replaced_by = NULL, name = ?, "
             "station_id = ?, "
-            "vendor = coalesce(?, vendor), model = coalesce(?, model), updated_at = ? "
-            "WHERE id = ?",
+            "vendor = coalesce(?, vendor), model = coalesce(?, model), transfers = ?, "
+            "updated_at = ? WHERE id = ?",
             (*data, at, charger),
         )
         db.record(ChargerShown(charger=charger, at=at))
@@ -115,7 +116,7 @@ def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> 
     changed = db.changed(
         "UPDATE cp "
         "SET name = ?, station_id = ?, vendor = coalesce(?, vendor), model = coalesce(?, model), "
-        "updated_at = ? "
+        "transfers = ?, updated_at = ? "
         "WHERE id = ?",
         (*data, at, charger),
     )

@@ -145,6 +145,13 @@ class ChargerBody(ClientInput):
     station: StationNumber = None
     vendor: Word = None
     model: Word = None
+    transfers: (
+        Annotated[
+            Literal["FTP", "HTTP"],
+            Meta(description="By what it transfers files, if it does not tell."),
+        ]
+        | None
+    ) = None
 
 
 Identity = Annotated[
@@ -279,7 +286,7 @@ async def replace_charger(request: TypedRequest[None, ChargerBody]) -> Charger:
     """Replace the name and the station of a charger."""
     charger, body = request.path["id"], request.body
     try:
-        data = _data(body)
+        data = _data(body)._replace(transfers=body.transfers)
         await request.commit(change_charger, charger, data, request.api.stamp())
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None

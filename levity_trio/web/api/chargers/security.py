@@ -427,6 +427,9 @@ async def _begin(request: TypedRequest[None, SecuringBody]) -> Securing:
         profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address)
     )
     is_set = Step.ADDRESS in way
+    if body.address and not is_set:
+        words = Told("no setting for our address would be changed; enter it at the charger itself")
+        raise conflict(words, field="address")
     plan = NewPlan(
         charger=charger,
         profile=profile,
