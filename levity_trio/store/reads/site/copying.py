@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -28,6 +29,8 @@ from levity_trio.wire.times import shifted_stamp
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 50, 20_000, 20
 """The most that one read returns, or looks at."""
 CLOCKS: Final = timedelta(days=1)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+"""Between two attempts at a message of a session that waits."""
 LONGEST_NUMBER: Final = 16
 SYSTEM: Final = "system"
 _FRAMES: Final = (
@@ -40,23 +43,28 @@ _SESSION: Final = (
     "tx.status = 'Completed', tx.stopped_by, tx.stop_reason, "
     "coalesce(tx.meter_start, tx.billed_from_wh), tx.meter_stop, "
     "tx.last_register_wh, tx.start_time, tx.stop_time, tx.own_start_time, tx.reservation_id, "
-    "backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1 "
+    "backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1, "
+    "coalesce(backend_waiting.tx_id, 0) FROM tx "
+    "LEFT JOIN backend_waiting ON backend_waiting.tx_id = tx.id AND backend_waiting.backend_id = ?1"
 )
+_OF_BACKEND: Final = "backend_tx ON backend_tx.tx_id = tx.id AND backend_tx.backend_id = ?1"
+_WAITS: Final = "coalesce(backend_waiting.tx_id, 0) = ?3"
 _NEW: Final = (
-    f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ? "
+    f"{_SESSION} LEFT JOIN {_OF_BACKEND} "
     # Not by an index of the charger, which leads to all that it ever had.
-    "WHERE tx.cp_id || '' = ? AND tx.id > ? AND tx.created_at >= ? AND backend_tx.tx_id IS NULL "
-    "AND tx.own_start_time IS NOT NULL ORDER BY tx.id LIMIT ?"
+    f"WHERE tx.cp_id || '' = ?2 AND {_WAITS} AND tx.id > ?4 AND tx.created_at >= ?5 "
+    "AND backend_tx.tx_id IS NULL AND tx.own_start_time IS NOT NULL ORDER BY tx.id LIMIT ?6"
 )
 _KNOWN: Final = (
-    f"{_SESSION} FROM backend_tx JOIN tx ON tx.id = backend_tx.tx_id "
-    "WHERE backend_id = ? AND tx.cp_id = ? "
+    f"{_SESSION} JOIN {_OF_BACKEND} WHERE tx.cp_id = ?2 AND {_WAITS} "
     "AND (backend_tx.stopped_at IS NULL OR backend_tx.is_closed = 1)"
 )
-_ONE: Final = (
-    f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ?1 "
-    "WHERE tx.cp_id = ?2 AND tx.id = "
+_WAITING: Final = (
+    "SELECT tx_id, log_id, next_at <= ?3 OR next_at > ?4 FROM backend_waiting "
+    "JOIN tx ON tx.id = tx_id WHERE backend_id = ?1 AND cp_id = ?2 AND next_at IS NOT NULL "
+    "ORDER BY tx_id"
 )
+_ONE: Final = f"{_SESSION} LEFT JOIN {_OF_BACKEND} WHERE tx.cp_id = ?2 AND tx.id = "
 _BY_CONNECTOR: Final = (
     "(SELECT id FROM tx AS at_connector WHERE cp_id = ?2 AND conn_id = ?3 AND created_at <= ?4 "
     "ORDER BY created_at DESC LIMIT 1)"
@@ -137,6 +145,8 @@ class CopiedSession:
     their_id: int | None
     is_over: bool
     """Whether it was told as ended by the server."""
+    waiting: int
+    """Its own number while it waits or is set aside, else 0."""
 
     @property
     def is_closed(self) -> bool:
@@ -170,11 +180,13 @@ class Fresh:
 @record(kw_only=False)
 class Unsaid:
     """What is to be told next, in its order. `position` is up to where the log has nothing else,
-    and `is_all` whether nothing else is stored."""
+    and `is_all` whether nothing else is stored. `waiting` are the sessions to be tried again
+    before, with the last frame that was told of each."""
 
     messages: list[Fresh]
     position: int
     is_all: bool
+    waiting: list[tuple[int, int]]
 
 
 def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[CopiedCharger]:
@@ -201,15 +213,14 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
     return found
 
 
-def position(db: Database, backend: int, charger: str) -> tuple[int, int, bool, dict[str, int]]:
-    """Return how far the copy of a charger has come: the last frame, the attempts at the next
-    message, whether its boot was accepted, and the intervals that the backend set."""
-    ((log_id, attempts, is_accepted, own),) = db.execute(
-        "SELECT log_id, attempts, is_accepted, own FROM backend_cp "
-        "WHERE backend_id = ? AND cp_id = ?",
+def position(db: Database, backend: int, charger: str) -> tuple[int, bool, dict[str, int]]:
+    """Return how far the copy of a charger has come: the last frame, whether its boot was accepted,
+    and the intervals that the backend set."""
+    ((log_id, is_accepted, own),) = db.execute(
+        "SELECT log_id, is_accepted, own FROM backend_cp WHERE backend_id = ? AND cp_id = ?",
         (backend, charger),
     ).fetchall()
-    return log_id, attempts, bool(is_accepted), orjson.loads(own)
+    return log_id, bool(is_accepted), orjson.loads(own)
 
 
 def boot_of(db: Database, charger: str) -> dict[str, Any]:
@@ -257,27 +268,47 @@ def known_keys(db: Database, charger: str) -> dict[str, str | None]:
     return {entry.key: entry.value for entry in configuration(db, charger)}
 
 
-def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsaid:
-    """Return what comes next. The log is read after `log_id`; of sessions up to the number `known`
-    all have begun there."""
+def unsaid(
+    db: Database,
+    copied: CopiedCharger,
+    log_id: int,
+    known: int,
+    at: str,
+    only: int = 0,
+    until: float = inf,
+) -> Unsaid:
+    """Return what comes next at this time. The log is read after `log_id`; of sessions up to the
+    number `known` all have begun there.
+
+    Sessions that wait are left out; of one of them, `only` that one is returned, with its frames
+    up to `until`.
+    """
     charger = copied.charger
     ((oldest, newest),) = db.execute("SELECT min(id), max(id) FROM log").fetchall()
-    last = min(max(log_id, (oldest or 1) - 1) + LOG_ROWS_AT_ONCE, newest or log_id)
+    newest = newest or log_id
+    last = int(min(max(log_id, (oldest or 1) - 1) + LOG_ROWS_AT_ONCE, newest, until))
     bounds = (log_id, last, charger, copied.begins_at, FRAMES_AT_ONCE)
     rows = db.execute(_FRAMES, bounds).fetchall()
-    is_all = last == (newest or log_id)
+    is_all = last == min(newest, until)
     if len(rows) == FRAMES_AT_ONCE:
         last, is_all = rows[-1][0], False
 
-    wanted = (copied.backend, charger, known, copied.begins_at, SESSIONS_AT_ONCE)
+    place = copied.backend, charger
+    wanted = (*place, only, known, copied.begins_at, SESSIONS_AT_ONCE)
     begun = [_session(row) for row in db.execute(_NEW, wanted).fetchall()]
-    told = [_session(row) for row in db.execute(_KNOWN, (copied.backend, charger)).fetchall()]
+    told = [_session(row) for row in db.execute(_KNOWN, (*place, only)).fetchall()]
+    due = db.execute(_WAITING, (*place, at, shifted_stamp(at, LONGEST_PAUSE))).fetchall()
+    # Sessions begin there in their order, if the backend takes those again that wait.
+    is_due = begun or any(row[2] for row in due)
+    waiting = [row[:2] for row in due if is_due]
 
     messages: list[Fresh] = []
     new = {session.id: session.created_at for session in begun}
     latest = ""
     for number, at, action, frame in rows:
         fresh = _of_frame(db, copied, number, at, action, frame)
+        if (0 if fresh.session is None else fresh.session.waiting) != only:
+            continue
         # The order of ids stays, even if our clock was set back; and a session begins before its
         # readings.
         begun_at = "" if fresh.session is None else new.get(fresh.session.id, "")
@@ -289,7 +320,7 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
 
     # Whatever a later read may have something before waits for that one.
     ends: list[str] = []
-    if not is_all:
+    if last < newest:
         read_to = db.execute("SELECT max(at) FROM log WHERE id = ?", (last,)).fetchall()[0][0]
         ends.append(max(latest, read_to or ""))
     if len(begun) == SESSIONS_AT_ONCE:
@@ -309,7 +340,7 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
             0 if message.ends and message.at in starts else ranks.get(message.action, 2),
         )
     )
-    return Unsaid(messages, max(last, log_id), is_all)
+    return Unsaid(messages, max(last, log_id), is_all, waiting)
 
 
 def _of_sessions(
@@ -352,9 +383,10 @@ def lost_readings(
         span = (copied.charger, min(messages), max(messages))
         logged = {at for (at,) in db.execute(_LOGGED, span).fetchall()}
     ((told_until, made_until),) = db.execute(
-        "SELECT log_at, coalesce((SELECT made_at FROM backend_tx "
-        "WHERE backend_tx.backend_id = backend_cp.backend_id AND tx_id = ?), '') "
-        "FROM backend_cp WHERE backend_id = ? AND cp_id = ?",
+        "SELECT coalesce((SELECT log_at FROM backend_waiting WHERE backend_id = ?2 "
+        "AND tx_id = ?1), log_at), coalesce((SELECT made_at FROM backend_tx "
+        "WHERE backend_id = ?2 AND tx_id = ?1), '') "
+        "FROM backend_cp WHERE backend_id = ?2 AND cp_id = ?3",
         (session.id, copied.backend, copied.charger),
     ).fetchall()
     return [
