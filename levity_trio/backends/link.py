@@ -74,6 +74,7 @@ from levity_trio.wire.frames import (
     parse_frame,
     result_text,
 )
+from levity_trio.wire.handshake import COPIED_BY
 from levity_trio.wire.times import stamp
 
 ANSWER_SECONDS: Final = 30.0
@@ -146,13 +147,14 @@ async def _open(copied: CopiedCharger) -> AsyncIterator[_Talk]:
     address, trust = parse_address(copied.url), None
     if address.is_tls:
         trust = await trio.to_thread.run_sync(_trust, copied.root, copied.certificate)
-    headers: list[tuple[bytes, bytes]] = []
+    headers = [(COPIED_BY.encode(), copied.copied_by.encode("ascii", "ignore"))]
     if copied.password is not None:
         proof = b64encode(f"{copied.identity}:{copied.password}".encode())
         headers.append((b"Authorization", b"Basic " + proof))
     path = address.path + quote(copied.identity, safe="")
     stream = _MeteredStream(
-        await address.dial(trust=trust, check_peer=check_address), answers_pings=True
+        await address.dial(trust=trust, check_peer=check_address),
+        answers_pings=True,
     )
     opening = open_websocket(stream, address.authority, path, headers, offers_subprotocol=True)
     async with stream, opening as (socket, _):

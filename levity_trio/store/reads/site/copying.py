@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import blake2b
 from math import inf
 from typing import Any, Final
 
@@ -120,6 +121,8 @@ class CopiedCharger:
     aliases: Mapping[str, str | None]
     """The alias of each card, by the normal form of the card; None: its sessions are not told."""
     has_secrets: bool
+    copied_by: str
+    """This server, after those that the charger's own connection is a copy of."""
 
 
 @record
@@ -189,26 +192,34 @@ class Unsaid:
     waiting: list[tuple[int, int]]
 
 
+def site_of(db: Database) -> str:
+    """Return the name by which other servers know this one: it stays, and says nothing else."""
+    first = db.execute("SELECT server, started_at FROM run ORDER BY id LIMIT 1").fetchall()
+    return blake2b(repr(first).encode(), digest_size=16).hexdigest()
+
+
 def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[CopiedCharger]:
     """Return the chargers that are copied: none of a backend that is paused or removed. With
     `backend`, those of that one, also while it is paused."""
     found: list[CopiedCharger] = []
     rows = db.execute(
-        "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
-        "other_cards, cp_id, identity, password, without, backend_cp.begins_at "
-        "FROM backend JOIN backend_cp ON backend_id = id "
+        "SELECT backend.id, backend.name, url, root, certificate, is_repaired, tells_authorize, "
+        "with_cards, other_cards, cp_id, identity, password, without, backend_cp.begins_at, "
+        "copied_by FROM backend JOIN backend_cp ON backend_id = backend.id JOIN cp ON cp.id = cp_id "
         "WHERE removed_at IS NULL AND ended_at IS NULL "
-        "AND (id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY id, cp_id",
+        "AND (backend.id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY backend.id, cp_id",
         (backend,),
     )
     for row in rows.fetchall():
-        fields = dict(zip(names_of(CopiedCharger), row, strict=False))
+        *told, copied_by = row
+        fields = dict(zip(names_of(CopiedCharger), told, strict=False))
         cards = "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?"
         fields["aliases"] = dict(db.execute(cards, row[:1]).fetchall())
         fields["without"] = tuple(orjson.loads(fields["without"]))
         secrets = [name for name in ("certificate", "password") if fields[name] is not None]
         fields |= {name: key.opened(fields[name]) for name in secrets}
         has_secrets = all(fields[name] is not None for name in secrets)
+        fields["copied_by"] = ", ".join(filter(None, (copied_by, site_of(db))))
         found.append(CopiedCharger(**fields, has_secrets=has_secrets))
     return found
 
