@@ -315,7 +315,7 @@ class CopyLink:
             fields: dict[str, Any] = answer.payload if isinstance(answer, CallResult) else {}
             status = fields.get("status") or getattr(answer, "code", None)
             interval = fields.get("interval")
-            seconds = interval if isinstance(interval, int) and interval > 0 else 0
+            seconds = interval if type(interval) is int and interval > 0 else 0
             is_accepted = status == "Accepted"
             if is_accepted and seconds:
                 self._own["HeartbeatInterval"] = seconds

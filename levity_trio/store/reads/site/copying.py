@@ -205,8 +205,8 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
     rows = db.execute(
         "SELECT backend.id, backend.name, url, root, certificate, is_repaired, tells_authorize, "
         "with_cards, other_cards, cp_id, identity, password, without, backend_cp.begins_at, "
-        "copied_by FROM backend JOIN backend_cp ON backend_id = backend.id JOIN cp ON cp.id = cp_id "
-        "WHERE removed_at IS NULL AND ended_at IS NULL "
+        "copied_by FROM backend JOIN backend_cp ON backend_id = backend.id "
+        "JOIN cp ON cp.id = cp_id WHERE removed_at IS NULL AND ended_at IS NULL "
         "AND (backend.id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY backend.id, cp_id",
         (backend,),
     )
@@ -284,11 +284,11 @@ def unsaid(
     copied: CopiedCharger,
     log_id: int,
     known: int,
-    at: str,
+    now: str,
     only: int = 0,
     until: float = inf,
 ) -> Unsaid:
-    """Return what comes next at this time. The log is read after `log_id`; of sessions up to the
+    """Return what comes next. The log is read after `log_id`; of sessions up to the
     number `known` all have begun there.
 
     Sessions that wait are left out; of one of them, `only` that one is returned, with its frames
@@ -308,7 +308,7 @@ def unsaid(
     wanted = (*place, only, known, copied.begins_at, SESSIONS_AT_ONCE)
     begun = [_session(row) for row in db.execute(_NEW, wanted).fetchall()]
     told = [_session(row) for row in db.execute(_KNOWN, (*place, only)).fetchall()]
-    due = db.execute(_WAITING, (*place, at, shifted_stamp(at, LONGEST_PAUSE))).fetchall()
+    due = db.execute(_WAITING, (*place, now, shifted_stamp(now, LONGEST_PAUSE))).fetchall()
     # Sessions begin there in their order, if the backend takes those again that wait.
     is_due = begun or any(row[2] for row in due)
     waiting = [row[:2] for row in due if is_due]
