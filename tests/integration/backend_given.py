@@ -59,7 +59,8 @@ def give_backend(
 
 UNTOLD: Final = (
     "SELECT tx.id FROM tx JOIN backend_cp USING (cp_id) "
-    "LEFT JOIN backend_tx ON tx_id = tx.id AND backend_tx.backend_id = backend_cp.backend_id "
+    "LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id "
+    "AND backend_tx.backend_id = backend_cp.backend_id "
     "LEFT JOIN backend_waiting ON backend_waiting.tx_id = tx.id "
     "AND backend_waiting.backend_id = backend_cp.backend_id "
     "WHERE tx.created_at >= begins_at AND (backend_tx.tx_id IS NULL OR next_at IS NOT NULL OR "
