@@ -311,3 +311,25 @@ async def test_a_start_that_is_cut_off_keeps_its_place(site: Site) -> None:
         await trio.sleep(100)
     assert [one for one, _ in told(site)] == 2 * [START, READINGS, STOP]
     assert registers(site, START, "meterStart")[:2] == [1000, 1000]
+
+
+async def test_what_others_lack_is_told_after_a_break_in_catching_up(site: Site) -> None:
+    failing(site, START, Failure("not now"))
+    number = begin(site, 1000)
+    await site.tell()
+    for status in ("Preparing", "Charging"):
+        site.charger.status(status)
+        site.books.wait(1)
+    read(site, number, 1100)
+    read(site, number, 1200)
+    site.books.wait(5)
+    del site.backend.answers[START]
+    site.backend.leaves = [(2, True)]
+    async with site.copying():
+        await trio.sleep(3)
+    assert site.backend.actions[-1] == READINGS
+    await site.tell()
+    statuses = [one["status"] for one in site.backend.of("StatusNotification")]
+    assert statuses[-2:] == ["Preparing", "Charging"]
+    values = [one["meterValue"][0]["sampledValue"][0]["value"] for one in site.backend.of(READINGS)]
+    assert values == ["1100", "1200"]

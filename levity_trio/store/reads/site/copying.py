@@ -39,25 +39,26 @@ _FRAMES: Final = (
     "AND direction = 'recv' AND at >= ? AND action IN "
     "('BootNotification', 'StatusNotification', 'MeterValues', 'Authorize') ORDER BY id LIMIT ?"
 )
+_HELD: Final = (
+    "coalesce((SELECT tx_id FROM backend_waiting AS held "
+    "WHERE held.backend_id = ?1 AND held.tx_id = tx.id), 0)"
+)
 _SESSION: Final = (
     "SELECT tx.id, tx.conn_id, tx.id_tag, tx.stop_id_tag, tx.created_at, tx.stop_received_at, "
     "tx.status = 'Completed', tx.stopped_by, tx.stop_reason, "
     "coalesce(tx.meter_start, tx.billed_from_wh), tx.meter_stop, "
     "tx.last_register_wh, tx.start_time, tx.stop_time, tx.own_start_time, tx.reservation_id, "
-    "backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1, "
-    "coalesce(backend_waiting.tx_id, 0) FROM tx "
-    "LEFT JOIN backend_waiting ON backend_waiting.tx_id = tx.id AND backend_waiting.backend_id = ?1"
+    f"backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1, {_HELD} "
 )
-_OF_BACKEND: Final = "backend_tx ON backend_tx.tx_id = tx.id AND backend_tx.backend_id = ?1"
-_WAITS: Final = "coalesce(backend_waiting.tx_id, 0) = ?3"
 _NEW: Final = (
-    f"{_SESSION} LEFT JOIN {_OF_BACKEND} "
+    f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ?1 "
     # Not by an index of the charger, which leads to all that it ever had.
-    f"WHERE tx.cp_id || '' = ?2 AND {_WAITS} AND tx.id > ?4 AND tx.created_at >= ?5 "
+    f"WHERE tx.cp_id || '' = ?2 AND {_HELD} = ?3 AND tx.id > ?4 AND tx.created_at >= ?5 "
     "AND backend_tx.tx_id IS NULL AND tx.own_start_time IS NOT NULL ORDER BY tx.id LIMIT ?6"
 )
 _KNOWN: Final = (
-    f"{_SESSION} JOIN {_OF_BACKEND} WHERE tx.cp_id = ?2 AND {_WAITS} "
+    f"{_SESSION} FROM backend_tx JOIN tx ON tx.id = backend_tx.tx_id "
+    f"WHERE backend_id = ?1 AND tx.cp_id = ?2 AND {_HELD} = ?3 "
     "AND (backend_tx.stopped_at IS NULL OR backend_tx.is_closed = 1)"
 )
 _WAITING: Final = (
@@ -65,7 +66,10 @@ _WAITING: Final = (
     "JOIN tx ON tx.id = tx_id WHERE backend_id = ?1 AND cp_id = ?2 AND next_at IS NOT NULL "
     "ORDER BY tx_id"
 )
-_ONE: Final = f"{_SESSION} LEFT JOIN {_OF_BACKEND} WHERE tx.cp_id = ?2 AND tx.id = "
+_ONE: Final = (
+    f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ?1 "
+    "WHERE tx.cp_id = ?2 AND tx.id = "
+)
 _BY_CONNECTOR: Final = (
     "(SELECT id FROM tx AS at_connector WHERE cp_id = ?2 AND conn_id = ?3 AND created_at <= ?4 "
     "ORDER BY created_at DESC LIMIT 1)"
@@ -318,7 +322,7 @@ def unsaid(
     latest = ""
     for number, at, action, frame in rows:
         fresh = _of_frame(db, copied, number, at, action, frame)
-        if (0 if fresh.session is None else fresh.session.waiting) != only:
+        if (fresh.session.waiting if fresh.session else 0) != only:
             continue
         # The order of ids stays, even if our clock was set back; and a session begins before its
         # readings.

@@ -240,16 +240,14 @@ def keep(
     else:
         told = int(outcome.is_told)
         received = fresh.log_id, fresh.log_id, fresh.at
+        # What follows in a session that waited is told at once. Others have not come as far.
+        waited = f"UPDATE backend_waiting SET {_LOG_ID}, since = ?, next_at = ? {_OF_SESSION}"  # noqa: S608 - ours
+        if db.changed(waited, (*received, at, at, place[0], session)):
+            received = 0, 0, ""
         db.execute(
             f"UPDATE backend_cp SET {_LOG_ID}, told = told + ?, made = made + ?, "  # noqa: S608 - ours
-            "told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END WHERE backend_id = ? AND cp_id = ?",
+            f"told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END {_OF_CHARGER}",
             (*received, told, told * int(fresh.is_made), told, at, *place),
-        )
-        # What follows in a session that waited is told at once.
-        db.execute(
-            f"UPDATE backend_waiting SET {_LOG_ID}, since = ?, next_at = ? "  # noqa: S608 - ours
-            "WHERE backend_id = ? AND tx_id = ?",
-            (*received, at, at, place[0], session),
         )
         if fresh.begins:
             their_id, backend = outcome.their_id, place[0]
@@ -291,6 +289,8 @@ def keep(
         )
 
 
+_OF_SESSION: Final = "WHERE backend_id = ? AND tx_id = ?"
+_OF_CHARGER: Final = "WHERE backend_id = ? AND cp_id = ?"
 _LOG_ID: Final = "log_id = max(log_id, ?), log_at = CASE WHEN ? > log_id THEN ? ELSE log_at END"
 
 
@@ -321,13 +321,13 @@ def _hold(
 
 
 def release(db: UnitOfWork, place: tuple[int, str], session: int, log_id: int) -> None:
-    """Let a session wait no longer, of which each frame up to this one was told."""
+    """Let a session wait no longer. All was told up to this frame, of others too."""
     db.execute(
-        "UPDATE backend_cp SET log_id = max(log_id, ?) WHERE backend_id = ? AND cp_id = ?",
-        (log_id, *place),
+        f"UPDATE backend_cp SET log_id = max(log_id, ?), log_at = max(log_at, "  # noqa: S608 - ours
+        f"(SELECT log_at FROM backend_waiting {_OF_SESSION})) {_OF_CHARGER}",
+        (log_id, place[0], session, *place),
     )
-    gone = "DELETE FROM backend_waiting WHERE backend_id = ? AND tx_id = ?"
-    db.execute(gone, (place[0], session))
+    db.execute(f"DELETE FROM backend_waiting {_OF_SESSION}", (place[0], session))  # noqa: S608 - ours
 
 
 def tell_again(db: UnitOfWork, backend: int, session: int | None, at: str) -> None:
