@@ -63,6 +63,7 @@ from levity_trio.store.writes.site.backends import CopyOutcome
 from levity_trio.told import Quantity, Told
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import (
+    UNREADABLE,
     Call,
     CallError,
     CallResult,
@@ -89,7 +90,6 @@ BEHIND: Final = timedelta(minutes=10)
 NOT_NOW: Final = frozenset({"InternalError", "GenericError"})
 """Codes of errors of the backend itself. Any other one says that it never takes the message."""
 LONGEST_ANSWER: Final = 500
-CUT_OFF: Final = "no whole answer"
 SPARE_BYTES, BYTES_A_CALL, BYTES_A_SECOND = 65_536, 4_096, 512
 T = TypeVar("T")
 log = get_logger("system")
@@ -388,7 +388,7 @@ class CopyLink:
             for readings in await self._look(lost_readings, self.copied, fresh.session):
                 await self._tell(talk, readings)
         if session is not None:
-            cut_off = CopyOutcome(is_told=False, holds=True, payload=payload, answer=CUT_OFF)
+            cut_off = CopyOutcome(is_told=False, holds=True, payload=payload, answer=UNREADABLE)
             self._unanswered = fresh, cut_off
         answer = await talk.call(fresh.action, payload)
         if fresh.action == "BootNotification" and isinstance(answer, CallResult):
@@ -479,7 +479,8 @@ def _outcome(fresh: Fresh, payload: dict[str, Any], answer: Response) -> CopyOut
     """Return what is stored of a message that was answered."""
     if isinstance(answer, CallError):
         said = printable(f"{answer.code}: {answer.description}", LONGEST_ANSWER)
-        is_not_now = answer.code in NOT_NOW and fresh.session is not None
+        is_cut = answer.is_damaged or answer.is_unreadable
+        is_not_now = fresh.session is not None and (is_cut or answer.code in NOT_NOW)
         # Without one reading, a session goes on.
         holds = is_not_now or fresh.begins or fresh.ends
         kind = None if is_not_now else "refused"

@@ -70,7 +70,7 @@ def assert_only_its_charger(server: Serving, sent: int) -> None:
 
 def assert_told(server: Serving, charger: str = "CP-1") -> None:
     """The owner was told, on *Now* and in the log."""
-    wait_for(lambda: server.query("SELECT 1 FROM turned_away WHERE kind = 'loop'"))
+    wait_for(lambda: bool(server.query("SELECT 1 FROM turned_away WHERE kind = 'loop'")))
     ((subject,),) = server.query("SELECT subject FROM turned_away WHERE kind = 'loop'")
     assert subject == charger
 

@@ -122,11 +122,11 @@ class CopiedCharger:
     password: str | None
     without: tuple[int, ...]
     begins_at: str
+    copied_by: str
+    """The servers that the charger's own connection is a copy of, and this one."""
     aliases: Mapping[str, str | None]
     """The alias of each card, by the normal form of the card; None: its sessions are not told."""
     has_secrets: bool
-    copied_by: str
-    """This server, after those that the charger's own connection is a copy of."""
 
 
 @record
@@ -209,21 +209,20 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
     rows = db.execute(
         "SELECT backend.id, backend.name, url, root, certificate, is_repaired, tells_authorize, "
         "with_cards, other_cards, cp_id, identity, password, without, backend_cp.begins_at, "
-        "copied_by FROM backend JOIN backend_cp ON backend_id = backend.id "
+        "coalesce(copied_by || ', ', '') FROM backend JOIN backend_cp ON backend_id = backend.id "
         "JOIN cp ON cp.id = cp_id WHERE removed_at IS NULL AND ended_at IS NULL "
         "AND (backend.id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY backend.id, cp_id",
         (backend,),
     )
     for row in rows.fetchall():
-        *told, copied_by = row
-        fields = dict(zip(names_of(CopiedCharger), told, strict=False))
+        fields = dict(zip(names_of(CopiedCharger), row, strict=False))
         cards = "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?"
         fields["aliases"] = dict(db.execute(cards, row[:1]).fetchall())
         fields["without"] = tuple(orjson.loads(fields["without"]))
         secrets = [name for name in ("certificate", "password") if fields[name] is not None]
         fields |= {name: key.opened(fields[name]) for name in secrets}
         has_secrets = all(fields[name] is not None for name in secrets)
-        fields["copied_by"] = ", ".join(filter(None, (copied_by, site_of(db))))
+        fields["copied_by"] += site_of(db)
         found.append(CopiedCharger(**fields, has_secrets=has_secrets))
     return found
 
@@ -312,10 +311,7 @@ def unsaid(
     wanted = (*place, only, known, copied.begins_at, SESSIONS_AT_ONCE)
     begun = [_session(row) for row in db.execute(_NEW, wanted).fetchall()]
     told = [_session(row) for row in db.execute(_KNOWN, (*place, only)).fetchall()]
-    due = db.execute(_WAITING, (*place, now, shifted_stamp(now, LONGEST_PAUSE))).fetchall()
-    # Sessions begin there in their order, if the backend takes those again that wait.
-    is_due = begun or any(row[2] for row in due)
-    waiting = [row[:2] for row in due if is_due]
+    waiting = _to_try(db, place, now, bool(begun))
 
     messages: list[Fresh] = []
     new = {session.id: session.created_at for session in begun}
@@ -356,6 +352,14 @@ def unsaid(
         )
     )
     return Unsaid(messages, max(last, log_id), is_all, waiting)
+
+
+def _to_try(db: Database, place: tuple[int, str], now: str, is_due: bool) -> list[tuple[int, int]]:
+    """Return the sessions that wait, each with its last frame that was told; none while none of
+    them is due. If another one begins, it `is_due`: so all begin there in their order."""
+    rows = db.execute(_WAITING, (*place, now, shifted_stamp(now, LONGEST_PAUSE))).fetchall()
+    is_due = is_due or any(row[2] for row in rows)
+    return [row[:2] for row in rows if is_due]
 
 
 def _of_sessions(
