@@ -149,6 +149,12 @@ async def test_a_trigger_boots_at_once(site: Site) -> None:
         assert site.backend.actions == [BOOT, BOOT, "StartTransaction", "StopTransaction"]
 
 
+async def test_true_is_no_interval(site: Site) -> None:
+    site.backend.answers[BOOT] = answering(boot_answer("Accepted", True))
+    told = await site.tell(1000)
+    assert [action for action, _ in told].count("Heartbeat") == 3
+
+
 async def test_it_beats_as_often_as_the_backend_said(site: Site) -> None:
     site.backend.answers[BOOT] = answering(boot_answer("Accepted", 100))
     told = await site.tell(1000)
