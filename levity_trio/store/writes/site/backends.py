@@ -37,7 +37,8 @@ class BackendData:
 MOST_REFUSED: Final = 200
 """What is kept of a charger in a day; the rest is counted. A backend may refuse all."""
 SHORTEST_PAUSE: Final = timedelta(minutes=1)
-"""Before a message that was not taken is told again; each later pause is as long as it waited."""
+"""Before a message that was answered with an error is told again; each later pause is as long as
+the session has waited."""
 SET_ASIDE_AFTER: Final = timedelta(days=1)
 
 
@@ -307,8 +308,8 @@ def _hold(
     since = at if known is None else known[0]
     waited = datetime.fromisoformat(at) - datetime.fromisoformat(since)
     # A connection may break at any time: what was being told then comes first on the next one.
-    is_cut = known is None and not outcome.is_told
-    pause = timedelta() if is_cut else min(max(waited, SHORTEST_PAUSE), LONGEST_PAUSE)
+    shortest = SHORTEST_PAUSE * outcome.is_told
+    pause = min(max(waited, shortest), LONGEST_PAUSE)
     kind = outcome.kind if waited < SET_ASIDE_AFTER else "refused"
     db.execute(
         "INSERT INTO backend_waiting (backend_id, tx_id, log_id, log_at, since, next_at) "
