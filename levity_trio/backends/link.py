@@ -87,6 +87,8 @@ PACE_SECONDS, ASKED_SECONDS = 0.15, 0.25
 side has much to do."""
 BEHIND: Final = timedelta(minutes=10)
 """A backend that is further behind is told the newest statuses first."""
+MOST_CUTS: Final = 3
+"""How often in a row an answer may be cut off before its session waits alone."""
 NOT_NOW: Final = frozenset({"InternalError", "GenericError"})
 """Codes of errors of the backend itself. Any other one says that it never takes the message."""
 LONGEST_ANSWER: Final = 500
@@ -193,6 +195,8 @@ class CopyLink:
         self._unanswered: tuple[Fresh, CopyOutcome] | None = None
         """The message of a session whose answer is awaited, and what became of it if that was cut
         off."""
+        self._cuts = 0
+        """How many connections have ended so since the last answer to such a message."""
         self._noted: tuple[object, ...] = ()
 
     def wake(self) -> None:
@@ -253,7 +257,9 @@ class CopyLink:
     async def _tell_all(self, talk: _Talk) -> None:
         log_id, is_accepted, self._own = await self._look(position, *self._place)
         known, self._numbers, self._again = 0, {}, []
-        if self._unanswered is not None:
+        # A connection may break at any time. What was being told then is told again in its place.
+        self._cuts += self._unanswered is not None
+        if self._unanswered is not None and self._cuts >= MOST_CUTS:
             with suppress(_Held):
                 await self._keep(*self._unanswered)
         if not is_accepted:
@@ -355,19 +361,19 @@ class CopyLink:
                 await talk.call("StatusNotification", status)
 
     async def _catch_up(self, talk: _Talk, others: Unsaid) -> None:
-        """Tell what sessions that wait lack, before what is to be told of others. One waits no
+        """Tell all that sessions lack that wait, before what is to be told of others. One waits no
         longer once others have come as far."""
         for session, log_id in others.waiting:
             told_to, is_all = log_id, False
             with suppress(_Held):
                 while not is_all:
-                    which = told_to, session - 1, self._at(), session, others.position
+                    which = told_to, session - 1, self._at(), session
                     lacked = await self._look(unsaid, self.copied, *which)
                     for message in lacked.messages:
                         await self._tell(talk, message)
                     told_to, is_all = lacked.position, lacked.is_all
                 if not others.messages:
-                    await self._store(writes.release, self._place, session, told_to)
+                    await self._store(writes.release, self._place, session, others.position)
 
     async def _tell(self, talk: _Talk, fresh: Fresh) -> None:
         """Tell a message, and store what became of it. Raises _Held."""
@@ -413,6 +419,7 @@ class CopyLink:
         if outcome.holds:
             self._held.add(fresh.session.id)
             raise _Held
+        self._cuts = 0
         if fresh.begins:
             self._numbers[fresh.session.id] = outcome.their_id
 

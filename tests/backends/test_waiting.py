@@ -290,9 +290,9 @@ async def test_an_answer_that_is_cut_off_again_and_again_holds_only_its_session(
     times = failing(site, action, SILENCE)
     session(site, 1000)
     async with site.copying():
-        # It is told at once on the next connection, and then with pauses.
-        await trio.sleep(100)
-        assert len(times) == 2
+        # It is told at once on the next connections, and then with pauses.
+        await trio.sleep(130)
+        assert len(times) == 3
         assert len(waiting(site)) == 1
         site.charger.status("Faulted")
         await trio.sleep(80)

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2b
-from math import inf
 from typing import Any, Final
 
 import orjson
@@ -283,27 +282,16 @@ def known_keys(db: Database, charger: str) -> dict[str, str | None]:
 
 
 def unsaid(
-    db: Database,
-    copied: CopiedCharger,
-    log_id: int,
-    known: int,
-    now: str,
-    only: int = 0,
-    until: float = inf,
+    db: Database, copied: CopiedCharger, log_id: int, known: int, now: str, only: int = 0
 ) -> Unsaid:
-    """Return what comes next. The log is read after `log_id`; of sessions up to the
-    number `known` all have begun there.
-
-    Sessions that wait are left out; of one of them, `only` that one is returned, with its frames
-    up to `until`.
-    """
+    """Return what comes next. The log is read after `log_id`; of sessions up to the number `known`
+    all have begun there. Sessions that wait are left out, but for `only` one, without others."""
     charger = copied.charger
     ((oldest, newest),) = db.execute("SELECT min(id), max(id) FROM log").fetchall()
-    newest = newest or log_id
-    last = int(min(max(log_id, (oldest or 1) - 1) + LOG_ROWS_AT_ONCE, newest, until))
+    last = min(max(log_id, (oldest or 1) - 1) + LOG_ROWS_AT_ONCE, newest or log_id)
     bounds = (log_id, last, charger, copied.begins_at, FRAMES_AT_ONCE)
     rows = db.execute(_FRAMES, bounds).fetchall()
-    is_all = last == min(newest, until)
+    is_all = last == (newest or log_id)
     if len(rows) == FRAMES_AT_ONCE:
         last, is_all = rows[-1][0], False
 
@@ -331,7 +319,7 @@ def unsaid(
 
     # Whatever a later read may have something before waits for that one.
     ends: list[str] = []
-    if last < newest:
+    if not is_all:
         read_to = db.execute("SELECT max(at) FROM log WHERE id = ?", (last,)).fetchall()[0][0]
         ends.append(max(latest, read_to or ""))
     if len(begun) == SESSIONS_AT_ONCE:

@@ -37,8 +37,7 @@ class BackendData:
 MOST_REFUSED: Final = 200
 """What is kept of a charger in a day; the rest is counted. A backend may refuse all."""
 SHORTEST_PAUSE: Final = timedelta(minutes=1)
-"""Before a message that was answered with an error is told again; each later pause is as long as
-the session has waited."""
+"""Before a message that was not taken is told again; each later pause is as long as it waited."""
 SET_ASIDE_AFTER: Final = timedelta(days=1)
 
 
@@ -307,9 +306,7 @@ def _hold(
     )
     since = at if known is None else known[0]
     waited = datetime.fromisoformat(at) - datetime.fromisoformat(since)
-    # A connection may break at any time: what was being told then comes first on the next one.
-    shortest = SHORTEST_PAUSE * outcome.is_told
-    pause = min(max(waited, shortest), LONGEST_PAUSE)
+    pause = min(max(waited, SHORTEST_PAUSE), LONGEST_PAUSE)
     kind = outcome.kind if waited < SET_ASIDE_AFTER else "refused"
     db.execute(
         "INSERT INTO backend_waiting (backend_id, tx_id, log_id, log_at, since, next_at) "
@@ -322,13 +319,14 @@ def _hold(
 
 
 def release(db: UnitOfWork, place: tuple[int, str], session: int, log_id: int) -> None:
-    """Let a session wait no longer. All was told up to this frame, of others too."""
+    """Let a session wait no longer, if no more of it was told than of others: up to this frame."""
     db.execute(
         f"UPDATE backend_cp SET log_id = max(log_id, ?), log_at = max(log_at, "  # noqa: S608 - ours
         f"(SELECT log_at FROM backend_waiting {_OF_SESSION})) {_OF_CHARGER}",
         (log_id, place[0], session, *place),
     )
-    db.execute(f"DELETE FROM backend_waiting {_OF_SESSION}", (place[0], session))  # noqa: S608 - ours
+    gone = f"DELETE FROM backend_waiting {_OF_SESSION} AND log_id <= ?"  # noqa: S608 - ours
+    db.execute(gone, (place[0], session, log_id))
 
 
 def tell_again(db: UnitOfWork, backend: int, session: int | None, at: str) -> None:
