@@ -7,6 +7,7 @@ The full size is two hours of sickness and 40 kills.
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import threading
@@ -51,10 +52,11 @@ __all__ = ["databases"]
 pytestmark = [
     pytest.mark.night,
     # The client of a handshake that a kill has ended leaves its socket open.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-HOURS: Final = size(24, 2)
+HOURS: Final = size(27, 2)
 SICK_HOURS: Final = size(20, 14) / 10
 KILLS: Final = size(40, 2)
 KILL_SECONDS: Final = HOURS * 3600 / SPEED / (KILLS + 1)
@@ -149,6 +151,7 @@ def between(to: int) -> Iterator[Sick]:
     finally:
         tokens[0].run_sync_soon(scope.cancel)
         thread.join(30)
+        gc.collect()
 
 
 def told_of_sessions(life: Lives) -> bool:
