@@ -98,6 +98,7 @@ CREATE TABLE cp (
     kept_interval INTEGER,
     -- our address that it dialled last; NULL: a name, or an address before this machine
     dialled TEXT,
+    copied_by TEXT,  -- the servers that its newest connection is a copy of; NULL: none
     labelled TEXT,  -- the address on its printed labels
     labels INTEGER NOT NULL DEFAULT 0,  -- how many were printed then
     replaced_by TEXT REFERENCES cp (id),  -- the one that took its place; NULL: none, or it is back

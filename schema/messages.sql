@@ -280,7 +280,6 @@ CREATE TABLE backend_cp (
     ended_at TEXT,  -- when it was taken out
     log_id INTEGER NOT NULL,  -- each frame up to this one was answered there, or is not told
     log_at TEXT NOT NULL DEFAULT '',  -- when that one was received
-    attempts INTEGER NOT NULL DEFAULT 0,  -- how often the next message was answered with an error
     is_accepted INTEGER NOT NULL DEFAULT 0,  -- 1: its boot was accepted
     own TEXT NOT NULL DEFAULT '{}',  -- the intervals that the backend set for the copy, in JSON
     told INTEGER NOT NULL DEFAULT 0,  -- messages that were answered
@@ -317,6 +316,19 @@ BEFORE UPDATE OF backend_id, tx_id, their_id, started_at ON backend_tx
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
+-- A session of which a backend is told nothing for now, because it did not take its next message.
+-- Written by the copy, and by an operator; it goes when the backend has what it has of others.
+CREATE TABLE backend_waiting (
+    backend_id INTEGER NOT NULL REFERENCES backend (id),
+    tx_id INTEGER NOT NULL REFERENCES tx (id),
+    log_id INTEGER NOT NULL,  -- each frame of it up to this one was answered there
+    log_at TEXT NOT NULL,  -- when that one was received
+    since TEXT NOT NULL,  -- since when its next message was told in vain
+    next_at TEXT,  -- when that is told again; NULL: it was set aside, for an operator
+    PRIMARY KEY (backend_id, tx_id)
+) STRICT, WITHOUT ROWID;
+
+
 -- What a backend refused, what came after its session had ended there, and numbers of sessions that
 -- it must not give. Written by the copy.
 CREATE TABLE backend_refused (
@@ -326,7 +338,7 @@ CREATE TABLE backend_refused (
     at TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('refused', 'late', 'number')),
     action TEXT NOT NULL,
-    payload TEXT NOT NULL,  -- as it was sent, or would have been, in JSON
+    payload TEXT NOT NULL,  -- as it was sent, or would have been, without the card, in JSON
     tx_id INTEGER REFERENCES tx (id),
     answer TEXT NOT NULL  -- code and description of the error, or the number
 ) STRICT;

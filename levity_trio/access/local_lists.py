@@ -283,11 +283,7 @@ def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) 
     version = answer.version
     if answer.state != "accepted":
         return _failed(known, joined(": ", (ASK, answer.error_code or Told(answer.state))), now)
-    if (
-        not isinstance(version, int)
-        or isinstance(version, bool)
-        or not NOT_SUPPORTED <= version <= HIGHEST_VERSION
-    ):
+    if type(version) is not int or not NOT_SUPPORTED <= version <= HIGHEST_VERSION:
         return _failed(known, Told("{1}: {2} is no version", ASK, repr(str(version)[:40])), now)
     if version == NOT_SUPPORTED:
         return _without_list(known, joined(": ", (ASK, "-1")), now)

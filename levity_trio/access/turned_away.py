@@ -51,6 +51,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "web page": Told("If that page is your simulator, name its origin in --api-cors-origin"),
     "shared identity": Told("Give each charger an identity of its own"),
     "sharing": Told("Give each charger an identity of its own"),
+    "loop": Told("Remove the backend that leads back here: levity-trio backend list"),
     "limit": Told("If these are all yours, raise --max-connections"),
     "message": Told("Raise --max-message-bytes"),
     "slow": Told(
@@ -66,7 +67,7 @@ NAMELESS: Final = frozenset({"tls", "proxy", "identity"})
 """The kinds that are told of a peer without an identity."""
 NEVER: Final = frozenset({"unavailable", "timeout"})
 """The kinds that say something about this server or the network, and are told elsewhere."""
-OUTLASTING: Final = frozenset({"message", "slow", "messages", "memory", "sharing"})
+OUTLASTING: Final = frozenset({"message", "slow", "messages", "memory", "sharing", "loop"})
 """The kinds that a charger meets after it has connected, so that a connection is no proof of the
 contrary."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from levity_trio.backends.parts import CopyParts
-from levity_trio.events import Event
+from levity_trio.events import ChargerConnected, Event
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.site.copying import CopiedCharger, in_use
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from levity_trio.backends.link import CopyLink
 
 BY: Final = "backends"
-RETRY_SECONDS, LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 30.0, 3.0
+RETRY_SECONDS, LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 5.0, 3.0
 
 
 class Copies:
@@ -47,6 +47,9 @@ class Copies:
         for (_, charger), link in self._links.items():
             if charger == event.charger:
                 link.wake()
+                if isinstance(event, ChargerConnected):
+                    # It may be a copy of other servers now.
+                    self._changed.set()
 
     def end(self) -> None:
         """End all copies."""

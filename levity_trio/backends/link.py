@@ -48,6 +48,7 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.reads.site.copying import (
     CopiedCharger,
     Fresh,
+    Unsaid,
     boot_of,
     known_keys,
     lost_readings,
@@ -62,6 +63,7 @@ from levity_trio.store.writes.site.backends import CopyOutcome
 from levity_trio.told import Quantity, Told
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import (
+    UNREADABLE,
     Call,
     CallError,
     CallResult,
@@ -73,6 +75,7 @@ from levity_trio.wire.frames import (
     parse_frame,
     result_text,
 )
+from levity_trio.wire.handshake import COPIED_BY
 from levity_trio.wire.times import stamp
 
 ANSWER_SECONDS: Final = 30.0
@@ -84,10 +87,10 @@ PACE_SECONDS, ASKED_SECONDS = 0.15, 0.25
 side has much to do."""
 BEHIND: Final = timedelta(minutes=10)
 """A backend that is further behind is told the newest statuses first."""
-ATTEMPTS, RETRY_SECONDS = 3, 60
-"""How often a message of a session is told that is answered with an error, and the pause after the
-first time, which grows by as much (TransactionMessageAttempts and …RetryInterval, §3.7.1)."""
-OF_SESSIONS: Final = frozenset({"StartTransaction", "MeterValues", "StopTransaction"})
+MOST_CUTS: Final = 3
+"""How often in a row an answer may be cut off before its session waits alone."""
+NOT_NOW: Final = frozenset({"InternalError", "GenericError"})
+"""Codes of errors of the backend itself. Any other one says that it never takes the message."""
 LONGEST_ANSWER: Final = 500
 SPARE_BYTES, BYTES_A_CALL, BYTES_A_SECOND = 65_536, 4_096, 512
 T = TypeVar("T")
@@ -96,6 +99,10 @@ log = get_logger("system")
 
 class _Silent(Exception):
     """A backend does not answer; its connection is given up."""
+
+
+class _Held(Exception):
+    """The session of a message waits; nothing more is told of it now."""
 
 
 class _MeteredStream(LineStream):
@@ -142,13 +149,14 @@ async def _open(copied: CopiedCharger) -> AsyncIterator[_Talk]:
     address, trust = parse_address(copied.url), None
     if address.is_tls:
         trust = await trio.to_thread.run_sync(_trust, copied.root, copied.certificate)
-    headers: list[tuple[bytes, bytes]] = []
+    headers = [(COPIED_BY.encode(), copied.copied_by.encode("ascii", "ignore"))]
     if copied.password is not None:
         proof = b64encode(f"{copied.identity}:{copied.password}".encode())
         headers.append((b"Authorization", b"Basic " + proof))
     path = address.path + quote(copied.identity, safe="")
     stream = _MeteredStream(
-        await address.dial(trust=trust, check_peer=check_address), answers_pings=True
+        await address.dial(trust=trust, check_peer=check_address),
+        answers_pings=True,
     )
     opening = open_websocket(stream, address.authority, path, headers, offers_subprotocol=True)
     async with stream, opening as (socket, _):
@@ -182,6 +190,13 @@ class CopyLink:
         """The intervals that the backend set."""
         self._numbers: dict[int, int | None] = {}
         """The numbers that it gave to sessions on this connection."""
+        self._held: set[int] = set()
+        """The sessions that began to wait since what is told was read."""
+        self._unanswered: tuple[Fresh, CopyOutcome] | None = None
+        """The message of a session whose answer is awaited, and what became of it if that was cut
+        off."""
+        self._cuts = 0
+        """How many connections have ended so since the last answer to such a message."""
         self._noted: tuple[object, ...] = ()
 
     def wake(self) -> None:
@@ -240,15 +255,24 @@ class CopyLink:
     # What is told
 
     async def _tell_all(self, talk: _Talk) -> None:
-        log_id, attempts, is_accepted, self._own = await self._look(position, *self._place)
+        log_id, is_accepted, self._own = await self._look(position, *self._place)
         known, self._numbers, self._again = 0, {}, []
+        # A connection may break at any time. What was being told then is told again in its place.
+        self._cuts += self._unanswered is not None
+        if self._unanswered is not None and self._cuts >= MOST_CUTS:
+            with suppress(_Held):
+                await self._keep(*self._unanswered)
         if not is_accepted:
             await self._boot(talk)
         is_first = is_accepted
         while True:
             self._news = trio.Event()
             await self._say_again(talk)
-            waiting = await self._look(unsaid, self.copied, log_id, known)
+            self._held.clear()
+            waiting = await self._look(unsaid, self.copied, log_id, known, self._at())
+            if waiting.waiting:
+                await self._catch_up(talk, waiting)
+                known = 0
             since = waiting.messages[0].at if waiting.messages else None
             self._note_link(True, None, since)
             before = self._parts.clock() - BEHIND
@@ -258,8 +282,8 @@ class CopyLink:
             is_first = False
             for message in waiting.messages:
                 await self._say_again(talk)
-                await self._tell(talk, message, attempts)
-                attempts = 0
+                with suppress(_Held):
+                    await self._tell(talk, message)
                 if is_behind:
                     # All copies tell at the same moments, so that their commits are one.
                     moment = round(trio.current_time() / PACE_SECONDS)
@@ -297,7 +321,7 @@ class CopyLink:
             fields: dict[str, Any] = answer.payload if isinstance(answer, CallResult) else {}
             status = fields.get("status") or getattr(answer, "code", None)
             interval = fields.get("interval")
-            seconds = interval if isinstance(interval, int) and interval > 0 else 0
+            seconds = interval if type(interval) is int and interval > 0 else 0
             is_accepted = status == "Accepted"
             if is_accepted and seconds:
                 self._own["HeartbeatInterval"] = seconds
@@ -336,9 +360,26 @@ class CopyLink:
             if status["connectorId"] not in self.copied.without:
                 await talk.call("StatusNotification", status)
 
-    async def _tell(self, talk: _Talk, fresh: Fresh, attempts: int) -> None:
-        """Tell a message, and store what became of it."""
+    async def _catch_up(self, talk: _Talk, others: Unsaid) -> None:
+        """Tell all that sessions lack that wait, before what is to be told of others. One waits no
+        longer once others have come as far."""
+        for session, log_id in others.waiting:
+            told_to, is_all = log_id, False
+            with suppress(_Held):
+                while not is_all:
+                    which = told_to, session - 1, self._at(), session
+                    lacked = await self._look(unsaid, self.copied, *which)
+                    for message in lacked.messages:
+                        await self._tell(talk, message)
+                    told_to, is_all = lacked.position, lacked.is_all
+                if not others.messages:
+                    await self._store(writes.release, self._place, session, others.position)
+
+    async def _tell(self, talk: _Talk, fresh: Fresh) -> None:
+        """Tell a message, and store what became of it. Raises _Held."""
         session, fresh = fresh.session, self._numbered(fresh)
+        if session is not None and session.id in self._held:
+            raise _Held
         try:
             payload = told_of(self.copied, fresh, self._parts.card_key)
         except NotTold:
@@ -351,15 +392,11 @@ class CopyLink:
 
         if fresh.ends:
             for readings in await self._look(lost_readings, self.copied, fresh.session):
-                await self._tell(talk, readings, 0)
+                await self._tell(talk, readings)
+        if session is not None:
+            cut_off = CopyOutcome(is_told=False, holds=True, payload=payload, answer=UNREADABLE)
+            self._unanswered = fresh, cut_off
         answer = await talk.call(fresh.action, payload)
-        while isinstance(answer, CallError) and fresh.action in OF_SESSIONS:
-            attempts += 1
-            if attempts >= ATTEMPTS:
-                break
-            await self._store(writes.try_again, *self._place)
-            await trio.sleep(attempts * RETRY_SECONDS)
-            answer = await talk.call(fresh.action, payload)
         if fresh.action == "BootNotification" and isinstance(answer, CallResult):
             await self._register(talk, payload, answer)
         await self._keep(fresh, _outcome(fresh, payload, answer))
@@ -375,9 +412,15 @@ class CopyLink:
         # It is stored even if the copy ends now; else the next one would tell it again. The writer
         # has a deadline of its own.
         with trio.CancelScope(shield=True):
-            at = stamp(self._parts.clock())
-            await self._store(writes.keep, self._place, fresh, outcome, at)
-        if fresh.begins and fresh.session is not None:
+            await self._store(writes.keep, self._place, fresh, outcome, self._at())
+        self._unanswered = None
+        if fresh.session is None:
+            return
+        if outcome.holds:
+            self._held.add(fresh.session.id)
+            raise _Held
+        self._cuts = 0
+        if fresh.begins:
             self._numbers[fresh.session.id] = outcome.their_id
 
     # What is asked
@@ -416,6 +459,9 @@ class CopyLink:
 
     # The store
 
+    def _at(self) -> str:
+        return stamp(self._parts.clock())
+
     async def _look(self, read: Callable[..., T], *values: object) -> T:
         return await self._parts.reader.run(lambda db: read(db, *values))
 
@@ -432,7 +478,7 @@ class CopyLink:
             name, charger = self.copied.name, self.copied.charger
             log.warning("another backend is not told", backend=name, cp=charger, problem=problem)
         self._noted = noted
-        values = *self._place, *noted, stamp(self._parts.clock())
+        values = *self._place, *noted, self._at()
         self._parts.writer.coalesce(("backend", *self._place), writes.note_link, *values)
 
 
@@ -440,7 +486,12 @@ def _outcome(fresh: Fresh, payload: dict[str, Any], answer: Response) -> CopyOut
     """Return what is stored of a message that was answered."""
     if isinstance(answer, CallError):
         said = printable(f"{answer.code}: {answer.description}", LONGEST_ANSWER)
-        return CopyOutcome(kind="refused", payload=payload, answer=said)
+        is_cut = answer.is_damaged or answer.is_unreadable
+        is_not_now = fresh.session is not None and (is_cut or answer.code in NOT_NOW)
+        # Without one reading, a session goes on.
+        holds = is_not_now or fresh.begins or fresh.ends
+        kind = None if is_not_now else "refused"
+        return CopyOutcome(holds=holds, kind=kind, payload=payload, answer=said)
     if not fresh.begins:
         return CopyOutcome()
     number = number_in(answer.payload, "transactionId")

@@ -175,7 +175,7 @@ def wh(value: object) -> int:
 
 
 def _whole(value: object, highest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+    if type(value) is not int or not 0 <= value <= highest:
         raise ValueFault(
             Told(
                 "{1} must be a whole number from 0 to {2}, without quotes",

@@ -53,7 +53,7 @@ class Central:
 
     `known` are the identities that have a row, `has_charged` those with a transaction: its readings
     belong to a bill, although it may be `bare`; `run` is the id of this run's row, 0 until it has
-    begun.
+    begun; then `site` is the name by which other servers know this one.
     """
 
     config: ServerConfig
@@ -64,6 +64,7 @@ class Central:
     clock_trusted: bool
     hooks: Hooks = field(default_factory=Hooks)
     run: int = 0
+    site: str = "unknown"
     registry: ConnectionRegistry = field(default_factory=ConnectionRegistry)
     connection_numbers: Iterator[int] = field(default_factory=partial(count, 1))
     """Numbers that identify a connection of this run before it has a row."""

@@ -66,6 +66,7 @@ from levity_trio.log.output import bind_contextvars, get_logger
 from levity_trio.store.writes.chargers import registration
 from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.wire.handshake import (
+    COPIED_BY,
     BadRequest,
     Head,
     dialled,
@@ -98,6 +99,7 @@ SHARED: Final = "another client with its identity is being served"
 RECENT_DAYS: Final = 30
 SHOWN: Final = 10
 """Chargers that a refused start names."""
+LOOP: Final = "It is a copy that this server itself sends to a backend."
 UNKNOWN: Final = "This server serves no charger of this identity to you."
 CLOSED: Final = "registration"
 NOT_REGISTERED: Final = "registration is closed, and it is not registered"
@@ -141,6 +143,8 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
     if charger is None:
         text = "The path contains no charger identity; use /ws/CHARGER-ID."
         raise BadRequest(404, text, reason="the path of its URL contains no identity")
+    if central.site in head.headers.get(COPIED_BY, ""):
+        raise BadRequest(508, LOOP)
     try:
         proven = await prove(central, visitor, head, charger)
         visitor.charger = charger
@@ -369,6 +373,7 @@ async def _enter(
         connected_at,
         admission,
         address,
+        head.headers.get(COPIED_BY),
     )
     session = Session(central, peer, stream, websocket, visitor)
     central.registry.install(session)

@@ -100,6 +100,8 @@ class Peer:
     admission: Admission
     dialled: str | None = None
     """The address of this machine that it was given."""
+    copied_by: str | None = None
+    """The servers that it is a copy of."""
 
 
 class SessionRow:
@@ -152,6 +154,7 @@ class SessionRow:
                 received_at=stamp(central.clock()),
                 admission=peer.admission,
                 dialled=peer.dialled,
+                copied_by=peer.copied_by,
             )
             most, mode = central.config.max_chargers, central.registrations.mode
             try:

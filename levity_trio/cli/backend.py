@@ -30,7 +30,7 @@ COLUMNS: Final = (
 )
 CHARGER_COLUMNS: Final = (
     *("charger", "identity", "is_connected", "since", "behind_since", "problem", "told"),
-    *("told_at", "refused", "made", "without", "has_password", "begins_at"),
+    *("told_at", "refused", "waiting", "made", "without", "has_password", "begins_at"),
 )
 REFUSED_COLUMNS: Final = ("at", "charger", "kind", "action", "answer", "transaction", "payload")
 NO_BACKEND: Final = "no backend yet: levity-trio backend add NAME URL --charger ID"
@@ -51,6 +51,7 @@ def backend() -> None:
       levity-trio backend charger employer CP-2 --take-out
       levity-trio backend card employer 04A2B3C9 DRIVER-7
       levity-trio backend refused employer
+      levity-trio backend again employer
       levity-trio backend pause employer
       levity-trio backend resume employer
       levity-trio backend remove employer
@@ -397,6 +398,15 @@ def refused(operator: Operator, named: str, limit: int) -> None:
     """List what a backend refused, what came late, and numbers it must not give."""
     rows = operator.get(*_place(operator, named), "refused", limit=limit)
     operator.table(REFUSED_COLUMNS, rows, empty="nothing was refused")
+
+
+@backend.api_command
+@_NAMED
+@argument("[SESSION]", type=int)
+def again(operator: Operator, named: str, session: int | None) -> None:
+    """Tell a backend again of a session that it did not take, or of all such."""
+    operator.post(*_place(operator, named), "again", body={"transaction": session})
+    operator.tell({"again": named}, f"backend {named} is told again of what it did not take")
 
 
 @backend.api_command

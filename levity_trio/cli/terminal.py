@@ -244,7 +244,7 @@ def heading(name: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (int, float)
 
 
 def _in_column(name: str, value: object) -> str:

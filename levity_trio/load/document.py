@@ -125,7 +125,7 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
     kilowatts = circuit.pop("kilowatts", None)
     if kilowatts is None:
         return
-    if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
+    if type(kilowatts) not in (int, float):
         words = Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts))
         raise DocumentRefused(words)
     tenths = int(kilowatts * 10_000 / VOLTS / len(PHASES))

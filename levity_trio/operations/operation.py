@@ -100,7 +100,7 @@ class Integer:
     words = Told("a whole number")
 
     def check(self, value: object, path: str) -> object:
-        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_NUMBER:
+        if type(value) is not int or abs(value) > MAX_NUMBER:
             return _refuse(self, path)
         return value
 

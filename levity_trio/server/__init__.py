@@ -66,6 +66,7 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.copying import site_of
 from levity_trio.store.reads.site.database import StartState, beginning, own_settings
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
@@ -332,6 +333,7 @@ async def _begin(central: Central, reader: Reader) -> None:
     central.run = await central.writer.run(
         sessions.start_run, name, __version__, at, trusted, is_alone
     )
+    central.site = await reader.run(site_of)
     central.pending.load(await central.writer.run(commands.unfinished))
     central.doors.load(await central.writer.run(credentials.read_all))
     gc.freeze()  # the objects of the start stay; collections need not traverse them

@@ -64,7 +64,7 @@ def number(low: float, high: float) -> Check:
 def whole(low: int, high: int) -> Check:
     return Check(
         f"give a whole number from {low} to {high}",
-        lambda value: isinstance(value, int) and _is_number(value) and low <= value <= high,
+        lambda value: type(value) is int and low <= value <= high,
     )
 
 
@@ -196,7 +196,7 @@ class Keys:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (int, float)
 
 
 def _is_list(value: object) -> bool:

@@ -22,6 +22,9 @@ from levity_trio.wire.secrets import masked_url
 SUBPROTOCOLS: Final = ("ocpp1.6", "ocpp1.6j")
 """The name of OCPP-J 1.6, and what some chargers call it (J is for JSON)."""
 WEBSOCKET_VERSION: Final = "13"
+COPIED_BY: Final = "copied-by"
+"""The header with the servers that a connection is a copy of. One that finds itself there would
+tell itself for ever what it is told."""
 MAX_IDENTITY: Final = 48
 """The characters of an identity."""
 KINDS: Final[Mapping[int, str]] = {
@@ -33,6 +36,7 @@ KINDS: Final[Mapping[int, str]] = {
     426: "no upgrade",
     431: "too large",
     503: "limit",
+    508: "loop",
     1002: "subprotocol",
 }
 """The kind of a refusal by its status, where that says enough."""

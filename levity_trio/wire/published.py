@@ -70,11 +70,7 @@ def _at(found: Any, rest: str, path: str) -> Any:
 
 
 def _number(found: object, what: str) -> Decimal:
-    if (
-        isinstance(found, str | int | float)
-        and not isinstance(found, bool)
-        and _WRITTEN.fullmatch(str(found))
-    ):
+    if type(found) in (str, int, float) and _WRITTEN.fullmatch(str(found)):
         number = Decimal(str(found))
         if number.adjusted() < MOST_DIGITS:
             return number

@@ -310,7 +310,7 @@ class _Walk:
         if isinstance(value, str):
             text = value
         else:
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            is_number = type(value) in (int, float)
             json_text = _json_text(value)
             if json_text is None or not (is_number or where in _JSON_AS_TEXT):
                 raise _Unreadable(where, Wrong.NOT_TEXT, value)
@@ -346,7 +346,7 @@ class _Walk:
             mended = Wrong.DECIMAL_COMMA if has_comma(value) else Wrong.TEXT_FOR_NUMBER
             self._note(where, mended, value)
             number = read
-        elif isinstance(value, int) and not isinstance(value, bool):
+        elif type(value) is int:
             number = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
             # The shortest text of this float is what the charger wrote.

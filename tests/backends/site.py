@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -44,6 +45,10 @@ A_WHILE: Final = 61.0
 
 class Failure(Exception):
     """A CALLERROR as answer."""
+
+    def __init__(self, text: str, code: str = "InternalError") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Backend:
@@ -150,7 +155,7 @@ class Backend:
         try:
             answer = self._answer(action, payload)
         except Failure as failure:
-            await socket.send_message(json.dumps([4, number, "InternalError", str(failure), {}]))
+            await socket.send_message(json.dumps([4, number, failure.code, str(failure), {}]))
             return
         if isinstance(answer, dict) and type(answer.get("transactionId")) is int:
             self.sessions[answer["transactionId"]] = payload
@@ -346,7 +351,12 @@ class Site:
     async def only_copying(self) -> AsyncIterator[Copies]:
         """As `copying`, while the backend is open."""
         writer: Any = self.writer
-        parts = CopyParts(self.reader, writer, lambda: self.books.now, KEY, Policy().key)
+        begun_at = trio.current_time()
+
+        def clock() -> datetime:
+            return self.books.now + timedelta(seconds=trio.current_time() - begun_at)
+
+        parts = CopyParts(self.reader, writer, clock, KEY, Policy().key)
         async with open_copies(parts, self.hooks) as copies:
             yield copies
 

@@ -3,7 +3,6 @@ time, and bears whatever the other side does."""
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -150,6 +149,12 @@ async def test_a_trigger_boots_at_once(site: Site) -> None:
         assert site.backend.actions == [BOOT, BOOT, "StartTransaction", "StopTransaction"]
 
 
+async def test_true_is_no_interval(site: Site) -> None:
+    site.backend.answers[BOOT] = answering(boot_answer("Accepted", True))
+    told = await site.tell(1000)
+    assert [action for action, _ in told].count("Heartbeat") == 3
+
+
 async def test_it_beats_as_often_as_the_backend_said(site: Site) -> None:
     site.backend.answers[BOOT] = answering(boot_answer("Accepted", 100))
     told = await site.tell(1000)
@@ -287,59 +292,6 @@ async def test_a_session_without_a_number_is_over_there(site: Site, answer: obje
 
 
 # It is refused
-
-
-async def test_a_refused_message_is_told_again_with_growing_pauses(site: Site) -> None:
-    times: list[float] = []
-
-    def refuse(_: dict[str, Any]) -> object:
-        times.append(trio.current_time())
-        raise Failure("not now")
-
-    site.backend.answers["StartTransaction"] = refuse
-    session(site)
-    site.books.wait(1)
-    site.charger.status("Available")
-    await site.tell(300)
-    first, second, third = times
-    assert 60 <= second - first < 65
-    assert 120 <= third - second < 125
-    ((kind, action, payload, answer),) = site.rows(
-        "kind, action, payload, answer", "backend_refused"
-    )
-    assert (kind, action, answer) == ("refused", "StartTransaction", "InternalError: not now")
-    assert json.loads(payload) == site.backend.of("StartTransaction")[0]
-    # What follows is not blocked, but nothing more is told of a session that is not known there.
-    assert site.backend.actions[-1] == "StatusNotification"
-    assert site.backend.of("StopTransaction") == []
-
-
-async def test_attempts_are_counted_over_restarts(site: Site) -> None:
-    site.backend.answers["StartTransaction"] = answering(Failure("no"))
-    site.charger.start(1000)
-    for _ in range(2):
-        async with site.copying():
-            await trio.sleep(10)
-    assert site.rows("attempts", "backend_cp") == [(2,)]
-    assert site.rows("id", "backend_refused") == []
-    await site.tell()
-    assert site.backend.actions.count("StartTransaction") == 3
-    assert site.rows("kind", "backend_refused") == [("refused",)]
-    assert site.rows("attempts", "backend_cp") == [(0,)]
-
-
-@pytest.mark.parametrize("action", ["MeterValues", "StopTransaction"])
-async def test_what_is_accepted_at_the_second_try_is_no_refusal(site: Site, action: str) -> None:
-    site.backend.answers[action] = answering(Failure("busy"), {})
-    number = site.charger.start(1000)
-    site.books.wait(1)
-    site.charger.tell(site.charger.register(1100), transaction=number)
-    site.books.wait(1)
-    site.charger.stop(number, 2000)
-    await site.tell(200)
-    assert site.backend.actions.count(action) == 2
-    assert site.rows("id", "backend_refused") == []
-    assert site.rows("told", "backend_cp") == [(3,)]
 
 
 async def test_a_refused_status_is_kept_and_not_repeated(site: Site) -> None:

@@ -59,11 +59,15 @@ def give_backend(
 
 UNTOLD: Final = (
     "SELECT tx.id FROM tx JOIN backend_cp USING (cp_id) "
-    "LEFT JOIN backend_tx ON tx_id = tx.id AND backend_tx.backend_id = backend_cp.backend_id "
-    "WHERE tx.created_at >= begins_at AND (backend_tx.tx_id IS NULL OR "
-    "(tx.status = 'Completed' AND backend_tx.stopped_at IS NULL))"
+    "LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id "
+    "AND backend_tx.backend_id = backend_cp.backend_id "
+    "LEFT JOIN backend_waiting ON backend_waiting.tx_id = tx.id "
+    "AND backend_waiting.backend_id = backend_cp.backend_id "
+    "WHERE tx.created_at >= begins_at AND (backend_tx.tx_id IS NULL OR next_at IS NOT NULL OR "
+    "(tx.status = 'Completed' AND backend_tx.stopped_at IS NULL)) "
+    "AND (backend_waiting.tx_id IS NULL OR next_at IS NOT NULL)"
 )
-"""Sessions of which a start or a stop was not told yet."""
+"""Sessions of which a start or a stop was not told yet, and which were not set aside."""
 WAITING: Final = (
     "SELECT log.id, log.action FROM log JOIN backend_cp USING (cp_id) "
     "WHERE id > log_id AND at >= begins_at "

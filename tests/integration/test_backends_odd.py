@@ -25,7 +25,8 @@ from tests.integration.backend_central import (
 )
 from tests.integration.backend_given import give_backend, wait_until_told
 from tests.integration.charger import Charger, meter_values, now
-from tests.integration.serving import Serving, serving
+from tests.integration.forking import run_forked
+from tests.integration.serving import Serving, environment, serving
 
 
 @contextmanager
@@ -85,6 +86,16 @@ def sessions(other: Central) -> list[str]:
     """The messages of sessions, as they came."""
     names = {"StartTransaction": "start", "MeterValues": "read", "StopTransaction": "stop"}
     return [names[told.action] for told in other.told if told.action in names]
+
+
+def once(other: Central) -> list[str]:
+    """As `sessions`, but of what was told again only the last time."""
+    last: dict[str, Told] = {}
+    for told in other.told:
+        last.pop(str((told.action, told.payload)), None)
+        last[str((told.action, told.payload))] = told
+    names = {"StartTransaction": "start", "MeterValues": "read", "StopTransaction": "stop"}
+    return [names[told.action] for told in last.values() if told.action in names]
 
 
 def wait_for_more(other: Central, before: int) -> None:
@@ -170,26 +181,22 @@ def test_any_interval_is_survived(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("action", ["StartTransaction", "MeterValues", "StopTransaction"])
-def test_an_error_is_tried_three_times_and_kept_once(action: str, tmp_path: Path) -> None:
+def test_an_error_of_the_backend_itself_is_told_again(action: str, tmp_path: Path) -> None:
     answer = differing(**{action: Error("InternalError")})
     with one_charger(tmp_path, answer) as (other, server, charger):
         charger.boot()
         charge(charger)
-        wait_until_told(server.database)
-        messages = {"StartTransaction": 1, "MeterValues": 2, "StopTransaction": 1}[action]
-        assert len(other.of(action)) == 3 * messages
-        assert refused(server) == [("refused", action, "InternalError: no")] * messages
-        if action == "StartTransaction":
-            assert set(sessions(other)) == {"start"}
+        other.wait(lambda: len(other.of(action)) >= 3)
+        assert refused(server) == []
         other.answer = honest({"other": 1})
         charge(charger, 2000)
         wait_until_told(server.database)
-        assert sessions(other)[-4:] == ONE_SESSION
-        assert len(refused(server)) == messages
+        assert once(other) == 2 * ONE_SESSION
+        assert refused(server) == server.query("SELECT * FROM backend_waiting") == []
 
 
-def test_attempts_are_counted_over_a_kill(tmp_path: Path) -> None:
-    with central(differing(MeterValues=Error("InternalError"))) as other:
+def test_it_is_told_again_after_a_kill(tmp_path: Path) -> None:
+    with central(differing(MeterValues=Error("GenericError"))) as other:
         with copying(tmp_path, other) as server:
             with Charger(server.port, "CP-1") as charger:
                 charger.boot()
@@ -197,9 +204,35 @@ def test_attempts_are_counted_over_a_kill(tmp_path: Path) -> None:
             other.wait(lambda: other.of("MeterValues"))
             server.kill()
         with copying(tmp_path, other) as server:
+            other.answer = honest()
             wait_until_told(server.database)
-            assert len(other.of("MeterValues")) in (6, 7)
-            assert refused(server) == [("refused", "MeterValues", "InternalError: no")] * 2
+            assert once(other) == ONE_SESSION
+            assert refused(server) == []
+
+
+@pytest.mark.parametrize("action", ["StartTransaction", "StopTransaction"])
+def test_a_session_that_is_refused_is_told_when_its_owner_wants_it(
+    action: str, tmp_path: Path
+) -> None:
+    answer = differing(**{action: Error("PropertyConstraintViolation")})
+    with one_charger(tmp_path, answer) as (other, server, charger):
+        charger.boot()
+        number = charge(charger)
+        other.wait(lambda: other.of(action))
+        other.answer = honest({"other": 1})
+        charge(charger, 2000)
+        other.wait(lambda: sessions(other)[-4:] == ONE_SESSION)
+        assert len(other.of(action)) == 2
+        assert refused(server) == [("refused", action, "PropertyConstraintViolation: no")]
+        assert server.query("SELECT tx_id, next_at FROM backend_waiting") == [(number, None)]
+        api = ("--api", f"unix:{server.database}.sock")
+        words = ("backend", "again", "second", str(number), *api)
+        assert run_forked(words, tmp_path, environment(), 60).returncode == 0
+        wait_until_told(server.database)
+        assert sorted(once(other)) == sorted(2 * ONE_SESSION)
+        assert len(other.of("MeterValues")) == 4
+        again = run_forked(words, tmp_path, environment(), 60)
+        assert "no session that waits" in again.stderr
 
 
 NUMBERS: tuple[object, ...] = (0, -7, 2**40, "17", "-3", 999_999_999_999_999)
@@ -273,7 +306,7 @@ NO_ANSWERS = (
 
 
 def test_an_answer_that_is_none_is_survived(tmp_path: Path) -> None:
-    """The message is told again, or counts as refused after three times."""
+    """The message is told again; only what gives no number is over."""
     with one_charger(tmp_path) as (other, server, charger):
         charger.boot()
         wait_until_told(server.database)
@@ -286,7 +319,8 @@ def test_an_answer_that_is_none_is_survived(tmp_path: Path) -> None:
             other.answer = known
             charge(charger, 10_000 * (place + 1) + 1000)
             wait_until_told(server.database)
-            assert sessions(other)[-4:] == ONE_SESSION
+            assert once(other)[-4:] == ONE_SESSION
+        assert {kind for kind, *_ in refused(server)} <= {"number"}
         assert not server.find("the copy of a charger failed")
 
 

@@ -422,6 +422,24 @@ def test_what_a_backend_refused_in_the_last_week(books: Books, page: Page) -> No
     assert page.attention() == []
 
 
+def test_how_many_sessions_wait_for_a_backend(books: Books, page: Page) -> None:
+    station = Station(books, "CP-1")
+    employer = copied.add(books, "Employer", "CP-1")
+    for next_at in (books.at, books.at, None):
+        number = station.start(1000)
+        books.connection.execute(
+            "INSERT INTO backend_waiting (backend_id, tx_id, log_id, log_at, since, next_at) "
+            "VALUES (?, ?, 0, '', ?, ?)",
+            (employer, number, books.at, next_at),
+        )
+        books.wait(1)
+        station.stop(number, 2000)
+    words = "2 sessions wait, because the backend Employer does not take them now"
+    assert words not in [one.words for one in page.attention()]
+    books.wait(30)
+    assert words in [one.words for one in page.attention()]
+
+
 def test_our_certificates_at_backends_that_end(books: Books, page: Page) -> None:
     Station(books, "CP-1")
     for days in (-1, 29, 31):

@@ -336,7 +336,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "event_sum",
         "station",
         "webhook_waiting",
-        *("backend_cp", "backend_card", "signed_check", "signed_work"),
+        *("backend_cp", "backend_card", "backend_waiting", "signed_check", "signed_work"),
         *("tx_quarter", "tx_quarter_work", "sun_charger", "series_fetch"),
         "secret_key",
         "own_setting",

@@ -117,13 +117,13 @@ def _is_text(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = type(value) in (int, float)
     return is_number and abs(value) <= LARGEST  # type: ignore[arg-type]  # see is_number; false for NaN
 
 
 _FITS: Final[Mapping[Any, tuple[Callable[[Any], bool], str]]] = {
     str: (_is_text, "give a text on one line"),
-    int: (lambda value: isinstance(value, int) and _is_number(value), "give a whole number"),
+    int: (lambda value: type(value) is int, "give a whole number"),
     float: (_is_number, "give a number"),
     bool: (lambda value: isinstance(value, bool), "give true or false"),
     tuple[str, ...]: (

@@ -304,7 +304,7 @@ def _versions(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     )
     for at, answer in versions:
         version = orjson.loads(answer).get("listVersion")
-        if isinstance(version, int):
+        if type(version) is int:
             yield ListVersion(moment(at), version)
 
 

@@ -191,6 +191,7 @@ TITLES: Final = _by_request(
             "POST /backends/{id}/pause": "Pause a backend",
             "POST /backends/{id}/resume": "Go on after a pause",
             "POST /backends/{id}/test": "Test a backend",
+            "POST /backends/{id}/again": "Tell a backend again",
             "PUT /backends/{id}/chargers/{charger}": "Say how a backend is told of a charger",
             "DELETE /backends/{id}/chargers/{charger}": "Take a charger out of a backend",
             "PUT /backends/{id}/cards": "Call a card at a backend",

@@ -55,7 +55,7 @@ PRESENT = (
     "turned_away secret_key household_task household_task_account refused_card month_use "
     "month_standing own_name message_cursor power power_work load_state load_quarter "
     "load_car_quarter load_learned load_charger load_lease load_model load_trial mqtt oddity "
-    "own_setting settlement bank_columns backend_cp backend_card signed_check "
+    "own_setting settlement bank_columns backend_cp backend_card backend_waiting signed_check "
     "signed_work series series_fetch tx_quarter tx_quarter_work sun_charger"
 )
 CLOCK = "simulated_time"

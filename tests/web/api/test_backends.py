@@ -279,6 +279,7 @@ async def test_what_cannot_be_added(parking: Site, folder: Path) -> None:
         ({"url": "ws://backend.example:99999/"}, "url", "give an address such as wss:"),
         ({"url": "ws://169.254.169.254/"}, "url", "link-local"),
         ({"url": "ws://[fe80::1]/"}, "url", "link-local"),
+        ({"url": "ws://[fd00:ec2::254]/"}, "url", "link-local"),
         ({"url": "ws://127.0.0.1:9000/"}, "url", "this server itself"),
         ({"url": "ws://localhost:9000/ws"}, "url", "this server itself"),
         ({"chargers": []}, "chargers", "this is needed"),

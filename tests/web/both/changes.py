@@ -367,6 +367,8 @@ async def _backends(life: Life) -> None:
     await ask("PUT", f"backends/{ours}/cards", card=STRANGER, alias=None)
     await ask("PUT", f"backends/{gone}/cards", **alias)
     await ask("DELETE", f"backends/{gone}/cards/{ONE.tag}")
+    # nothing waits for it
+    await life.send("POST", f"/api/admin/backends/{ours}/again", b"{}", status=404)
     await ask("POST", f"backends/{ours}/pause")
     await ask("POST", f"backends/{gone}/pause")
     await ask("POST", f"backends/{gone}/resume")

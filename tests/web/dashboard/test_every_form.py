@@ -86,6 +86,7 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "POST /api/admin/accounts/{id}/take": ("Give a card, a charger", _ONE_OF),
     "POST /api/admin/load/forget": ("Name a circuit, or a charger", _ONE_OF),
     "POST /api/admin/load/site/preview": ("Give the site", _ONE_OF),
+    "POST /api/admin/backends/{id}/again": ("no session that waits", "it has taken all"),
     "PUT /api/admin/load/meters": ("has the meter", "the feeder has one of another name"),
     "POST /api/admin/series/try": ("Give a source", _ONE_OF),
     "POST /api/admin/series/{id}/fetch": ("has no source", "people enter its prices"),

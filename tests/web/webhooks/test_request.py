@@ -68,7 +68,13 @@ def test_a_url_that_cannot_be_used(url: str) -> None:
         destination(url)
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]"),
+        *("[fd00:ec2::254]", "[fd00:0ec2:0:0:0:0:0:0254]", "[FD00:EC2::fe]"),
+    ],
+)
 def test_a_link_local_address_is_refused(host: str) -> None:
     with pytest.raises(AddressRefused):
         destination(f"http://{host}/latest/meta-data")

@@ -57,7 +57,9 @@ _STATES: Final = (
 _REFUSED: Final = (
     "SELECT kind, count(*), min(at) FROM (SELECT kind, at FROM backend_refused "
     "WHERE backend_id = ? ORDER BY id DESC LIMIT ?) AS newest "
-    "WHERE at >= ? GROUP BY kind ORDER BY kind"
+    "WHERE at >= ? GROUP BY kind UNION ALL SELECT 'waits', count(*), min(since) "
+    "FROM backend_waiting WHERE backend_id = ? AND next_at IS NOT NULL AND since <= ? "
+    "HAVING count(*) > 0 ORDER BY 1"
 )
 _COUNTED: Final = (
     "SELECT name, coalesce(sum(refused), 0) FROM backend LEFT JOIN backend_cp "
@@ -76,6 +78,10 @@ _WORDS: Final = N_(
         "number": (
             "{1} session got a wrong number from the backend {2}",
             "{1} sessions got wrong numbers from the backend {2}",
+        ),
+        "waits": (
+            "{1} session waits, because the backend {2} does not take it now",
+            "{1} sessions wait, because the backend {2} does not take them now",
         ),
     }
 )
@@ -111,11 +117,12 @@ def problems(db: Database, now: datetime, names: Mapping[str, str]) -> list[Copy
         backends.setdefault(state.backend, []).append(state)
 
     found: list[CopyProblem] = []
+    behind_at = stamp(now - BEHIND_FOR)
     for number, copies in backends.items():
         name, ends_at = copies[0].name, copies[0].certificate_ends_at
         late: dict[str, CopyState] = {}
         for copy in copies:
-            if copy.behind_since is not None and copy.behind_since <= stamp(now - BEHIND_FOR):
+            if copy.behind_since is not None and copy.behind_since <= behind_at:
                 late[names.get(copy.charger, copy.charger)] = copy
         if late:
             first = min(late.values(), key=lambda copy: copy.behind_since or "")
@@ -125,7 +132,7 @@ def problems(db: Database, now: datetime, names: Mapping[str, str]) -> list[Copy
             since = first.behind_since
             found.append(CopyProblem(f"{number} behind", name, words, since, len(late)))
 
-        wanted = number, MOST, stamp(now - REFUSED_FOR)
+        wanted = number, MOST, stamp(now - REFUSED_FOR), number, behind_at
         for kind, count, first_at in db.execute(_REFUSED, wanted).fetchall():
             one, many = _WORDS[kind]
             words = Told(one, count, name, many=many)

@@ -15,7 +15,8 @@ from levity_trio.store.reads.pages import Shape
 @record
 class CopiedChargerRow:
     """A charger of which a backend is told: of what was received since `begins_at`. `behind_since`
-    is when the oldest message that waits was received, `refused` how many messages were refused."""
+    is when the oldest message that waits was received, `refused` how many messages were refused,
+    `waiting` how many sessions wait or were set aside."""
 
     charger: str
     identity: str
@@ -30,6 +31,7 @@ class CopiedChargerRow:
     made: int
     told_at: str | None
     refused: int
+    waiting: int
 
 
 @record
@@ -90,6 +92,8 @@ _BACKEND: Final = Shape(
 _CHARGER: Final = Shape(
     CopiedChargerRow,
     has_password="password IS NOT NULL",  # noqa: S106 - SQL
+    waiting="(SELECT count(*) FROM backend_waiting JOIN tx ON tx.id = tx_id "
+    "WHERE backend_waiting.backend_id = backend_cp.backend_id AND tx.cp_id = backend_cp.cp_id)",
 ).with_texts("problem", "without")
 _REFUSED: Final = Shape(RefusedRow)
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
@@ -28,6 +29,8 @@ from levity_trio.wire.times import shifted_stamp
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 50, 20_000, 20
 """The most that one read returns, or looks at."""
 CLOCKS: Final = timedelta(days=1)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+"""Between two attempts at a message of a session that waits."""
 LONGEST_NUMBER: Final = 16
 SYSTEM: Final = "system"
 _FRAMES: Final = (
@@ -35,23 +38,32 @@ _FRAMES: Final = (
     "AND direction = 'recv' AND at >= ? AND action IN "
     "('BootNotification', 'StatusNotification', 'MeterValues', 'Authorize') ORDER BY id LIMIT ?"
 )
+_HELD: Final = (
+    "coalesce((SELECT tx_id FROM backend_waiting AS held "
+    "WHERE held.backend_id = ?1 AND held.tx_id = tx.id), 0)"
+)
 _SESSION: Final = (
     "SELECT tx.id, tx.conn_id, tx.id_tag, tx.stop_id_tag, tx.created_at, tx.stop_received_at, "
     "tx.status = 'Completed', tx.stopped_by, tx.stop_reason, "
     "coalesce(tx.meter_start, tx.billed_from_wh), tx.meter_stop, "
     "tx.last_register_wh, tx.start_time, tx.stop_time, tx.own_start_time, tx.reservation_id, "
-    "backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1 "
+    f"backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1, {_HELD} "
 )
 _NEW: Final = (
-    f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ? "
+    f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ?1 "
     # Not by an index of the charger, which leads to all that it ever had.
-    "WHERE tx.cp_id || '' = ? AND tx.id > ? AND tx.created_at >= ? AND backend_tx.tx_id IS NULL "
-    "AND tx.own_start_time IS NOT NULL ORDER BY tx.id LIMIT ?"
+    f"WHERE tx.cp_id || '' = ?2 AND {_HELD} = ?3 AND tx.id > ?4 AND tx.created_at >= ?5 "
+    "AND backend_tx.tx_id IS NULL AND tx.own_start_time IS NOT NULL ORDER BY tx.id LIMIT ?6"
 )
 _KNOWN: Final = (
     f"{_SESSION} FROM backend_tx JOIN tx ON tx.id = backend_tx.tx_id "
-    "WHERE backend_id = ? AND tx.cp_id = ? "
+    f"WHERE backend_id = ?1 AND tx.cp_id = ?2 AND {_HELD} = ?3 "
     "AND (backend_tx.stopped_at IS NULL OR backend_tx.is_closed = 1)"
+)
+_WAITING: Final = (
+    "SELECT tx_id, log_id, next_at <= ?3 OR next_at > ?4 FROM backend_waiting "
+    "JOIN tx ON tx.id = tx_id WHERE backend_id = ?1 AND cp_id = ?2 AND next_at IS NOT NULL "
+    "ORDER BY tx_id"
 )
 _ONE: Final = (
     f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ?1 "
@@ -112,6 +124,8 @@ class CopiedCharger:
     password: str | None
     without: tuple[int, ...]
     begins_at: str
+    copied_by: str
+    """The servers that the charger's own connection is a copy of, and this one."""
     aliases: Mapping[str, str | None]
     """The alias of each card, by the normal form of the card; None: its sessions are not told."""
     has_secrets: bool
@@ -140,6 +154,8 @@ class CopiedSession:
     their_id: int | None
     is_over: bool
     """Whether it was told as ended by the server."""
+    waiting: int
+    """Its own number while it waits or is set aside, else 0."""
 
     @property
     def is_closed(self) -> bool:
@@ -173,11 +189,19 @@ class Fresh:
 @record(kw_only=False)
 class Unsaid:
     """What is to be told next, in its order. `position` is up to where the log has nothing else,
-    and `is_all` whether nothing else is stored."""
+    and `is_all` whether nothing else is stored. `waiting` are the sessions to be tried again
+    before, with the last frame that was told of each."""
 
     messages: list[Fresh]
     position: int
     is_all: bool
+    waiting: list[tuple[int, int]]
+
+
+def site_of(db: Database) -> str:
+    """Return the name by which other servers know this one: it stays, and says nothing else."""
+    first = db.execute("SELECT server, started_at FROM run ORDER BY id LIMIT 1").fetchall()
+    return blake2b(repr(first).encode(), digest_size=16).hexdigest()
 
 
 def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[CopiedCharger]:
@@ -185,12 +209,12 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
     `backend`, those of that one, also while it is paused."""
     found: list[CopiedCharger] = []
     rows = db.execute(
-        "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
-        "with_cards | with_signed, other_cards, cp_id, identity, password, without, "
-        "backend_cp.begins_at "
-        "FROM backend JOIN backend_cp ON backend_id = id "
-        "WHERE removed_at IS NULL AND ended_at IS NULL "
-        "AND (id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY id, cp_id",
+        "SELECT backend.id, backend.name, url, root, certificate, is_repaired, tells_authorize, "
+        "with_cards, with_cards | with_signed, other_cards, cp_id, identity, password, without, "
+        "backend_cp.begins_at, "
+        "coalesce(copied_by || ', ', '') FROM backend JOIN backend_cp ON backend_id = backend.id "
+        "JOIN cp ON cp.id = cp_id WHERE removed_at IS NULL AND ended_at IS NULL "
+        "AND (backend.id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY backend.id, cp_id",
         (backend,),
     )
     for row in rows.fetchall():
@@ -201,19 +225,19 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
         secrets = [name for name in ("certificate", "password") if fields[name] is not None]
         fields |= {name: key.opened(fields[name]) for name in secrets}
         has_secrets = all(fields[name] is not None for name in secrets)
+        fields["copied_by"] += site_of(db)
         found.append(CopiedCharger(**fields, has_secrets=has_secrets))
     return found
 
 
-def position(db: Database, backend: int, charger: str) -> tuple[int, int, bool, dict[str, int]]:
-    """Return how far the copy of a charger has come: the last frame, the attempts at the next
-    message, whether its boot was accepted, and the intervals that the backend set."""
-    ((log_id, attempts, is_accepted, own),) = db.execute(
-        "SELECT log_id, attempts, is_accepted, own FROM backend_cp "
-        "WHERE backend_id = ? AND cp_id = ?",
+def position(db: Database, backend: int, charger: str) -> tuple[int, bool, dict[str, int]]:
+    """Return how far the copy of a charger has come: the last frame, whether its boot was accepted,
+    and the intervals that the backend set."""
+    ((log_id, is_accepted, own),) = db.execute(
+        "SELECT log_id, is_accepted, own FROM backend_cp WHERE backend_id = ? AND cp_id = ?",
         (backend, charger),
     ).fetchall()
-    return log_id, attempts, bool(is_accepted), orjson.loads(own)
+    return log_id, bool(is_accepted), orjson.loads(own)
 
 
 def boot_of(db: Database, charger: str) -> dict[str, Any]:
@@ -261,9 +285,11 @@ def known_keys(db: Database, charger: str) -> dict[str, str | None]:
     return {entry.key: entry.value for entry in configuration(db, charger)}
 
 
-def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsaid:
+def unsaid(
+    db: Database, copied: CopiedCharger, log_id: int, known: int, now: str, only: int = 0
+) -> Unsaid:
     """Return what comes next. The log is read after `log_id`; of sessions up to the number `known`
-    all have begun there."""
+    all have begun there. Sessions that wait are left out, but for `only` one, without others."""
     charger = copied.charger
     ((oldest, newest),) = db.execute("SELECT min(id), max(id) FROM log").fetchall()
     last = min(max(log_id, (oldest or 1) - 1) + LOG_ROWS_AT_ONCE, newest or log_id)
@@ -273,15 +299,19 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
     if len(rows) == FRAMES_AT_ONCE:
         last, is_all = rows[-1][0], False
 
-    wanted = (copied.backend, charger, known, copied.begins_at, SESSIONS_AT_ONCE)
+    place = copied.backend, charger
+    wanted = (*place, only, known, copied.begins_at, SESSIONS_AT_ONCE)
     begun = [_session(row) for row in db.execute(_NEW, wanted).fetchall()]
-    told = [_session(row) for row in db.execute(_KNOWN, (copied.backend, charger)).fetchall()]
+    told = [_session(row) for row in db.execute(_KNOWN, (*place, only)).fetchall()]
+    waiting = _to_try(db, place, now, bool(begun))
 
     messages: list[Fresh] = []
     new = {session.id: session.created_at for session in begun}
     latest = ""
     for number, at, action, frame in rows:
         fresh = _of_frame(db, copied, number, at, action, frame)
+        if (fresh.session.waiting if fresh.session else 0) != only:
+            continue
         # The order of ids stays, even if our clock was set back; and a session begins before its
         # readings.
         begun_at = "" if fresh.session is None else new.get(fresh.session.id, "")
@@ -313,7 +343,15 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
             0 if message.ends and message.at in starts else ranks.get(message.action, 2),
         )
     )
-    return Unsaid(messages, max(last, log_id), is_all)
+    return Unsaid(messages, max(last, log_id), is_all, waiting)
+
+
+def _to_try(db: Database, place: tuple[int, str], now: str, is_due: bool) -> list[tuple[int, int]]:
+    """Return the sessions that wait, each with its last frame that was told; none while none of
+    them is due. If another one begins, it `is_due`: so all begin there in their order."""
+    rows = db.execute(_WAITING, (*place, now, shifted_stamp(now, LONGEST_PAUSE))).fetchall()
+    is_due = is_due or any(row[2] for row in rows)
+    return [row[:2] for row in rows if is_due]
 
 
 def _of_sessions(
@@ -356,9 +394,10 @@ def lost_readings(
         span = (copied.charger, min(messages), max(messages))
         logged = {at for (at,) in db.execute(_LOGGED, span).fetchall()}
     ((told_until, made_until),) = db.execute(
-        "SELECT log_at, coalesce((SELECT made_at FROM backend_tx "
-        "WHERE backend_tx.backend_id = backend_cp.backend_id AND tx_id = ?), '') "
-        "FROM backend_cp WHERE backend_id = ? AND cp_id = ?",
+        "SELECT coalesce((SELECT log_at FROM backend_waiting WHERE backend_id = ?2 "
+        "AND tx_id = ?1), log_at), coalesce((SELECT made_at FROM backend_tx "
+        "WHERE backend_id = ?2 AND tx_id = ?1), '') "
+        "FROM backend_cp WHERE backend_id = ?2 AND cp_id = ?3",
         (session.id, copied.backend, copied.charger),
     ).fetchall()
     return [

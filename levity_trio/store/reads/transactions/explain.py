@@ -433,7 +433,7 @@ def _registers(payload: object) -> Iterator[Told]:
 
 
 def _register(sent: object) -> Quantity | str:
-    return Quantity(sent, "Wh") if isinstance(sent, int) else str(sent)
+    return Quantity(sent, "Wh") if type(sent) is int else str(sent)
 
 
 def _times(event: TransactionEvent) -> Iterator[Told]:

@@ -111,6 +111,8 @@ class NewConnection:
     """How its charger proved itself, None for profile 0."""
     dialled: str | None = None
     """The address of this machine that its charger was given, None where it is a name."""
+    copied_by: str | None = None
+    """The servers that it is a copy of."""
 
 
 class Intervals(NamedTuple):
@@ -268,9 +270,17 @@ def begin(
     db.execute(
         "UPDATE cp "
         "SET is_connected = 1, session_id = ?, last_connect_at = ?, last_seen_at = ?, "
-        "updated_at = ?, dialled = ? "
+        "updated_at = ?, dialled = ?, copied_by = ? "
         "WHERE id = ?",
-        (session, connection.connected_at, at, at, connection.dialled, charger),
+        (
+            session,
+            connection.connected_at,
+            at,
+            at,
+            connection.dialled,
+            connection.copied_by,
+            charger,
+        ),
     )
     address = connection.remote_address
     fact = ChargerConnected(

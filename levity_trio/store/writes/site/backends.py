@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -11,10 +12,11 @@ import orjson
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import DATE, UnitOfWork
-from levity_trio.store.reads.site.copying import Fresh
+from levity_trio.store.reads.site.copying import LONGEST_PAUSE, Fresh
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told, stored
+from levity_trio.wire.times import shifted_stamp
 
 
 @record
@@ -35,15 +37,21 @@ class BackendData:
 
 MOST_REFUSED: Final = 200
 """What is kept of a charger in a day; the rest is counted. A backend may refuse all."""
+SHORTEST_PAUSE: Final = timedelta(minutes=1)
+"""Before a message that was not taken is told again; each later pause is as long as it waited."""
+SET_ASIDE_AFTER: Final = timedelta(days=1)
 
 
 @record(kw_only=False)
 class CopyOutcome:
-    """What became of a message. Not `is_told`: it is left out. `their_id` is the number of a
-    session that begins. Of what is kept (`kind`: refused, late or number), `payload` is what was
-    told, and `answer` the error, or the number."""
+    """What became of a message. Not `is_told`: it is left out, or its answer was cut off.
+    `their_id` is the number of a session that begins. Of what is kept (`kind`: refused, late or
+    number), `payload` is what was told, and `answer` the error, or the number. If it `holds` its
+    session, nothing more is told of that: until it is tried again, or if it was refused, until an
+    operator wants that."""
 
     is_told: bool = True
+    holds: bool = False
     their_id: int | None = None
     kind: str | None = None
     payload: Mapping[str, Any] | None = None
@@ -131,7 +139,7 @@ def put_charger(
             (at, *place),
         )
 
-    new = {"is_accepted": 0, "attempts": 0, "ended_at": None, **fields}
+    new = {"is_accepted": 0, "ended_at": None, **fields}
     if "password" in new:
         new["password"] = _sealed(new["password"], key)
     if "without" in new:
@@ -226,44 +234,51 @@ def keep(
 ) -> None:
     """Store what became of a message, before the next message of its charger is told. `place` is
     the backend and the charger."""
-    told = int(outcome.is_told)
-    db.execute(
-        "UPDATE backend_cp SET log_id = max(log_id, ?), refused = refused + ?, "
-        "log_at = CASE WHEN ? > 0 THEN ? ELSE log_at END, attempts = 0, told = told + ?, "
-        "made = made + ?, told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END "
-        "WHERE backend_id = ? AND cp_id = ?",
-        (
-            *(fresh.log_id, int(outcome.kind is not None), fresh.log_id, fresh.at),
-            *(told, told * int(fresh.is_made), told, at, *place),
-        ),
-    )
     session = None if fresh.session is None else fresh.session.id
     kind, answer = outcome.kind, outcome.answer
-    if fresh.begins:
-        their_id, backend = outcome.their_id, place[0]
-        known = "SELECT 1 FROM backend_tx WHERE backend_id = ? AND their_id = ?"
-        if their_id is not None and (their_id <= 0 or db.rows(known, (backend, their_id))):
-            kind, answer = "number", str(their_id)
-        # Nothing more is told of a session without a number.
-        over_at = at if their_id is None else None
+    if outcome.holds:
+        kind = _hold(db, place, session, outcome, at)
+    else:
+        told = int(outcome.is_told)
+        received = fresh.log_id, fresh.log_id, fresh.at
+        # What follows in a session that waited is told at once. Others have not come as far.
+        waited = f"UPDATE backend_waiting SET {_LOG_ID}, since = ?, next_at = ? {_OF_SESSION}"  # noqa: S608 - ours
+        if db.changed(waited, (*received, at, at, place[0], session)):
+            received = 0, 0, ""
         db.execute(
-            "INSERT INTO backend_tx (backend_id, tx_id, their_id, started_at, stopped_at) "
-            "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (backend, session, their_id, at, over_at),
+            f"UPDATE backend_cp SET {_LOG_ID}, told = told + ?, made = made + ?, "  # noqa: S608 - ours
+            f"told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END {_OF_CHARGER}",
+            (*received, told, told * int(fresh.is_made), told, at, *place),
         )
-    elif fresh.ends and fresh.session is not None:
-        db.execute(
-            "UPDATE backend_tx SET is_closed = ?, stopped_at = coalesce(stopped_at, ?) "
-            "WHERE backend_id = ? AND tx_id = ?",
-            (int(fresh.session.is_closed), at, place[0], session),
-        )
-    elif fresh.is_made:
-        db.execute(
-            "UPDATE backend_tx SET made_at = ? WHERE backend_id = ? AND tx_id = ?",
-            (fresh.at, place[0], session),
-        )
+        if fresh.begins:
+            their_id, backend = outcome.their_id, place[0]
+            known = "SELECT 1 FROM backend_tx WHERE backend_id = ? AND their_id = ?"
+            if their_id is not None and (their_id <= 0 or db.rows(known, (backend, their_id))):
+                kind, answer = "number", str(their_id)
+            # Nothing more is told of a session without a number.
+            over_at = at if their_id is None else None
+            db.execute(
+                "INSERT INTO backend_tx (backend_id, tx_id, their_id, started_at, stopped_at) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (backend, session, their_id, at, over_at),
+            )
+        elif fresh.ends and fresh.session is not None:
+            db.execute(
+                "UPDATE backend_tx SET is_closed = ?, stopped_at = coalesce(stopped_at, ?) "
+                "WHERE backend_id = ? AND tx_id = ?",
+                (int(fresh.session.is_closed), at, place[0], session),
+            )
+        elif fresh.is_made:
+            db.execute(
+                "UPDATE backend_tx SET made_at = ? WHERE backend_id = ? AND tx_id = ?",
+                (fresh.at, place[0], session),
+            )
     if kind is not None:
-        payload = orjson.dumps(outcome.payload).decode()
+        # What the card is called is erased with the names of its household.
+        kept = {name: value for name, value in (outcome.payload or {}).items() if name != "idTag"}
+        payload = orjson.dumps(kept).decode()
+        refused = "UPDATE backend_cp SET refused = refused + 1 WHERE backend_id = ? AND cp_id = ?"
+        db.execute(refused, place)
         db.execute(
             "INSERT INTO backend_refused (backend_id, cp_id, at, kind, action, payload, tx_id, "
             "answer) SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM backend_refused "
@@ -275,12 +290,55 @@ def keep(
         )
 
 
-def try_again(db: UnitOfWork, backend: int, charger: str) -> None:
-    """Store that the next message was answered with an error once more."""
-    db.execute(
-        "UPDATE backend_cp SET attempts = attempts + 1 WHERE backend_id = ? AND cp_id = ?",
-        (backend, charger),
+_OF_SESSION: Final = "WHERE backend_id = ? AND tx_id = ?"
+_OF_CHARGER: Final = "WHERE backend_id = ? AND cp_id = ?"
+_LOG_ID: Final = "log_id = max(log_id, ?), log_at = CASE WHEN ? > log_id THEN ? ELSE log_at END"
+
+
+def _hold(
+    db: UnitOfWork, place: tuple[int, str], session: int | None, outcome: CopyOutcome, at: str
+) -> str | None:
+    """Let a session wait for a while, or set it aside, if its message was refused or told in vain
+    for a day; return the kind of the refusal then."""
+    # After an absence of the backend, the day begins anew.
+    known = db.row(
+        "SELECT since FROM backend_waiting WHERE backend_id = ? AND tx_id = ? AND next_at > ?",
+        (place[0], session, shifted_stamp(at, -2 * LONGEST_PAUSE)),
     )
+    since = at if known is None else known[0]
+    waited = datetime.fromisoformat(at) - datetime.fromisoformat(since)
+    pause = min(max(waited, SHORTEST_PAUSE), LONGEST_PAUSE)
+    kind = outcome.kind if waited < SET_ASIDE_AFTER else "refused"
+    db.execute(
+        "INSERT INTO backend_waiting (backend_id, tx_id, log_id, log_at, since, next_at) "
+        "SELECT backend_id, ?, log_id, log_at, ?, ? FROM backend_cp "
+        "WHERE backend_id = ? AND cp_id = ? ON CONFLICT (backend_id, tx_id) "
+        "DO UPDATE SET since = excluded.since, next_at = excluded.next_at",
+        (session, since, shifted_stamp(at, pause) if kind is None else None, *place),
+    )
+    return kind
+
+
+def release(db: UnitOfWork, place: tuple[int, str], session: int, log_id: int) -> None:
+    """Let a session wait no longer, if no more of it was told than of others: up to this frame."""
+    db.execute(
+        f"UPDATE backend_cp SET log_id = max(log_id, ?), log_at = max(log_at, "  # noqa: S608 - ours
+        f"(SELECT log_at FROM backend_waiting {_OF_SESSION})) {_OF_CHARGER}",
+        (log_id, place[0], session, *place),
+    )
+    gone = f"DELETE FROM backend_waiting {_OF_SESSION} AND log_id <= ?"  # noqa: S608 - ours
+    db.execute(gone, (place[0], session, log_id))
+
+
+def tell_again(db: UnitOfWork, backend: int, session: int | None, at: str) -> None:
+    """Tell a backend at once of a session that waits or was set aside, or of all. Raises
+    ChangeRefused."""
+    now = (
+        "UPDATE backend_waiting SET since = ?, next_at = ? "
+        "WHERE backend_id = ? AND tx_id = coalesce(?, tx_id)"
+    )
+    if not db.changed(now, (at, at, backend, session)):
+        raise _missing(Told("session that waits for backend {1}", backend))
 
 
 def note_registration(

@@ -45,6 +45,7 @@ from levity_trio.web.api.chargers.security import LONGEST_PEM
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     CREATED,
+    HIGHEST_ID,
     ClientInput,
     Endpoints,
     Request,
@@ -412,6 +413,12 @@ class CheckQuery(ClientInput):
     check: Annotated[bool, Meta(description="Only check it, and add nothing.")] = False
 
 
+class AgainBody(ClientInput):
+    """The session that a backend is told again; without one, all."""
+
+    transaction: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
+
+
 class AddedBackend(msgspec.Struct):
     """A new backend; the id is null if it was only checked."""
 
@@ -484,6 +491,13 @@ async def pause_backend(request: Request) -> None:
 async def resume_backend(request: Request) -> None:
     """Tell a backend again, first what came meanwhile"""
     await _store(request, backend_writes.pause, request.number(), None)
+
+
+@BACKEND_ENDPOINTS.post(f"{BACKEND}/again", Role.ADMIN, "not_found")
+async def tell_again(request: TypedRequest[None, AgainBody]) -> None:
+    """Tell a backend again of a session that waits or was set aside, or of all such"""
+    values = request.number(), request.body.transaction, request.api.stamp()
+    await _store(request, backend_writes.tell_again, *values)
 
 
 @BACKEND_ENDPOINTS.post(f"{BACKEND}/test", Role.ADMIN, "not_found", "too_many_waiting")
