@@ -10,7 +10,7 @@ from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.site import receivers
 from tests.web.api.conftest import Site
 
-STATE, REPLAY = receivers.MQTT_ENDPOINTS
+STATE, REPLAY = (one for one in receivers.ENDPOINTS if one.group == "mqtt")
 
 
 async def test_a_site_without_it_says_so(site: Site) -> None:
