@@ -116,8 +116,8 @@ BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
 
 
 -- What was learned of a car (lines: how many it uses; least: the A at which it began) or of a
--- connector (rotation). Written by load management; of a rotation nothing counts before a person has
--- confirmed it.
+-- connector (rotation). Written by load management; of a rotation nothing counts before a person
+-- has confirmed it.
 CREATE TABLE load_learned (
     what TEXT NOT NULL CHECK (what IN ('lines', 'rotation', 'least')),
     cp_id TEXT NOT NULL,

@@ -45,22 +45,25 @@ class CarPrice:
 @record(kw_only=False)
 class BilledMonth:
     """What the statements of a household ask for in a month, tax included: for the sessions of the
-    car, and as its base fee; and all energy on them."""
+    car, and as its base fee; and the energy of their sessions, and of those of the car. What they
+    correct was charged in another month, whose base fee it shared."""
 
-    sessions: int = 0
-    base_fee: int = 0
-    energy_wh: int = 0
+    sessions: int
+    base_fee: int
+    energy_wh: int
+    car_wh: int
 
 
 @record(kw_only=False)
 class CarCost:
-    """What a month of a car costs: its energy, and its share of a base fee, which is that of its
-    energy in `of_wh`. Both add up to the amount."""
+    """What a month of a car costs: its energy, and its share of a base fee, which is that of
+    `share_wh` in `of_wh`. Both add up to the amount."""
 
     energy: int
     base_share: int
     amount: int
     base_fee: int
+    share_wh: int
     of_wh: int
 
 
@@ -94,9 +97,10 @@ def price_in(prices: Sequence[CarPrice], month: str) -> CarPrice | None:
 def cost_of(price: CarPrice, currency: Currency, energy_wh: int, billed: BilledMonth) -> CarCost:
     """Return what the energy of a month costs, and its share of the base fee."""
     if price.price is None:
-        energy, base_fee, of_wh = billed.sessions, billed.base_fee, billed.energy_wh
+        energy, base_fee = billed.sessions, billed.base_fee
+        share_wh, of_wh = billed.car_wh, billed.energy_wh
     else:
         energy = minor_units(Fraction(price.price) * energy_wh / 1000, currency)
-        base_fee, of_wh = price.base_fee or 0, price.year_wh or 0
-    share = half_up(Fraction(base_fee * energy_wh, of_wh)) if of_wh else 0
-    return CarCost(energy, share, energy + share, base_fee, of_wh)
+        base_fee, share_wh, of_wh = price.base_fee or 0, energy_wh, price.year_wh or 0
+    share = half_up(Fraction(base_fee * share_wh, of_wh)) if of_wh else 0
+    return CarCost(energy, share, energy + share, base_fee, share_wh, of_wh)

@@ -277,6 +277,11 @@ class AccountBefore:
     newest: int
     set_off: tuple[OpenBefore, ...] = ()
 
+    @property
+    def amount(self) -> int:
+        """What is to be paid beside the statement; negative: what is left of a credit."""
+        return sum(one.amount for one in self.open) - self.credit
+
 
 @record
 class Statement:
@@ -374,7 +379,7 @@ class Statement:
         total = 0 if self.is_carried else self.total
         if self.before is None:
             return total
-        return total + sum(one.amount for one in self.before.open) - self.before.credit
+        return total + self.before.amount
 
     def names(self) -> Iterator[str]:
         """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and

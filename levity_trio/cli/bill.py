@@ -436,8 +436,9 @@ def show(
       levity-trio bill show 17 --as csv
     """
     path = ("statements", number)
-    if form is None and output is not None:
-        fitting = [one for one in FORMS.choices if output.name.endswith(f".{one}")]
+    if form is None and (output is not None or is_supplement):
+        name = "" if output is None else output.name
+        fitting = [one for one in FORMS.choices if name.endswith(f".{one}")]
         form = max(fitting, key=len, default=None)
         if form is None:
             raise click.UsageError(f"give --as: one of {', '.join(FORMS.choices)}")

@@ -88,10 +88,10 @@ def _costs(
         words = f"{words} × {kilowatt_hour}"
     parts = {words: cost.energy}
     if cost.base_share:
-        all_energy = template.kilowatt_hours(cost.of_wh)
+        shared, all_energy = map(template.kilowatt_hours, (cost.share_wh, cost.of_wh))
         fee = template.money(cost.base_fee, currency)
         share = N_("Share of the base fee: %(energy)s of %(all)s kWh, of %(fee)s")
-        words = _(share, energy=energy, all=all_energy, fee=fee)
+        words = _(share, energy=shared, all=all_energy, fee=fee)
         parts[words] = cost.base_share
     parts[_("Amount")] = cost.amount
     return amounts(_("Costs"), parts.items(), currency, template)

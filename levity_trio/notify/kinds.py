@@ -575,9 +575,12 @@ def of_limit(fact: Fact) -> MessageText:
     return MessageText(subject, f"{subject}.")
 
 
-def of_reminder(overdue: ClosedStatement, sender: BillerRow | None, own: str | None) -> MessageText:
+def of_reminder(
+    overdue: ClosedStatement, coded: int, sender: BillerRow | None, own: str | None
+) -> MessageText:
     """Return what a household is told of a statement that it did not pay, in the owner's words if
-    there are: with a greeting, how to pay, and who asks for it."""
+    there are: with a greeting, how to pay, and who asks for it. The code on the paper asks for
+    `coded`."""
     here = of_program(language())
     month = here.day(date.fromisoformat(f"{overdue.month}-01"), "month")
     day = here.day(date.fromisoformat(overdue.due_on or ""))
@@ -589,7 +592,7 @@ def of_reminder(overdue: ClosedStatement, sender: BillerRow | None, own: str | N
         "meanwhile, you need do nothing."
     )
     facts = _("%(amount)s open; the last day to pay was %(day)s.", amount=amount, day=day)
-    if overdue.open != overdue.total:
+    if overdue.open != coded:
         facts += " " + _("The code on the statement asks for another sum: do not use it.")
     household = overdue.name or ""
     parts = [_("Dear %(household)s,", household=household), words, facts]

@@ -6,12 +6,13 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from levity_trio.billing.settling import StatementState
+from levity_trio.store.billing.rows import before_of
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.billing import BillerRow, biller
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among, id_of_number
 from levity_trio.told import Told
 
-_LANGUAGE: Final = "SELECT language FROM statement WHERE id = ?"
+_LANGUAGE: Final = "SELECT language, before FROM statement WHERE id = ?"
 _OPEN: Final = "SELECT 1 FROM settlement WHERE statement_id = ? AND paid < asked"
 
 
@@ -28,12 +29,13 @@ class ReminderOrder(NamedTuple):
 
 
 class OverdueOne(NamedTuple):
-    """A statement that is overdue: the id of its row, its language, how it stands, and who
-    bills."""
+    """A statement that is overdue: the id of its row, its language, how it stands, the sum that its
+    code asks for, and who bills."""
 
     id: int
     language: str | None
     standing: ClosedStatement
+    coded: int
     biller: BillerRow | None
 
 
@@ -46,8 +48,9 @@ def overdue(db: Database, order: ReminderOrder, today: date) -> OverdueOne:
         raise NotReminded(Told("statement {1} is not overdue", printed))
     if found[0].reminded_at and not order.again:
         raise NotReminded(Told("a reminder of statement {1} was mailed already", printed))
-    ((language,),) = db.execute(_LANGUAGE, (statement_id,)).fetchall()
-    return OverdueOne(statement_id, language, found[0], biller(db))
+    ((language, before),) = db.execute(_LANGUAGE, (statement_id,)).fetchall()
+    coded = found[0].total + (before_of(before).amount if before else 0)
+    return OverdueOne(statement_id, language, found[0], coded, biller(db))
 
 
 def is_paid(db: Database, statement_id: int | None) -> bool:

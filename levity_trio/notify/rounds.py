@@ -358,7 +358,7 @@ def reminder_mail(
     spoken = overdue.language or _language(recipient)
     with speaking(spoken):
         own: str | None = getattr(overdue.biller, f"reminder_{spoken}", None)
-        text = kinds.of_reminder(overdue.standing, overdue.biller, own)
+        text = kinds.of_reminder(overdue.standing, overdue.coded, overdue.biller, own)
     message = _message(recipient, MAIL, topic, text, ways, datetime.fromisoformat(at))
     return replace(message, created_by=by)
 

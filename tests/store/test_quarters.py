@@ -165,7 +165,7 @@ def test_a_correction_of_a_price_counts_before_the_closing_and_not_after(
     # A reader of the paper can compute this quarter: (0.20 + 19 %) × 1.1 + 0.12.
     ((_name, _since, words),) = statement.tariffs
     assert "price series Market × 1.1 + 0.12 EUR" in words
-    assert words.endswith("Market is without tax: 19 % is added before factor and markup")
+    assert "Market is without tax: 19 % is added before factor and markup" in words
     biller.books.wait(1)
     enter(biller.books, {1: "0.30"}, "and again")
     (closed,) = biller.statement(1).positions[0].lines

@@ -123,7 +123,7 @@ def _is_number(value: object) -> bool:
 
 _FITS: Final[Mapping[Any, tuple[Callable[[Any], bool], str]]] = {
     str: (_is_text, "give a text on one line"),
-    int: (lambda value: type(value) is int, "give a whole number"),
+    int: (lambda value: type(value) is int and _is_number(value), "give a whole number"),
     float: (_is_number, "give a number"),
     bool: (lambda value: isinstance(value, bool), "give true or false"),
     tuple[str, ...]: (

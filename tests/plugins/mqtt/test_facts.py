@@ -486,6 +486,7 @@ NEUTRAL: Final = {
         "from_wh",
         "is_managed",
         "is_new",
+        "is_usual",
         "is_warning",
         "kind",
     ),

@@ -26,11 +26,7 @@ GARAGE = {
 
 
 def endpoint(method: str, path: str) -> Endpoint:
-    every: list[Endpoint] = [
-        *configuration.ENDPOINTS,
-        *configuration.ENDPOINTS,
-        *chargers.ENDPOINTS,
-    ]
+    every: list[Endpoint] = [*configuration.ENDPOINTS, *chargers.ENDPOINTS]
     (found,) = [one for one in every if (one.method, one.path) == (method, path)]
     return found
 

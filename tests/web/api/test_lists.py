@@ -30,7 +30,6 @@ EVERY: list[Endpoint] = [
         if not re.search("/(refuse|adopt|addresses|codes|meter-keys)", one.path)
     ),
     *configuration.ENDPOINTS,
-    *chargers.ENDPOINTS,
     *logs.ENDPOINTS,
     *(one for one in operations.ENDPOINTS if one.method == "GET"),
 ]
@@ -207,6 +206,10 @@ async def test_a_viewer_sees_no_frame(site: Site, station: Station) -> None:
         f"{CHARGER}/set-aside": Role.OPERATOR,
         "/api/admin/commands": Role.OPERATOR,
         "/api/admin/commands/{id}": Role.OPERATOR,
+        "/api/admin/files/{id}/content": Role.OPERATOR,
+        "/api/admin/review": Role.OPERATOR,
+        "/api/admin/review/groups": Role.OPERATOR,
+        "/api/admin/review/groups/{charger}/{cause}": Role.OPERATOR,
         f"{CHARGER}/commands": Role.OPERATOR,
         f"{path}/signed": Role.OPERATOR,
     }

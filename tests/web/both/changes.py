@@ -241,7 +241,7 @@ async def _move_in(life: Life) -> None:
         "accounts": 1,
         "tags": ONE.tag,
     }
-    life.shown |= {"id-tag-limits": ONE.tag, "id-tag-use": ONE.tag}
+    life.shown |= {"id-tag-limits": ONE.tag, "id-tag-use": ONE.tag, "sheets": "SPACE-02"}
 
 
 async def _feeder(life: Life) -> None:

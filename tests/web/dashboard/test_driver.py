@@ -610,7 +610,7 @@ async def test_energy_and_cost_are_both_as_billed_until_the_next_statement_corre
     assert "3.00 kWh 0.90 EUR" in words
     assert "Correction follows" not in words
     words = (await opening.open(SESSION, id=number)).words
-    assert "Meter from 1.000 to 5.000 kWh; set by the owner." in words
+    assert "Meter from 1.000 to 5.000 kWh; the energy was set by the owner." in words
 
 
 async def test_a_month_that_only_corrects_has_no_sessions(yard: Yard) -> None:

@@ -131,8 +131,10 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     if price is not None:
         currency = price.currency
         base = [one for one in every if one.position.month == str(of.month)]
-        all_wh = _energy_wh(one.position for one in every)
-        billed = BilledMonth(_gross(of_car), _gross(base), all_wh)
+        charged = [one.position for one in every if one.position.kind != PositionKind.CORRECTION]
+        own = [one for one in charged if one.vehicle_id == of.vehicle]
+        energies = _energy_wh(charged), _energy_wh(own)
+        billed = BilledMonth(_gross(of_car), _gross(base), *energies)
         cost = cost_of(price, CURRENCIES[currency], _energy_wh(shown), billed)
     total = 0 if cost is None else cost.amount
     figures = Figures(
