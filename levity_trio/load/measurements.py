@@ -527,7 +527,8 @@ def watts_between(reading: ConnectorReading | None, wired: int) -> tuple[float, 
     if reading is None:
         return None
     own = (reading.lines or ())[:wired]
-    told = [amperes for amperes in own or [reading.amperes] if amperes is not None]
+    # One that is wired to one line may name another than the first.
+    told = [amperes for amperes in reading.lines or [reading.amperes] if amperes is not None]
     if own and None not in own:
         # Of a line that is not measured, some tell 0 A.
         least, most = VOLTS * sum(told), VOLTS * wired * max(told)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from levity_trio.charging.sent.evidence import timestamp_of
-from levity_trio.load.measurements import Between, Witnesses
+from levity_trio.load.measurements import Between, Witnesses, watts_between
 from levity_trio.load.tree import Socket
 from levity_trio.store.reads.load.load import ConnectorReading, PluggedIn
 
@@ -249,3 +249,9 @@ def test_who_needed_long_to_begin_is_offered_more_later() -> None:
         record.offer_more(6, may_divide=False)
         begins.append(record.begins)
     assert begins == [0, 0, 8]
+
+
+@pytest.mark.parametrize("lines", [(None, 8.0, None), (0.0, 8.0, 0.0), (8.0, None, None)])
+def test_one_that_is_wired_to_one_line_may_name_any(lines: Lines) -> None:
+    reading = ConnectorReading(timestamp_of(NOW), lines, None, None)
+    assert watts_between(reading, 1) == (1840, 1840)
