@@ -208,7 +208,8 @@ class Witnesses:
     def leapt(self, by: float) -> None:
         """Take that our clock was set forward by so much."""
         self.wh = self.pace = None
-        for name in ("at", "used_since", "drew_at", "less_since", "may_since"):
+        names = ("at", "since", "summed_at", "used_since", "drew_at", "less_since", "may_since")
+        for name in names:
             at = getattr(self, name)
             if at is not None:
                 setattr(self, name, at + by)
@@ -320,7 +321,9 @@ class Witnesses:
             used = 1
         elif not used or used >= wired:
             return used or None
-        if used == 1 and reading is not None and reading.has_one_line:
+        # Voltages are believed unless the register clearly shows more.
+        is_one = used == 1 and _lines_of(self.ratio or 1.0) in (None, 1)
+        if is_one and reading is not None and reading.has_one_line:
             return 1
         # The register rises by as many times a line.
         if self.ratio is not None and self.compared_since >= self.used_since:
