@@ -584,7 +584,9 @@ class ManagedChargers:
         if record.per_ampere < 2:
             return
         if record.per_ampere > 2:
-            is_quick = 0 < record.every <= QUICK_SECONDS
+            reading = record.car.reading
+            is_seen = reading is not None and None not in (reading.lines or [None])
+            is_quick = is_seen and 0 < record.every <= QUICK_SECONDS
             if is_waiting and is_quick and not record.has_halved:
                 record.has_halved = True
                 record.per_ampere = 2

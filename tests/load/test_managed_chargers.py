@@ -394,6 +394,17 @@ def test_where_three_amperes_do_not_fit_two_are_tried_once() -> None:
         assert car.per_ampere == 3
 
 
+def test_two_amperes_are_not_tried_where_no_reading_can_show_too_much_on_one_line() -> None:
+    holding = dividing()
+    told = telling((0.0, 0.0, 0.0), NOW + 120, "SuspendedEVSE")
+    (one,) = told.cars
+    power = ConnectorReading(timestamp_of(NOW + 120), None, None, 0.0)
+    told = told._replace(cars=[one._replace(reading=power)])
+    holding.take(told, TREE, NOW + 120)
+    (car,) = holding.cars(TREE, told, decided(Bound.WAITS), NOW + 120).values()
+    assert car.per_ampere == 3
+
+
 @pytest.mark.parametrize(
     ("watts", "seconds", "is_accused"),
     [(5520, 400, True), (5520, 100, False), (0, 400, False)],
