@@ -342,7 +342,9 @@ class Leases:
         for place in sorted(has, key=lambda place: (wanted[place] >= has[place], place)):
             held, amperes, socket = self.held[place], wanted[place], tree.sockets[place]
             is_lower = amperes < has[place]
-            if place[0] in busy or now < held.retry or (held.pending is not None and not is_lower):
+            # What was refused or lost holds no lowering back, but one that was lost itself.
+            may_go = now >= held.retry or (is_lower and now >= held.lowered + RETRY_SECONDS)
+            if place[0] in busy or not may_go or (held.pending is not None and not is_lower):
                 continue
             if amperes > has[place]:
                 # The sum of all phases is booked once for each line of the car.
