@@ -771,7 +771,8 @@ class ManagedChargers:
     def unprepared(self, now: float) -> Iterator[ManagedCharger]:
         """Yield the chargers that must get their defaults, because they are new or have booted,
         and those that are let go."""
-        used_up = {place[0] for place in self.leases.caps}
+        leases = self.leases
+        used_up = {one[0] for one in leases.budgets if not leases.may_write(one, now, NO_RAISES)}
         told_by_us = self._told_by_us
         for name, charger in self.chargers.items():
             if not charger.is_connected or name in told_by_us:

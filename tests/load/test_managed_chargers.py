@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.sent.evidence import timestamp_of
-from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
+from levity_trio.load.lease import DAY_SECONDS, DEFAULT, LEASE_SECONDS, Leases, LimitStep, leased
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay
 from levity_trio.load.rule import Allocation, Bound, CurrentLimit
@@ -442,3 +442,16 @@ def test_two_connectors_of_which_none_draws_beside_the_other_charge_by_turns() -
     assert all(car.alone for car in holding.cars(tree, told, Allocation(at=NOW), NOW).values())
     holding.take(told._replace(cars=told.cars[:1]), tree, NOW + 240)
     assert holding.by_turns == set()
+
+
+def test_a_charger_that_boots_all_day_without_a_car_has_a_budget_of_defaults() -> None:
+    holding = ManagedChargers(Leases(writes_a_day=10))
+    nobody = present(0)._replace(cars=[], managed={"CP-1": replace(CHARGER, boot=2)})
+    take(holding, nobody, NOW)
+    for _ in range(9):
+        assert [*holding.unprepared(NOW)]
+        holding.leases.count(PLACE, DEFAULT, NOW)
+    assert not [*holding.unprepared(NOW)]
+    # The car that had a cap yesterday has left.
+    holding.leases.caps[PLACE] = 6
+    assert [*holding.unprepared(NOW + DAY_SECONDS)]
