@@ -210,6 +210,23 @@ def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:
     assert found == [("lines", "3", 1), ("rotation", "STR", 2)]
 
 
+def test_a_session_teaches_of_its_card_once_whatever_restarts(
+    books: Books, station: Station
+) -> None:
+    place = station.name, 1
+    for _ in range(2):
+        transaction = station.start(1000)
+        for _ in range(3):
+            books.wait(60)
+            books.run(load.learned, "lines", place, "card", "1", books.at)
+            books.run(load.learned, "rotation", place, "", "STR", books.at)
+        station.stop(transaction, 5000)
+        books.wait(60)
+    with reading(books) as db:
+        found = [(one.what, one.seen) for one in reads.learned(db)]
+    assert found == [("lines", 2), ("rotation", 6)]
+
+
 def test_a_repeated_order_is_one(books: Books) -> None:
     for amperes, at in ((20.0, AT), (20.0, LATER), (None, LATEST)):
         books.run(load.add_order, amperes, None, "grid", at)
