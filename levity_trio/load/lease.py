@@ -236,11 +236,9 @@ class Leases:
     def writes(self, place: Place, now: float) -> Counter[str]:
         """Return how often a connector was sent a profile on the day of a moment, by reason."""
         today = int(now // DAY_SECONDS)
-        day, counts = self.budgets.get(place, (today, Counter[str]()))
-        if day != today:
-            counts = Counter[str]()
-        self.budgets[place] = today, counts
-        return counts
+        if self.budgets.get(place, (0,))[0] != today:
+            self.budgets[place] = today, Counter[str]()
+        return self.budgets[place][1]
 
     def count(self, place: Place, why: str, now: float) -> None:
         """Note that a connector is sent a profile."""

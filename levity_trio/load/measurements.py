@@ -97,7 +97,7 @@ class Witnesses:
     read_at: str = ""
     """The time of its last reading."""
     every: float = 0.0
-    """Seconds between its last two readings."""
+    """Seconds between its last two readings, if they show lines."""
 
     # Register beside current or power
     wh: int | None = None
@@ -178,7 +178,7 @@ class Witnesses:
         reading = None if car.reading is None else self._possible(car.reading)
         self._compare(reading, follows_at)
         if reading is not None:
-            if reading.at > self.read_at > "":
+            if reading.at > self.read_at > "" and reading.lines:
                 self.every = seconds(reading.at) - seconds(self.read_at)
             self.read_at = reading.at
             reading = self._overall(reading)
@@ -208,8 +208,15 @@ class Witnesses:
     def leapt(self, by: float) -> None:
         """Take that our clock was set forward by so much."""
         self.wh = self.pace = None
-        names = ("at", "since", "summed_at", "used_since", "drew_at", "less_since", "may_since")
-        for name in names:
+        for name in (
+            "at",
+            "since",
+            "summed_at",
+            "used_since",
+            "drew_at",
+            "less_since",
+            "may_since",
+        ):
             at = getattr(self, name)
             if at is not None:
                 setattr(self, name, at + by)
@@ -322,8 +329,7 @@ class Witnesses:
         elif not used or used >= wired:
             return used or None
         # Voltages are believed unless the register clearly shows more.
-        is_one = used == 1 and _lines_of(self.ratio or 1.0) in (None, 1)
-        if is_one and reading is not None and reading.has_one_line:
+        if used == 1 and reading is not None and reading.has_one_line and (self.ratio or 1) < 2:
             return 1
         # The register rises by as many times a line.
         if self.ratio is not None and self.compared_since >= self.used_since:

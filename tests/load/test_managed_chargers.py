@@ -359,11 +359,15 @@ def decided(bound: Bound) -> Allocation:
     return Allocation(at=NOW, limits={PLACE: CurrentLimit(amperes=0, bound=bound)})
 
 
-def dividing() -> ManagedChargers:
-    """A charger that gave its car nothing for 6 A on one line."""
+def dividing(*, is_sum: bool = False) -> ManagedChargers:
+    """A charger that gave its car nothing for 6 A on one line. It tells the current of each line,
+    or the power of all."""
     holding = ManagedChargers(Leases())
     for second in range(0, 120, 20):
         told = telling((0.0, 0.0, 0.0), NOW + second, "SuspendedEVSE")
+        if is_sum:
+            power = ConnectorReading(timestamp_of(NOW + second), None, None, 0.0)
+            told = told._replace(cars=[told.cars[0]._replace(reading=power)])
         holding.take(told, TREE, NOW + second)
         holding.leases.hold(PLACE, leased(6, 6, NOW, 7))
         holding.note_spells(told, decided(Bound.MOST), NOW + second)
@@ -395,12 +399,8 @@ def test_where_three_amperes_do_not_fit_two_are_tried_once() -> None:
 
 
 def test_two_amperes_are_not_tried_where_no_reading_can_show_too_much_on_one_line() -> None:
-    holding = dividing()
-    told = telling((0.0, 0.0, 0.0), NOW + 120, "SuspendedEVSE")
-    (one,) = told.cars
-    power = ConnectorReading(timestamp_of(NOW + 120), None, None, 0.0)
-    told = told._replace(cars=[one._replace(reading=power)])
-    holding.take(told, TREE, NOW + 120)
+    holding = dividing(is_sum=True)
+    told = telling((0.0, 0.0, 0.0), NOW + 100, "SuspendedEVSE")
     (car,) = holding.cars(TREE, told, decided(Bound.WAITS), NOW + 120).values()
     assert car.per_ampere == 3
 
