@@ -258,7 +258,6 @@ class LimitSender:
                 if own is not None and await self.tell(car.place, own, LEASE) == ACCEPTED:
                     held = self._managed.leases.hold(car.place, lease)
                     held.may_still_draw = socket.most
-                    self._managed.sent(car.place, None)
                     self.keep(car.place)
         for socket in sockets:
             for call in profiles.clearing_above(can, charger.keys, socket):

@@ -87,7 +87,10 @@ _FIRMWARE: Final = "coalesce(vendor, ''), coalesce(model, ''), coalesce(firmware
 _OF_IT: Final = f"(SELECT {_FIRMWARE} FROM cp WHERE id = ?)"  # noqa: S608 - our own words
 _FORGET: Final = (
     "DELETE FROM load_learned WHERE cp_id = ?",
-    "UPDATE load_charger SET disobeys_since = NULL, obeyed = 0, way = 1 WHERE cp_id = ?",
+    (
+        "UPDATE load_charger SET disobeys_since = NULL, restarts_since = NULL, obeyed = 0, way = 1 "
+        "WHERE cp_id = ?"
+    ),
     (
         "UPDATE load_charger SET prepared_at = NULL "  # noqa: S608
         f"WHERE cp_id IN (SELECT id FROM cp WHERE ({_FIRMWARE}) = {_OF_IT})"
