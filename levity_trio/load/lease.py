@@ -236,11 +236,9 @@ class Leases:
     def writes(self, place: Place, now: float) -> Counter[str]:
         """Return how often a connector was sent a profile on the day of a moment, by reason."""
         today = int(now // DAY_SECONDS)
-        day, counts = self.budgets.get(place, (today, Counter[str]()))
-        if day != today:
-            counts = Counter[str]()
-        self.budgets[place] = today, counts
-        return counts
+        if self.budgets.get(place, (0,))[0] != today:
+            self.budgets[place] = today, Counter[str]()
+        return self.budgets[place][1]
 
     def count(self, place: Place, why: str, now: float) -> None:
         """Note that a connector is sent a profile."""
@@ -342,7 +340,9 @@ class Leases:
         for place in sorted(has, key=lambda place: (wanted[place] >= has[place], place)):
             held, amperes, socket = self.held[place], wanted[place], tree.sockets[place]
             is_lower = amperes < has[place]
-            if place[0] in busy or now < held.retry or (held.pending is not None and not is_lower):
+            # What was refused or lost holds no lowering back, but one that was lost itself.
+            may_go = now >= held.retry or (is_lower and now >= held.lowered + RETRY_SECONDS)
+            if place[0] in busy or not may_go or (held.pending is not None and not is_lower):
                 continue
             if amperes > has[place]:
                 # The sum of all phases is booked once for each line of the car.

@@ -584,8 +584,7 @@ class ManagedChargers:
         if record.per_ampere < 2:
             return
         if record.per_ampere > 2:
-            is_quick = 0 < record.every <= QUICK_SECONDS
-            if is_waiting and is_quick and not record.has_halved:
+            if is_waiting and 0 < record.every <= QUICK_SECONDS and not record.has_halved:
                 record.has_halved = True
                 record.per_ampere = 2
         elif limit is not None and (record.drawn or limit).least > with_tolerance(2 * limit.most):
@@ -769,7 +768,11 @@ class ManagedChargers:
     def unprepared(self, now: float) -> Iterator[ManagedCharger]:
         """Yield the chargers that must get their defaults, because they are new or have booted,
         and those that are let go."""
-        used_up = {place[0] for place in self.leases.caps}
+        used_up = {
+            place[0]
+            for place in self.leases.budgets
+            if not self.leases.may_write(place, now, NO_RAISES)
+        }
         told_by_us = self._told_by_us
         for name, charger in self.chargers.items():
             if not charger.is_connected or name in told_by_us:

@@ -97,7 +97,7 @@ class Witnesses:
     read_at: str = ""
     """The time of its last reading."""
     every: float = 0.0
-    """Seconds between its last two readings."""
+    """Seconds between its last two readings, if they show lines."""
 
     # Register beside current or power
     wh: int | None = None
@@ -178,7 +178,7 @@ class Witnesses:
         reading = None if car.reading is None else self._possible(car.reading)
         self._compare(reading, follows_at)
         if reading is not None:
-            if reading.at > self.read_at > "":
+            if reading.at > self.read_at > "" and reading.lines:
                 self.every = seconds(reading.at) - seconds(self.read_at)
             self.read_at = reading.at
             reading = self._overall(reading)
@@ -208,7 +208,15 @@ class Witnesses:
     def leapt(self, by: float) -> None:
         """Take that our clock was set forward by so much."""
         self.wh = self.pace = None
-        for name in ("at", "used_since", "drew_at", "less_since", "may_since"):
+        for name in (
+            "at",
+            "since",
+            "summed_at",
+            "used_since",
+            "drew_at",
+            "less_since",
+            "may_since",
+        ):
             at = getattr(self, name)
             if at is not None:
                 setattr(self, name, at + by)
@@ -320,7 +328,8 @@ class Witnesses:
             used = 1
         elif not used or used >= wired:
             return used or None
-        if used == 1 and reading is not None and reading.has_one_line:
+        # Voltages are believed unless the register clearly shows more.
+        if used == 1 and reading is not None and reading.has_one_line and (self.ratio or 1) < 2:
             return 1
         # The register rises by as many times a line.
         if self.ratio is not None and self.compared_since >= self.used_since:
@@ -527,7 +536,8 @@ def watts_between(reading: ConnectorReading | None, wired: int) -> tuple[float, 
     if reading is None:
         return None
     own = (reading.lines or ())[:wired]
-    told = [amperes for amperes in own or [reading.amperes] if amperes is not None]
+    # One that is wired to one line may name another than the first.
+    told = [amperes for amperes in reading.lines or [reading.amperes] if amperes is not None]
     if own and None not in own:
         # Of a line that is not measured, some tell 0 A.
         least, most = VOLTS * sum(told), VOLTS * wired * max(told)

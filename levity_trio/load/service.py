@@ -78,15 +78,16 @@ TRIAL_SECONDS: Final = 5
 SHORTEST_SECONDS: Final = 0.05
 """Between two decisions by a simulated clock."""
 CHANGES: Final = (
-    *(
-        StatusChanged,
-        TransactionStarted,
-        TransactionStopped,
-        TransactionClosed,
-        ChargerConnected,
-        ChargerDisconnected,
-    ),
-    *(ChargerHidden, ChargerBooted, GridLimitChanged, LoadManagementChanged),
+    StatusChanged,
+    TransactionStarted,
+    TransactionStopped,
+    TransactionClosed,
+    ChargerConnected,
+    ChargerDisconnected,
+    ChargerHidden,
+    ChargerBooted,
+    GridLimitChanged,
+    LoadManagementChanged,
 )
 """After these, other cars may be plugged in."""
 log = get_logger("system")

@@ -42,15 +42,13 @@ HIGH_AMPERES: Final = 10
 LOW_AMPERES: Final = 6
 LEASTS: Final = (6, 7, 8, 10)
 REFUSALS: Final = (
-    *(
-        N_("rejected"),
-        N_("error"),
-        N_("timed out"),
-        N_("gone"),
-        N_("expired"),
-        N_("cancelled"),
-        N_("not possible"),
-    ),
+    N_("rejected"),
+    N_("error"),
+    N_("timed out"),
+    N_("gone"),
+    N_("expired"),
+    N_("cancelled"),
+    N_("not possible"),
 )
 """How a CALL ends that is not accepted."""
 
@@ -351,8 +349,7 @@ class ChargerTrial:
 
         highest, until = 0.0, self.sender.now + SLOW_SECONDS
         while self.sender.now < until:
-            await self._wait_for_report()
-            highest = max(highest, await self._drawn(began) or 0.0)
+            highest = max(highest, await self._seen(lambda _: True, SLOW_SECONDS))
         figure = Figure(highest, 1)
         if highest > with_tolerance(LOW_AMPERES):
             raise Failed(Told("it drew {1} A, and its default is {2} A", figure, LOW_AMPERES))
@@ -411,8 +408,11 @@ class ChargerTrial:
             return Told("it cannot charge without us")
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
 
-        # Its clock may be wrong, so the time is ours.
-        taken, charged = car.energy_wh or 0, self.sender.now - began
+        # What it had taken when its start came says nothing. Its clock may be wrong, so the time is
+        # ours.
+        taken, charged = (await self._charging_car()).energy_wh, self.sender.now - began
+        if taken is None:
+            raise Failed(Told("its register is not known"))
         waits = LEASE_SECONDS if self.can.waits else 0.0
         hours = max(0.0, charged - waits + SLOW_SECONDS) / 3600
         allowed = hours * (with_tolerance(LOW_AMPERES) * VOLTS * _lines(car, self.socket))

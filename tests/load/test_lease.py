@@ -395,6 +395,19 @@ def test_a_refused_or_lost_raise_is_sent_again() -> None:
     assert sent(steps(leases, decided(A=16), NOW + 1 + RETRY_SECONDS)) == {"A": 16}
 
 
+def test_what_was_refused_or_lost_holds_no_lowering_back() -> None:
+    leases = holding(A=of(8))
+    [step] = steps(leases, decided(A=16), NOW)
+    leases.sending(step, NOW)
+    leases.failed(step, NOW + 60)
+    leases.held[A].retry = NOW + 3600
+    [lower] = steps(leases, decided(A=6), NOW + 61)
+    assert lower.is_lower
+    leases.sending(lower, NOW + 61)
+    leases.failed(lower, NOW + 62)
+    assert steps(leases, decided(A=6), NOW + 63) == []
+
+
 def test_a_raise_that_could_not_be_recorded_is_sent_again() -> None:
     leases = holding(A=waiting(6, NOW))
     [step] = steps(leases, decided(A=16), NOW)

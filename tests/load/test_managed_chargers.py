@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.sent.evidence import timestamp_of
-from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
+from levity_trio.load.lease import DAY_SECONDS, DEFAULT, LEASE_SECONDS, Leases, LimitStep, leased
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay
 from levity_trio.load.rule import Allocation, Bound, CurrentLimit
@@ -359,11 +359,15 @@ def decided(bound: Bound) -> Allocation:
     return Allocation(at=NOW, limits={PLACE: CurrentLimit(amperes=0, bound=bound)})
 
 
-def dividing() -> ManagedChargers:
-    """A charger that gave its car nothing for 6 A on one line."""
+def dividing(*, is_sum: bool = False) -> ManagedChargers:
+    """A charger that gave its car nothing for 6 A on one line. It tells the current of each line,
+    or the power of all."""
     holding = ManagedChargers(Leases())
     for second in range(0, 120, 20):
         told = telling((0.0, 0.0, 0.0), NOW + second, "SuspendedEVSE")
+        if is_sum:
+            power = ConnectorReading(timestamp_of(NOW + second), None, None, 0.0)
+            told = told._replace(cars=[told.cars[0]._replace(reading=power)])
         holding.take(told, TREE, NOW + second)
         holding.leases.hold(PLACE, leased(6, 6, NOW, 7))
         holding.note_spells(told, decided(Bound.MOST), NOW + second)
@@ -392,6 +396,13 @@ def test_where_three_amperes_do_not_fit_two_are_tried_once() -> None:
         holding.take(too_much, TREE, NOW + 140)
         (car,) = holding.cars(TREE, too_much, decided(bound), NOW + 140).values()
         assert car.per_ampere == 3
+
+
+def test_two_amperes_are_not_tried_where_no_reading_can_show_too_much_on_one_line() -> None:
+    holding = dividing(is_sum=True)
+    told = telling((0.0, 0.0, 0.0), NOW + 100, "SuspendedEVSE")
+    (car,) = holding.cars(TREE, told, decided(Bound.WAITS), NOW + 120).values()
+    assert car.per_ampere == 3
 
 
 @pytest.mark.parametrize(
@@ -431,3 +442,16 @@ def test_two_connectors_of_which_none_draws_beside_the_other_charge_by_turns() -
     assert all(car.alone for car in holding.cars(tree, told, Allocation(at=NOW), NOW).values())
     holding.take(told._replace(cars=told.cars[:1]), tree, NOW + 240)
     assert holding.by_turns == set()
+
+
+def test_a_charger_that_boots_all_day_without_a_car_has_a_budget_of_defaults() -> None:
+    holding = ManagedChargers(Leases(writes_a_day=10))
+    nobody = present(0)._replace(cars=[], managed={"CP-1": replace(CHARGER, boot=2)})
+    take(holding, nobody, NOW)
+    for _ in range(9):
+        assert [*holding.unprepared(NOW)]
+        holding.leases.count(PLACE, DEFAULT, NOW)
+    assert not [*holding.unprepared(NOW)]
+    # The car that had a cap yesterday has left.
+    holding.leases.caps[PLACE] = 6
+    assert [*holding.unprepared(NOW + DAY_SECONDS)]

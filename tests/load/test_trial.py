@@ -10,6 +10,8 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.load.trial import ChargerTrial
+from levity_trio.store.reads.load.load import PluggedIn
 from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -145,6 +147,49 @@ async def test_one_that_cannot_charge_without_us_passes(
     result, found, _ = await tried(central, writer, keys=NOBODY_OFFLINE)
     assert (result, found["waits"]) == ("passed", True)
     assert steps(writer)[-1]["words"]["text"] == "it cannot charge without us"
+
+
+@pytest.mark.parametrize("step", ["reset", "waits"])
+async def test_what_no_charger_tells_is_not_zero(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """After the reset it tells no current, and at last no register."""
+    plugged_in = ChargerTrial._plugged_in
+
+    async def untold(trial: ChargerTrial) -> PluggedIn | None:
+        car = await plugged_in(trial)
+        if car is None or trial.steps[-1].step != step:
+            return car
+        return car._replace(energy_wh=None, reading=None if step == "reset" else car.reading)
+
+    monkeypatch.setattr(ChargerTrial, "_plugged_in", untold)
+    result, found, _ = await tried(central, writer)
+    assert (result, [name for name, is_passed in found.items() if not is_passed]) == (
+        "failed",
+        [step],
+    )
+
+
+async def test_one_that_does_not_wait_is_found_by_what_it_has_taken_in_the_end(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its start comes, no register was told yet."""
+    until = ChargerTrial._until
+
+    async def early(trial: ChargerTrial, *args: Any) -> PluggedIn:
+        car = await until(trial, *args)
+        return car._replace(energy_wh=None) if trial.steps[-1].step == "waits" else car
+
+    charging_car = ChargerTrial._charging_car
+
+    async def taken(trial: ChargerTrial) -> PluggedIn:
+        car = await charging_car(trial)
+        return car._replace(energy_wh=5000) if trial.steps[-1].step == "waits" else car
+
+    monkeypatch.setattr(ChargerTrial, "_until", early)
+    monkeypatch.setattr(ChargerTrial, "_charging_car", taken)
+    result, found, _ = await tried(central, writer)
+    assert (result, found["waits"]) == ("failed", False)
 
 
 async def test_a_trial_is_cancelled(central: Central, writer: InlineWriter) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from levity_trio.charging.sent.evidence import timestamp_of
-from levity_trio.load.measurements import Between, Witnesses
+from levity_trio.load.measurements import Between, Witnesses, watts_between
 from levity_trio.load.tree import Socket
 from levity_trio.store.reads.load.load import ConnectorReading, PluggedIn
 
@@ -75,6 +75,7 @@ EACH: Told = (None, 16.0, None)
         pytest.param(ZEROS, ONE, 1, None, id="one line needs a second witness"),
         pytest.param((*ZEROS, True), None, 1, 1, id="which is that the others have no voltage"),
         pytest.param((*L1_ONLY, True), None, 1, 1, id="also if no current is told of them"),
+        pytest.param((*ZEROS, True), THREE, 30, 3, id="unless the register shows three"),
         pytest.param((*ALL, True), None, 5, 3, id="but not if they carry one"),
         pytest.param(ZEROS, ONE, 5, 1, id="which the register is"),
         pytest.param(ZEROS, 1.5 * ONE, 30, None, id="or is not"),
@@ -249,3 +250,24 @@ def test_who_needed_long_to_begin_is_offered_more_later() -> None:
         record.offer_more(6, may_divide=False)
         begins.append(record.begins)
     assert begins == [0, 0, 8]
+
+
+@pytest.mark.parametrize("lines", [(None, 8.0, None), (0.0, 8.0, 0.0), (8.0, None, None)])
+def test_one_that_is_wired_to_one_line_may_name_any(lines: Lines) -> None:
+    reading = ConnectorReading(timestamp_of(NOW), lines, None, None)
+    assert watts_between(reading, 1) == (1840, 1840)
+
+
+@pytest.mark.parametrize("leap", [3600, -3600])
+def test_a_clock_that_is_set_while_a_charger_is_away_sets_no_register_against_its_current(
+    leap: int,
+) -> None:
+    record = heard(ALL, THREE, 3)
+    away = record.car._replace(is_connected=False)
+    record.leapt(leap)
+    record.hear(away, 0.0, NOW + 180 + leap)
+    energy = record.wh or 0
+    for second in range(200, 800, EVERY):
+        wh = energy + THREE * (second - 160) / 3600
+        record.hear(car(NOW + second + leap, ALL, wh), 0.0, NOW + second + leap)
+        assert not record.differs

@@ -14,7 +14,7 @@ from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.load import ConnectorReading, LoadCarQuarter, LoadQuarter, says
-from levity_trio.store.writes.load import load
+from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value
@@ -208,6 +208,32 @@ def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:
     with reading(books) as db:
         found = [(one.what, one.value, one.seen) for one in reads.learned(db)]
     assert found == [("lines", "3", 1), ("rotation", "STR", 2)]
+
+
+def test_a_session_teaches_of_its_card_once_whatever_restarts(
+    books: Books, station: Station
+) -> None:
+    place = station.name, 1
+    for _ in range(2):
+        transaction = station.start(1000)
+        for _ in range(3):
+            books.wait(60)
+            books.run(load.learned, "lines", place, "card", "1", books.at)
+            books.run(load.learned, "rotation", place, "", "STR", books.at)
+        station.stop(transaction, 5000)
+        books.wait(60)
+    with reading(books) as db:
+        found = [(one.what, one.seen) for one in reads.learned(db)]
+    assert found == [("lines", 2), ("rotation", 6)]
+
+
+def test_what_is_forgotten_of_a_charger_is_also_that_it_restarts(
+    books: Books, station: Station
+) -> None:
+    books.run(leases.manage, [station.name], AT, "anna")
+    books.run(leases.restarts, station.name, AT)
+    books.run(load.forget, None, station.name, LATER, "anna")
+    assert books.rows("SELECT restarts_since FROM load_charger") == [(None,)]
 
 
 def test_a_repeated_order_is_one(books: Books) -> None:

@@ -87,7 +87,10 @@ _FIRMWARE: Final = "coalesce(vendor, ''), coalesce(model, ''), coalesce(firmware
 _OF_IT: Final = f"(SELECT {_FIRMWARE} FROM cp WHERE id = ?)"  # noqa: S608 - our own words
 _FORGET: Final = (
     "DELETE FROM load_learned WHERE cp_id = ?",
-    "UPDATE load_charger SET disobeys_since = NULL, obeyed = 0, way = 1 WHERE cp_id = ?",
+    (
+        "UPDATE load_charger SET disobeys_since = NULL, restarts_since = NULL, obeyed = 0, way = 1 "
+        "WHERE cp_id = ?"
+    ),
     (
         "UPDATE load_charger SET prepared_at = NULL "  # noqa: S608
         f"WHERE cp_id IN (SELECT id FROM cp WHERE ({_FIRMWARE}) = {_OF_IT})"
@@ -167,14 +170,17 @@ _KEEP_SUN: Final = (
 def learned(
     db: UnitOfWork, what: str, place: tuple[str, int], key: str, value: str, at: str
 ) -> None:
-    """Note that something was seen once more; another value than before begins to count anew."""
+    """Note that something was seen once more; another value than before begins to count anew. What
+    a session teaches of its card counts once, also if a restart made us learn it again."""
     db.execute(
         "INSERT INTO load_learned (what, cp_id, conn_id, key, value, seen, last_at) "
         "VALUES (?, ?, ?, ?, ?, 1, ?) "
         "ON CONFLICT (what, cp_id, conn_id, key) DO UPDATE "
-        "SET seen = CASE load_learned.value "
-        "WHEN excluded.value THEN load_learned.seen + 1 "
-        "ELSE 1 END, last_at = excluded.last_at, value = excluded.value",
+        "SET seen = CASE WHEN load_learned.value <> excluded.value THEN 1 "
+        "WHEN load_learned.key <> '' AND load_learned.last_at >= (SELECT max(created_at) FROM tx "
+        "WHERE tx.cp_id = excluded.cp_id AND tx.conn_id = excluded.conn_id) "
+        "THEN load_learned.seen ELSE load_learned.seen + 1 END, "
+        "last_at = excluded.last_at, value = excluded.value",
         (what, *place, key, value, at),
     )
 
