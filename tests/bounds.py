@@ -21,7 +21,7 @@ class Bound(NamedTuple):
 
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
-        1_017_490,
+        1_017_680,
         "Three witnesses at each connector, one budget of writes; sick backends are told later."
         " One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"
         " by the year, supplements, lines that can be computed from the paper. Rooms of one thing"
