@@ -155,6 +155,24 @@ def test_what_the_statements_ask_for_has_its_share_of_the_base_fee(books: Books)
     )
 
 
+def test_what_is_corrected_bears_no_share_of_the_base_fee_of_a_later_month(books: Books) -> None:
+    garage = Garage(books, WITH_FEE)
+    wrong = charge(garage.station, 8000, "Card")
+    garage.choose(PriceWay.BILL)
+    month_is_over(books, 3)
+    garage.biller.close("2026-03")
+    correct(books, wrong, 1000)
+    charge(garage.station, 3000, "Work")
+    charge(garage.station, 1000, "Card")
+    month_is_over(books, 4)
+    drafted = garage.told("2026-04").cost
+    garage.biller.close("2026-04")
+    cost = garage.told("2026-04").cost
+    assert cost is not None
+    assert (cost.share_wh, cost.of_wh, cost.base_share) == (3000, 4000, 750)
+    assert cost == drafted
+
+
 def test_net_prices_are_counted_with_their_tax(books: Books) -> None:
     garage = Garage(books, WITH_FEE.replace('prices = "gross"', 'prices = "net"'))
     charge(garage.station, 3000, "Work")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -226,6 +226,12 @@ async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
     ) in body
     assert len(mails) == 2
     assert "reminded" in (await Opening(site).open(page("/bills"))).words
+
+    # The second paper, and its code, ask for the first one, too.
+    books.now += timedelta(days=40)
+    assert await remind(2) == 1
+    bodies = books.rows("SELECT body FROM message WHERE kind = 'reminder' ORDER BY id")
+    assert ["nennt einen anderen Betrag" in body for (body,) in bodies] == [False, False, True]
 
     await enter(site, 16208)
     with pytest.raises(NotReminded, match="statement 1 is not overdue"):
