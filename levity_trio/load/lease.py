@@ -236,7 +236,7 @@ class Leases:
     def writes(self, place: Place, now: float) -> Counter[str]:
         """Return how often a connector was sent a profile on the day of a moment, by reason."""
         today = int(now // DAY_SECONDS)
-        if self.budgets.get(place, (0,))[0] != today:
+        if self.budgets.get(place, (None,))[0] != today:
             self.budgets[place] = today, Counter[str]()
         return self.budgets[place][1]
 

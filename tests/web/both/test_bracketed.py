@@ -89,7 +89,7 @@ REFERENCE: Final = re.compile(r"Statement \d+,")
 WINDOW: Final = re.compile(r'name = "([^"]+)"')
 UNITS: Final = frozenset(
     (
-        *("kWh", "kW", "Wh", "MB", "GB", "kB", "min", "CSV", "PDF"),
+        *("kWh", "kW", "Wh", "MB", "GB", "kB", "min", "CSV", "PDF", "FTP", "HTTP"),
         *("JSON", "TOML", "ZIP", "OCPP", "levity", "EUR", "MID"),
         *ROTATIONS,
     )

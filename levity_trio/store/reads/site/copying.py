@@ -200,7 +200,9 @@ class Unsaid:
 
 def site_of(db: Database) -> str:
     """Return the name by which other servers know this one: it stays, and says nothing else."""
-    first = db.execute("SELECT server, started_at FROM run ORDER BY id LIMIT 1").fetchall()
+    first = db.execute(
+        "SELECT server, started_at FROM run WHERE id = (SELECT min(id) FROM run)"
+    ).fetchall()
     return blake2b(repr(first).encode(), digest_size=16).hexdigest()
 
 
