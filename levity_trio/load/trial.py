@@ -396,13 +396,13 @@ class ChargerTrial:
         old = None if before is None else before.transaction
         began = self.sender.now
         await self._cut_link()
+        managed = await self.reader.run(managed_chargers)
         words = Told("no car was plugged in and started while the link was cut")
         try:
             car = await self._until(
                 lambda car: car.transaction not in (None, old) and seconds(car.since) > began, words
             )
         except Failed:
-            managed = await self.reader.run(managed_chargers)
             if may_start(managed[self.socket.charger].keys):
                 raise
             return Told("it cannot charge without us")
