@@ -155,8 +155,7 @@ async def _open(copied: CopiedCharger) -> AsyncIterator[_Talk]:
         headers.append((b"Authorization", b"Basic " + proof))
     path = address.path + quote(copied.identity, safe="")
     stream = _MeteredStream(
-        await address.dial(trust=trust, check_peer=check_address),
-        answers_pings=True,
+        await address.dial(trust=trust, check_peer=check_address), answers_pings=True
     )
     opening = open_websocket(stream, address.authority, path, headers, offers_subprotocol=True)
     async with stream, opening as (socket, _):

@@ -219,6 +219,7 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
         "AND (backend.id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY backend.id, cp_id",
         (backend,),
     )
+    own_name = site_of(db)
     for row in rows.fetchall():
         fields = dict(zip(names_of(CopiedCharger), row, strict=False))
         cards = "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?"
@@ -227,7 +228,7 @@ def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[Cop
         secrets = [name for name in ("certificate", "password") if fields[name] is not None]
         fields |= {name: key.opened(fields[name]) for name in secrets}
         has_secrets = all(fields[name] is not None for name in secrets)
-        fields["copied_by"] += site_of(db)
+        fields["copied_by"] += own_name
         found.append(CopiedCharger(**fields, has_secrets=has_secrets))
     return found
 

@@ -40,6 +40,9 @@ MOST_REFUSED: Final = 200
 SHORTEST_PAUSE: Final = timedelta(minutes=1)
 """Before a message that was not taken is told again; each later pause is as long as it waited."""
 SET_ASIDE_AFTER: Final = timedelta(days=1)
+_OF_SESSION: Final = "WHERE backend_id = ? AND tx_id = ?"
+_OF_CHARGER: Final = "WHERE backend_id = ? AND cp_id = ?"
+_LOG_ID: Final = "log_id = max(log_id, ?), log_at = CASE WHEN ? > log_id THEN ? ELSE log_at END"
 
 
 @record(kw_only=False)
@@ -277,7 +280,7 @@ def keep(
         # What the card is called is erased with the names of its household.
         kept = {name: value for name, value in (outcome.payload or {}).items() if name != "idTag"}
         payload = orjson.dumps(kept).decode()
-        refused = "UPDATE backend_cp SET refused = refused + 1 WHERE backend_id = ? AND cp_id = ?"
+        refused = f"UPDATE backend_cp SET refused = refused + 1 {_OF_CHARGER}"  # noqa: S608 - ours
         db.execute(refused, place)
         db.execute(
             "INSERT INTO backend_refused (backend_id, cp_id, at, kind, action, payload, tx_id, "
@@ -288,11 +291,6 @@ def keep(
                 *(*place, at[DATE], MOST_REFUSED),
             ),
         )
-
-
-_OF_SESSION: Final = "WHERE backend_id = ? AND tx_id = ?"
-_OF_CHARGER: Final = "WHERE backend_id = ? AND cp_id = ?"
-_LOG_ID: Final = "log_id = max(log_id, ?), log_at = CASE WHEN ? > log_id THEN ? ELSE log_at END"
 
 
 def _hold(
