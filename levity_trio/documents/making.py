@@ -23,6 +23,7 @@ from levity_trio.documents.paper import (
     DocumentForm,
     Paper,
     ReadyPaper,
+    SheetPaper,
 )
 from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet, supplement_sheet
@@ -64,7 +65,7 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
     with open_fonts(font) as fonts:
 
         def make_pdf(paper: AnyPaper) -> bytes:
-            if isinstance(paper, (Paper, CarPaper, ReadyPaper)):
+            if isinstance(paper, SheetPaper):
                 return pdf(sheet_of(paper), fonts)
             with speaking(paper.language):
                 if isinstance(paper, CodeSheet):
@@ -81,7 +82,7 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         yield make_pdf if task == DocumentForm.PDF else find_missing
 
 
-def sheet_of(paper: Paper | CarPaper | ReadyPaper) -> Sheet:
+def sheet_of(paper: SheetPaper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
     if isinstance(paper, ReadyPaper):
         return paper.sheet
@@ -106,8 +107,8 @@ def supplement_of(
     return supplement_sheet(paper.statements, owner, to, added, day, _template(paper))
 
 
-def _html(paper: Paper | CarPaper | ReadyPaper | CodeSheet) -> bytes:
-    if isinstance(paper, (Paper, CarPaper, ReadyPaper)):
+def _html(paper: SheetPaper | CodeSheet) -> bytes:
+    if isinstance(paper, SheetPaper):
         return html(sheet_of(paper)).encode()
     with speaking(paper.language):
         return codes_html(paper).encode()

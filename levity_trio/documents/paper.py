@@ -108,7 +108,9 @@ class LogInLetter:
     sender: str = ""
 
 
-AnyPaper = Paper | CarPaper | ReadyPaper | CodeSheet | LogInLetter
+SheetPaper = Paper | CarPaper | ReadyPaper
+"""What is printed as a Sheet."""
+AnyPaper = SheetPaper | CodeSheet | LogInLetter
 
 
 def name_of(statement: Statement) -> str:

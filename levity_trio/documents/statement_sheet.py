@@ -292,7 +292,7 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
         moved.append((words, -entry.amount))
     moved += [(words, -amount) for words, amount in _set_off(statement, template)]
     if moved:
-        owed = statement.standing - total
+        owed = before.amount
         owed_then = owed - sum(minor for _, minor in moved)
         moved.insert(0, (template.say("owed_then" if owed_then >= 0 else "left_then"), owed_then))
         moved.append((template.say("owed_now" if owed >= 0 else "in_favour"), owed))

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import AnyPaper, CarPaper, DocumentForm, Paper, name_of
+from levity_trio.documents.paper import AnyPaper, DocumentForm, Paper, SheetPaper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.notify.delivery import as_paper
 from levity_trio.store.billing.statements import Printed, printed
@@ -81,7 +81,7 @@ class DocumentResponse(Response):
 
 def document(
     api: ApiParts,
-    read: Callable[[], Awaitable[AnyPaper]] | Paper | CarPaper,
+    read: Callable[[], Awaitable[AnyPaper]] | SheetPaper,
     form: DocumentForm,
     name: str | None = None,
     *,

@@ -562,12 +562,8 @@ async def get_commissioning_sheet(request: TypedRequest[SheetQuery, None]) -> Re
         Told("charger {1}", name),
         charger=name,
     )
-
-    async def made() -> ReadyPaper:
-        return ReadyPaper(sheet)
-
     file = file_name("", name, "commissioning")
-    return document(request.api, made, DocumentForm(request.query.format), file)
+    return document(request.api, ReadyPaper(sheet), DocumentForm(request.query.format), file)
 
 
 _REGISTER: Final = (
