@@ -24,7 +24,7 @@ from tests.tools.benchmarks.months.month import Order, Outcome, simulate
 from tests.tools.benchmarks.months.table import HEADS, faults, line
 from tests.tools.benchmarks.process import ROOT
 
-SEED, HOURS = 10, 24
+SEED, HOURS = 1, 24
 CERTAIN = (
     "status = 'Completed' AND confidence <> 'doubtful' AND id NOT IN (SELECT tx_id FROM review)"
 )
@@ -66,7 +66,7 @@ def test_a_day_agrees(day: Outcome) -> None:
 
 
 def test_responses_are_lost_with_their_connections(day: Outcome) -> None:
-    assert 0 <= day.calls.sent - day.calls.answered < 50
+    assert 0 < day.calls.sent - day.calls.answered < 50
 
 
 def test_the_command_prints_a_line_for_each_seed_and_a_total(told: Told) -> None:
