@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from levity_trio.documents.sheet import LabelledValues, Sheet
@@ -27,17 +26,17 @@ def commissioning_sheet(
     by_hand = _("To be filled in by hand")
     lines = {_(label): LINE for label in BY_HAND}
     blocks: list[LabelledValues] = []
-    parts = {**facts, by_hand: lines}
-    for heading, values in parts.items():
-        pairs = tuple(values.items())
-        block = LabelledValues(title=heading, pairs=pairs)
-        blocks.append(block)
+    for heading, values in {**facts, by_hand: lines}.items():
+        blocks.append(LabelledValues(title=heading, pairs=tuple(values.items())))
     title = _("Commissioning of %(charger)s", charger=charger)
-    label = _("Trial of load management")
     figure, day = result
     small = _("This is no test report (IEC 60364-6), and load management is no protective device.")
-    spoken = language()
-    template = of_program(spoken)
-    pages = template.of_sheet
-    sheet = Sheet(**pages, title=title, remark=day, blocks=(*blocks,), small=(small,))
-    return replace(sheet, label=label, figure=figure)
+    return Sheet(
+        **of_program(language()).of_sheet,
+        title=title,
+        label=_("Trial of load management"),
+        figure=figure,
+        remark=day,
+        blocks=tuple(blocks),
+        small=(small,),
+    )
