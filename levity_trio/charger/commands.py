@@ -34,7 +34,7 @@ from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.writer import persist
-from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import Command
 from levity_trio.store.writes.chargers import commands, credentials
 from levity_trio.store.writes.chargers.commands import CommandEnd, TakenCommand
 from levity_trio.store.writes.origin import Origin

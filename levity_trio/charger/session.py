@@ -53,7 +53,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.engine.faults import DatabaseDamaged, RateExceeded, StoreUnavailable
 from levity_trio.store.engine.writer import persist
-from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.writes.chargers import pings, sessions
 from levity_trio.store.writes.chargers.set_aside import count_faults
 from levity_trio.store.writes.origin import Origin
@@ -201,7 +201,7 @@ BOOT_SECONDS: Final = 60.0
 """So long after its row was inserted, a charger may send its boot unasked."""
 REFUSAL_SECONDS: Final = 30.0
 """So long the connection of a charger stays open whose message is not acknowledged."""
-STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, charger_facts.STOPPING)
+STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, chargers.STOPPING)
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 TOO_SLOW: Final = "a large message did not arrive in time, or stopped for too long"
 NO_MEMORY: Final = "the memory budget for messages is exhausted"

@@ -25,7 +25,7 @@ from levity_trio.plugins.base import Limited, LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
-from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.now import copies
@@ -95,7 +95,7 @@ def test_an_outage_is_counted_once(books: Books, run: Run) -> None:
 def test_our_own_stop_is_no_failure_of_a_charger(books: Books, run: Run) -> None:
     station = Station(books)
     station.start(1000)
-    station.lose(reason=charger_facts.STOPPING)
+    station.lose(reason=chargers.STOPPING)
     books.run(sessions.start_run, SERVER, "2", books.at, True)
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_cp_reconnect_during_tx_total", cp_id="CP-1") == 0

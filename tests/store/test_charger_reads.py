@@ -9,7 +9,7 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.engine.frame_log import store_frames
-from levity_trio.store.reads.chargers.charger_facts import (
+from levity_trio.store.reads.chargers.chargers import (
     STOPPING,
     Uptime,
     command,

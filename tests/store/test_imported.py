@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.reads.chargers.charger_facts import uptimes
+from levity_trio.store.reads.chargers.chargers import uptimes
 from levity_trio.store.reads.chargers.security import security
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
 from levity_trio.store.reads.now.present import present

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.reads import pages
-from levity_trio.store.reads.chargers.charger_facts import (
+from levity_trio.store.reads.chargers.chargers import (
     boots,
     faults,
     habits,

@@ -12,8 +12,7 @@ from urllib.parse import quote
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.chargers.chargers import Charger
-from levity_trio.store.reads.chargers.replacement import replacement
+from levity_trio.store.reads.chargers.chargers import Charger, replacement
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.accounts import vehicles_of_nobody

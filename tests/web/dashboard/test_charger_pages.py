@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.locale import speaking
 from levity_trio.operations import OPERATIONS
-from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import Command
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.chargers.stations import ChargerData, add_charger

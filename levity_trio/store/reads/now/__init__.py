@@ -20,10 +20,10 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.chargers.chargers import (
     connectors_of,
-    faults,
     last_command,
+    open_faults,
     served,
-    statuses,
+    statuses_now,
 )
 from levity_trio.store.reads.load.load import LoadNow, load_now
 from levity_trio.store.reads.now.attention import Attention, MachineState, ServedChargers, attention
@@ -69,7 +69,7 @@ def now(db: Database, wanted: NowQuestion, sessions: OpenSessions) -> Now:
     chargers, load, known = served(db), load_now(db), [one.known for one in opened]
     silence = Silence(at, {one.id: one.interval for one in chargers})
     silent = [one for one in known if silence.is_silent(one)]
-    found = ServedChargers(chargers, statuses(db, chargers), faults(db), silent)
+    found = ServedChargers(chargers, statuses_now(db, chargers), open_faults(db), silent)
     looks = attention(
         db,
         at,

@@ -29,8 +29,8 @@ from levity_trio.store.reads.chargers.chargers import (
     Place,
     StatusNow,
     holds_since,
+    new_serials,
 )
-from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies

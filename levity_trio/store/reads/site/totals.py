@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.charger_facts import NO_OUTAGES, SERVER_ENDED, STOPPING
+from levity_trio.store.reads.chargers.chargers import NO_OUTAGES, SERVER_ENDED, STOPPING
 from levity_trio.store.reads.site import events
 
 Pair = tuple[str, str]

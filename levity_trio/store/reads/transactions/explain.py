@@ -60,7 +60,7 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.load_spans import BELOW, PAUSED, PRICE, WAITED, LoadSpan, spans_of
-from levity_trio.store.reads.chargers.charger_facts import ABNORMAL, OWN_REASONS
+from levity_trio.store.reads.chargers.chargers import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.shape import Bill, to_the_minute

@@ -14,7 +14,7 @@ from levity_trio.records import record
 from levity_trio.store.cases.case import CEILING, OF_SISTERS
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.reads.transactions.billed import billed_rows, whose
 from levity_trio.told import in_stored
 
@@ -247,7 +247,9 @@ def preview(db: Database, charger: str, cause: str, wanted: PageOf) -> GroupPrev
     begin = (wanted.page - 1) * wanted.limit
     data = tuple(_grouped(db, numbers[begin : begin + wanted.limit]))
     ((event,),) = db.execute("SELECT coalesce(max(id), 0) FROM tx_event").fetchall()
-    places = sorted({one.connector or 0 for one in data}) or connectors(rows_of(db), charger, "tx")
+    places = sorted({one.connector or 0 for one in data}) or connector_numbers(
+        rows_of(db), charger, "tx"
+    )
     return GroupPreview(
         charger=charger,
         charger_name=_name(db, charger),

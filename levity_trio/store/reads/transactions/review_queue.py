@@ -17,7 +17,7 @@ from levity_trio.charging.lifecycle import (
 from levity_trio.records import record
 from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, marks
-from levity_trio.store.reads.chargers.charger_facts import SET_ASIDE_ROW, SetAsideMessage
+from levity_trio.store.reads.chargers.chargers import SET_ASIDE_ROW, SetAsideMessage
 from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,

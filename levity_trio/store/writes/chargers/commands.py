@@ -16,7 +16,7 @@ from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.records import record
 from levity_trio.store.engine.database import INSERT_COMMAND, UnitOfWork
-from levity_trio.store.reads.chargers.charger_facts import Command, command_in
+from levity_trio.store.reads.chargers.chargers import Command, command_in
 from levity_trio.store.writes.chargers import configuration, credentials, effects, files, outcomes
 from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.store.writes.origin import Origin

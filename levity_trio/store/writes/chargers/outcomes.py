@@ -23,7 +23,7 @@ from levity_trio.operations.operation import (
     is_followed,
 )
 from levity_trio.store.engine.database import Row, UnitOfWork, marks
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.lookups.seen import Followed, load, moment, statuses
 from levity_trio.store.writes.origin import Origin
 from levity_trio.told import Told, stored
@@ -220,7 +220,7 @@ def _firmware(db: UnitOfWork, charger: str, at: str) -> str | None:
 def _statuses(db: UnitOfWork, charger: str, at: str) -> dict[int, str]:
     """Return the status of each connector at this time."""
     by_connector: dict[int, str] = {}
-    for connector in connectors(db.rows, charger, "status"):
+    for connector in connector_numbers(db.rows, charger, "status"):
         received = statuses(db, charger, connector)
         before = (one.status for one in received if one.first_at <= at and not one.is_late)
         if (status := next(before, None)) is not None:

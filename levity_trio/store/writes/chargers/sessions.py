@@ -20,7 +20,7 @@ from levity_trio.events import (
 from levity_trio.records import record
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import RateExceeded
-from levity_trio.store.reads.chargers.charger_facts import ABNORMAL, SERVER_ENDED, STOPPING
+from levity_trio.store.reads.chargers.chargers import ABNORMAL, SERVER_ENDED, STOPPING
 from levity_trio.store.writes.chargers import credentials, turned_away
 from levity_trio.store.writes.chargers.commands import (
     end_left_over,

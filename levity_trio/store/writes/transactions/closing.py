@@ -23,7 +23,7 @@ from levity_trio.store.cases.case import CHARGING, available_since
 from levity_trio.store.cases.transaction import SYSTEM, StoredTransaction, begun_after, by_our_clock
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import answered_at
-from levity_trio.store.reads.chargers.charger_facts import SERVER_ENDED
+from levity_trio.store.reads.chargers.chargers import SERVER_ENDED
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since

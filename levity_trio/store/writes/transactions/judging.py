@@ -76,7 +76,7 @@ from levity_trio.store.cases.transaction import (
     was_asked,
 )
 from levity_trio.store.engine.database import UnitOfWork, marks
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.writes.chargers import oddities
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import (
@@ -824,7 +824,7 @@ def judge_by_late_message(db: UnitOfWork, origin: Origin, moment: Moment) -> boo
             date(db, tx, dating(db.rows, tx))
 
     as_late: list[StoredTransaction] = []
-    for connector in connectors(db.rows, origin.charger, "tx"):
+    for connector in connector_numbers(db.rows, origin.charger, "tx"):
         rows = db.rows(_AS_LATE, (origin.charger, connector, NEWEST, least, least))
         as_late += map(StoredTransaction._make, rows)
 

@@ -31,7 +31,7 @@ from levity_trio.events import TransactionStarted
 from levity_trio.store.cases.neighbours import ChargerHistory, is_other_meter
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import UnitOfWork, marks
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.writes.chargers.effects import use_reservation
 from levity_trio.store.writes.chargers.hiding import show
 from levity_trio.store.writes.chargers.set_aside import put_back_readings, set_aside
@@ -507,7 +507,7 @@ def _unassigned(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Unas
     """Yield, for each connector, the newest readings before a stop, back to the first that is
     assigned or has another transactionId than the stop or the readings after it."""
     wanted = reported_id(request.transaction)
-    for connector in connectors(db.rows, origin.charger, "meter_val"):
+    for connector in connector_numbers(db.rows, origin.charger, "meter_val"):
         if connector == 0:  # the charger's main meter
             continue
         place = (origin.charger, connector, request.moment.understood, MOST_READINGS)

@@ -36,7 +36,7 @@ from levity_trio.records import Personal, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.database import Database, UnitOfWork
-from levity_trio.store.reads.chargers.charger_facts import Habit, habit
+from levity_trio.store.reads.chargers.chargers import Habit, habit
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.transactions import review_groups as alike
 from levity_trio.store.reads.transactions import transactions

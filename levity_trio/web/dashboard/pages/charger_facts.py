@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
-from levity_trio.store.reads.chargers import charger_facts as facts
+from levity_trio.store.reads.chargers import chargers as facts
 from levity_trio.store.reads.chargers import plans
-from levity_trio.store.reads.chargers.charger_facts import links
+from levity_trio.store.reads.chargers.chargers import links
 from levity_trio.store.reads.chargers.files import files
 from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, WantedPage

@@ -15,8 +15,7 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import security
-from levity_trio.store.reads.chargers.charger_facts import SetAsideMessage
-from levity_trio.store.reads.chargers.chargers import is_known, names
+from levity_trio.store.reads.chargers.chargers import SetAsideMessage, is_known, names
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import tags
