@@ -25,7 +25,7 @@ from levity_trio.store.beside.file_folder import (
     Written,
 )
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.reads.chargers import files as reads
+from levity_trio.store.reads.chargers import configuration as reads
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers import commands, files, outcomes
 from levity_trio.store.writes.chargers.files import NewFile, NewUrl

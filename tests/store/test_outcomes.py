@@ -17,7 +17,7 @@ from levity_trio.events import (
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import operation as outcomes_of
 from levity_trio.operations.operation import example
-from levity_trio.store.reads.chargers.situation import reservations_in_force
+from levity_trio.store.reads.chargers.configuration import reservations_in_force
 from levity_trio.store.writes.chargers import commands, notices, outcomes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData

@@ -27,7 +27,7 @@ from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.reads.chargers.local_lists import statuses
+from levity_trio.store.reads.chargers.configuration import statuses
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.present import SQLITE_VERSION, present, waiting

@@ -33,7 +33,7 @@ from levity_trio.store.lookups.places import Owners, periods_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.chargers import SERVED, Command, connectors_of
-from levity_trio.store.reads.chargers.situation import reservations_in_force
+from levity_trio.store.reads.chargers.configuration import reservations_in_force
 from levity_trio.store.reads.load.load import says_to_driver
 from levity_trio.store.reads.money.tariffs import DriversPrice, Prices
 from levity_trio.store.reads.pages import (

@@ -31,7 +31,7 @@ from levity_trio.locale import _, language
 from levity_trio.records import Personal, whole_text
 from levity_trio.signed.keys import LONGEST, NoMeterKey, parse_key
 from levity_trio.store.engine.database import Database, UnitOfWork
-from levity_trio.store.reads.chargers import chargers, plans, security
+from levity_trio.store.reads.chargers import chargers, configuration, security
 from levity_trio.store.reads.chargers import chargers as stored
 from levity_trio.store.reads.chargers.chargers import (
     Charger,
@@ -41,7 +41,7 @@ from levity_trio.store.reads.chargers.chargers import (
     connectors_of,
     served,
 )
-from levity_trio.store.reads.chargers.plans import (
+from levity_trio.store.reads.chargers.configuration import (
     ChargingProfile,
     ConnectorLimit,
     LocalList,
@@ -657,27 +657,27 @@ def _decided(request: TypedRequest[None, RegistrationBody]) -> DecidedBy:
 async def list_reservations(request: TypedRequest[PagedWhose, None]) -> ListPage[Reservation]:
     charger = await whose(request)
     rows, now = wanted(request.query), request.api.now()
-    return await page(request, plans.reservations, charger=charger, wanted=rows, now=now)
+    return await page(request, configuration.reservations, charger=charger, wanted=rows, now=now)
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
 async def list_profiles(request: TypedRequest[PagedWhose, None]) -> ListPage[ChargingProfile]:
     charger = await whose(request)
     rows, now = wanted(request.query), request.api.now()
-    return await page(request, plans.profiles, charger=charger, wanted=rows, now=now)
+    return await page(request, configuration.profiles, charger=charger, wanted=rows, now=now)
 
 
 @ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
 async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
     """Show what each connector should obey now, beside the last composite schedule."""
     charger, now = await known_charger(request), request.api.now()
-    return whole(await request.read(plans.limits, charger=charger, now=now))
+    return whole(await request.read(configuration.limits, charger=charger, now=now))
 
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
 async def list_local_lists(request: TypedRequest[PagedWhose, None]) -> ListPage[LocalList]:
     charger, rows = await whose(request), wanted(request.query)
-    return await page(request, plans.local_lists, charger=charger, wanted=rows)
+    return await page(request, configuration.local_lists, charger=charger, wanted=rows)
 
 
 class ChargerAddress(msgspec.Struct):

@@ -54,10 +54,14 @@ from levity_trio.store.beside.file_folder import DiskRefuses, Written
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.chargers import files as stored
+from levity_trio.store.reads.chargers import configuration as stored
 from levity_trio.store.reads.chargers.chargers import Command, of_model
-from levity_trio.store.reads.chargers.files import StoredFile, firmware
-from levity_trio.store.reads.chargers.situation import next_number, situation
+from levity_trio.store.reads.chargers.configuration import (
+    StoredFile,
+    firmware,
+    next_number,
+    situation,
+)
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable

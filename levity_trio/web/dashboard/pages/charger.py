@@ -13,7 +13,7 @@ import orjson
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.manual import makes
-from levity_trio.store.reads.chargers import chargers, local_lists
+from levity_trio.store.reads.chargers import chargers, configuration
 from levity_trio.store.reads.chargers.chargers import Charger, Command, Fault, links, new_serials
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import driving
@@ -138,7 +138,7 @@ def _settings(look: Look, view: PageView) -> Values:
     charger = page["charger"]
     server = view.api.server
     policy = server.id_tags.policy
-    lists = look(local_lists.statuses, charger.id, policy, server.now(), (), is_on=True)
+    lists = look(configuration.statuses, charger.id, policy, server.now(), (), is_on=True)
 
     # What its own list of cards does not know yet matters where a space is for one household.
     spaces: list[tuple[SpaceRow, Sequence[RefusedCard]]] = []
