@@ -36,7 +36,7 @@ from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.reads.money.statements import ClosedStatement
 from levity_trio.store.reads.now.attention import AttentionKind as Look
 from levity_trio.store.reads.now.attention import odd_words
-from levity_trio.store.reads.now.away import SEVERAL, TOGETHER, listed
+from levity_trio.store.reads.now.present import SEVERAL, TOGETHER, listed
 from levity_trio.wire.times import in_zone
 from levity_trio.wire.words import of_ocpp
 

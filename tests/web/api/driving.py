@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from levity_trio.charger.facade import Chargers
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import OpenSessions
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.people import tags

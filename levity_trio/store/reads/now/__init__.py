@@ -27,8 +27,14 @@ from levity_trio.store.reads.chargers.chargers import (
 )
 from levity_trio.store.reads.load.load import LoadNow, load_now
 from levity_trio.store.reads.now.attention import Attention, MachineState, ServedChargers, attention
-from levity_trio.store.reads.now.cards import ChargerNow, connectors_now, sessions_now
-from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
+from levity_trio.store.reads.now.present import (
+    ChargerNow,
+    OpenSession,
+    OpenSessions,
+    Silence,
+    connectors_now,
+    sessions_now,
+)
 from levity_trio.store.reads.transactions.history import delivered_wh
 from levity_trio.store.reads.transactions.power import flowed_before
 from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters

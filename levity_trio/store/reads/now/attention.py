@@ -34,8 +34,7 @@ from levity_trio.store.reads.chargers.chargers import (
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies
-from levity_trio.store.reads.now.away import listed, together
-from levity_trio.store.reads.now.present import CERTIFICATES, waiting
+from levity_trio.store.reads.now.present import CERTIFICATES, listed, together, waiting
 from levity_trio.store.reads.people.driving import ReportFilters, reports, still_listed, tags_of
 from levity_trio.store.reads.site import events as mqtt
 from levity_trio.store.reads.transactions.transactions import RunningTransaction
