@@ -32,13 +32,12 @@ from levity_trio.store.billing.drafting import draft
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.settling import settlement_of
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.money.owing import owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     StatementFilters,
     closed_statements,
 )
-from levity_trio.store.reads.money.wallets import wallet
+from levity_trio.store.reads.money.wallets import owing, wallet
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions import charges

@@ -42,7 +42,6 @@ from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money import car_sheets as car_reads
 from levity_trio.store.reads.money.car_sheets import OfCar
-from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     FeeLine,
@@ -52,6 +51,7 @@ from levity_trio.store.reads.money.statements import (
     has_quarters,
     id_of_number,
 )
+from levity_trio.store.reads.money.wallets import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import driving as places
 from levity_trio.store.reads.people import driving as stored
