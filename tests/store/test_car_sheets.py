@@ -14,7 +14,7 @@ from levity_trio.billing.car_sheet import CarPrice, CarSheet, PriceWay
 from levity_trio.billing.months import Month
 from levity_trio.documents.making import open_maker
 from levity_trio.documents.paper import CarPaper, DocumentForm
-from levity_trio.store.reads.money.car_sheets import OfCar, car_sheet
+from levity_trio.store.reads.money.statements import OfCar, car_sheet
 from levity_trio.store.writes.chargers.stations import ConnectorData, describe_connector
 from levity_trio.store.writes.money import car_prices
 from levity_trio.store.writes.people import vehicles

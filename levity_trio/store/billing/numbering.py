@@ -23,7 +23,7 @@ from levity_trio.store.billing.drafting import (
     Grounds,
     Plan,
     Terms,
-    currency_of,
+    bill_currency,
     draft,
     grounds,
 )
@@ -171,7 +171,7 @@ def _check_shown(rows: Rows, found: Draft, shown: Mapping[int, int]) -> None:
     totals = Counter[int]()
     for one in found.statements:
         totals[one.figures.account_id] += one.figures.total
-    currency = CURRENCIES[currency_of(rows)]
+    currency = CURRENCIES[bill_currency(rows)]
     for account in sorted(totals.keys() | shown.keys()):
         now, then = totals[account], shown.get(account, 0)
         if now != then:

@@ -30,8 +30,7 @@ from levity_trio.store.billing.statements import UNASKED, Printed, earlier_of, n
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.reads.chargers.chargers import served
-from levity_trio.store.reads.money.billing import DraftSums
-from levity_trio.store.reads.money.statements import OPEN_MONTH, StatementSums
+from levity_trio.store.reads.money.statements import OPEN_MONTH, DraftSums, StatementSums
 from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.transactions.history import BASE_FEE, CostSum, cost_sums
 from levity_trio.store.reads.transactions.power import flowed_before

@@ -7,7 +7,7 @@ from typing import Final
 from levity_trio.billing.car_sheet import CarPrice
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.wallets import name_of
-from levity_trio.store.reads.money.car_sheets import car_prices, name_of_car
+from levity_trio.store.reads.money.statements import car_prices, name_of_car
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 

@@ -37,14 +37,14 @@ from levity_trio.documents.template import tidy
 from levity_trio.locale import SOURCE, _, of_reader
 from levity_trio.notify.delivery import as_paper
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.billing.drafting import currency_of
+from levity_trio.store.billing.drafting import bill_currency
 from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.money import car_sheets as car_reads
-from levity_trio.store.reads.money.car_sheets import OfCar
+from levity_trio.store.reads.money import statements as car_reads
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     FeeLine,
+    OfCar,
     StatementFilters,
     closed_statements,
     fees_of,
@@ -580,7 +580,7 @@ def _declare(path: str, role: Role, group: str) -> None:
     @CAR_ENDPOINTS.post(f"{path}/price", role, "not_found", "conflict", group=group)
     async def choose_price(request: TypedRequest[None, CarPriceBody]) -> CarPrice:
         """Choose by what the electricity of a company car is counted"""
-        currency = await request.read(lambda db: currency_of(rows_of(db)))
+        currency = await request.read(lambda db: bill_currency(rows_of(db)))
         price = _chosen(request.body, currency)
         await request.write(car_prices.choose, *_car(request), price)
         return price

@@ -27,10 +27,9 @@ from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.money import billing as stored
 from levity_trio.store.reads.money import meters as meter_reads
 from levity_trio.store.reads.money import months
-from levity_trio.store.reads.money.billing import FirstBill, first_bill
+from levity_trio.store.reads.money import statements as stored
 from levity_trio.store.reads.money.meters import Meter, MeterReading, Reconciliation, reconciliation
 from levity_trio.store.reads.money.months import (
     BillMonth,
@@ -40,6 +39,7 @@ from levity_trio.store.reads.money.months import (
     MonthPreview,
     WantedMonth,
 )
+from levity_trio.store.reads.money.statements import FirstBill, first_bill
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.money import meters as writes

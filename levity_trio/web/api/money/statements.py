@@ -34,10 +34,10 @@ from levity_trio.store.billing.biller import Biller, newest_biller
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, closed, statement, supplement
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.reads.money import billing, months
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money import statements as stored
-from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.reads.money.statements import (
+    BillerRow,
     BookedLine,
     ClosedStatement,
     StatementFilters,
@@ -461,7 +461,7 @@ class BillerBody(nouns.Biller, ClientInput):
 async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
     what = Told("owner yet who bills; say who with levity-trio bill owner set")
-    return await request.find(billing.biller, what)
+    return await request.find(stored.biller, what)
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found")

@@ -11,7 +11,7 @@ from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import statements, wallets
-from levity_trio.store.reads.money.billing import billing
+from levity_trio.store.reads.money.statements import billing
 from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import driving, messages, personal, users

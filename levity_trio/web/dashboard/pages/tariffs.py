@@ -14,8 +14,8 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.money.billing import biller, billing
 from levity_trio.store.reads.money.months import lacks_of_sender
+from levity_trio.store.reads.money.statements import biller, billing
 from levity_trio.store.reads.money.tariffs import (
     SeriesState,
     TariffRow,
