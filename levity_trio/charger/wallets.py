@@ -24,7 +24,7 @@ from levity_trio.events import Event
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import parts
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import charges
 from levity_trio.store.reads.transactions.charges import ChargesFound
@@ -120,13 +120,13 @@ class WalletKeeper:
             after = 0
             while (reached := await self._settle(charges.present, after)) is not None:
                 after = reached
-        if await read(month_use.are_limited):
+        if await read(months.are_limited):
             await self._count()
         if self._central.config.stop_when_spent:
             now = self._central.clock()
             before = stamp(now - ASK_AGAIN)
             spent = await read(partial(charges.to_stop, before=before))
-            used = await read(partial(month_use.to_stop, at=stamp(now), before=before))
+            used = await read(partial(months.to_stop, at=stamp(now), before=before))
             await self._ask(stop, spent, now, "its account is spent")
             await self._ask(stop_used, used, now, "the limit of its month is reached")
 
@@ -138,23 +138,23 @@ class WalletKeeper:
         whole = month, self._turns
         if self._whole != whole:
             # What changes while all of it is counted is counted again: hence the revision first.
-            reached = await read(month_use.newest_revision)
-            ended = await read(partial(month_use.ended_since, since=month.since))
+            reached = await read(months.newest_revision)
+            ended = await read(partial(months.ended_since, since=month.since))
             await self._count_these(month, ended)
             await write(assess, month, stamp(self._central.clock()))
             self._whole = whole
             self._counted = reached
         while True:
-            changed = await read(partial(month_use.changed, after=self._counted, most=AT_ONCE))
+            changed = await read(partial(months.changed, after=self._counted, most=AT_ONCE))
             if not changed:
                 break
             await self._count_these(month, [number for number, _ in changed])
             _, self._counted = changed[-1]
-        await self._count_these(month, await read(month_use.open_now))
+        await self._count_these(month, await read(months.open_now))
 
     async def _count_these(self, month: TheMonth, numbers: Sequence[int]) -> None:
         for part in parts(numbers, AT_ONCE):
-            counted = await self._sparing.run(partial(month_use.counted, rule=self._rule), part)
+            counted = await self._sparing.run(partial(months.counted, rule=self._rule), part)
             if counted:
                 await self._central.writer.run(count, counted, month, stamp(self._central.clock()))
 

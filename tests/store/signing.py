@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.transactions.explain import checked, revision
 from levity_trio.store.writes.transactions.signing import check_again, keep
 from tests.signed.meters import Meter
@@ -22,7 +22,7 @@ def look(books: Books) -> int:
     while True:
         with reading(books) as db:
             done = revision(db)
-            changed = month_use.changed(db, after=done, most=20)
+            changed = months.changed(db, after=done, most=20)
             found = checked(db, [one for one, _ in changed])
         if not changed:
             return number

@@ -12,7 +12,7 @@ from levity_trio.access.tags import Index
 from levity_trio.billing.months import MonthLimit, UsedInMonth
 from levity_trio.events import MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
 from levity_trio.store.writes.people import limits, tags
 from levity_trio.store.writes.people.limits import TheMonth
@@ -56,9 +56,9 @@ class Month(House):
     def count(self) -> None:
         """Count all of the month, and what is open."""
         with reading(self.books) as db:
-            numbers = [*month_use.ended_since(db, self.month().since), *month_use.open_now(db)]
+            numbers = [*months.ended_since(db, self.month().since), *months.open_now(db)]
         with reading(self.books) as db:
-            found = month_use.counted(db, numbers, self.biller.terms.rule)
+            found = months.counted(db, numbers, self.biller.terms.rule)
         self.books.run(limits.count, found, self.month(), self.books.at)
 
     def charge(self, kwh: float, card: str = CARD, minutes: int = 60) -> int:
@@ -102,7 +102,7 @@ class Month(House):
 
     def to_stop(self) -> list[int]:
         with reading(self.books) as db:
-            found = month_use.to_stop(db, self.books.at, "")
+            found = months.to_stop(db, self.books.at, "")
         return [number for number, _ in found]
 
 

@@ -23,7 +23,7 @@ from levity_trio.prices import reading as documents
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import checking
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.upkeep import sharing
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
@@ -600,7 +600,7 @@ class Year:
             with reading(self.books) as db:
                 revision = sharing.work(db)
                 assert revision is not None
-                changed = month_use.changed(db, revision, sharing.AT_ONCE)
+                changed = months.changed(db, revision, sharing.AT_ONCE)
                 found = sharing.divided_sessions(db, [number for number, _ in changed])
             if not changed:
                 return

@@ -15,7 +15,7 @@ import trio
 
 from levity_trio.store.engine.database import Database, parts
 from levity_trio.store.engine.writer import Writer, surviving
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.reads.transactions.power import TakenEnergy
@@ -60,7 +60,7 @@ class Metering:
         """Compute what changed."""
         revision = await self._reader.run(power.known_revision)
         while changed := await self._reader.run(
-            partial(month_use.changed, after=revision, most=AT_ONCE)
+            partial(months.changed, after=revision, most=AT_ONCE)
         ):
             revision = changed[-1][1]
             await self._step(power.taken, [number for number, _ in changed], revision)

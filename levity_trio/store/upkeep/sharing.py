@@ -23,7 +23,7 @@ from levity_trio.store.billing.quarters import divided, price_again, touched
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Database, UnitOfWork, marks, rows_of
 from levity_trio.store.engine.writer import Writer, surviving
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
 
 AT_ONCE: Final = 20
@@ -79,7 +79,7 @@ async def _look(writer: Writer, reader: Reader, sparing: Sparing) -> bool:
     revision = await reader.run(work)
     if revision is None:
         return True
-    changed = dict(await reader.run(partial(month_use.changed, after=revision, most=AT_ONCE)))
+    changed = dict(await reader.run(partial(months.changed, after=revision, most=AT_ONCE)))
     if changed:
         present = await reader.run(partial(present_of, numbers=[*changed]))
         new = [one for one, of in changed.items() if present.get(one) != of]

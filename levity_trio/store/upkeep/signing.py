@@ -16,7 +16,7 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.store.engine.writer import Writer, surviving
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions.explain import checked, revision
 from levity_trio.store.writes.transactions.signing import keep
@@ -53,7 +53,7 @@ async def _keep_on(writer: Writer, reader: Reader, clock: Clock, seconds: float)
 async def _look(writer: Writer, reader: Reader, sparing: Sparing, clock: Clock) -> bool:
     """Check the next few sessions; return whether there were none."""
     done = await reader.run(revision)
-    changed = await reader.run(partial(month_use.changed, after=done, most=AT_ONCE))
+    changed = await reader.run(partial(months.changed, after=done, most=AT_ONCE))
     if changed:
         found = [one for number, _ in changed for one in await sparing.run(checked, [number])]
         await writer.run(keep, found, changed[-1][1], stamp(clock()))

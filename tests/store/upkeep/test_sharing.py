@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from levity_trio.billing.statement import Line
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.upkeep import sharing
 from tests.store import telling
 from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over
@@ -41,7 +41,7 @@ def follow(books: Books) -> int:
         with reading(books) as db:
             revision = sharing.work(db)
             assert revision is not None
-            changed = month_use.changed(db, revision, 2)
+            changed = months.changed(db, revision, 2)
             found = sharing.divided_sessions(db, [number for number, _ in changed])
         if not changed:
             return steps
@@ -103,7 +103,7 @@ def test_each_step_may_be_the_last(biller: Biller, station: Station) -> None:
             with reading(biller.books) as db:
                 revision = sharing.work(db)
                 assert revision is not None
-                changed = month_use.changed(db, revision, 2)
+                changed = months.changed(db, revision, 2)
                 found = sharing.divided_sessions(db, [number for number, _ in changed])
             if changed:
                 biller.books.run(sharing.keep, found, dict(changed))

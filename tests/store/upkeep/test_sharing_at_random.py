@@ -12,7 +12,7 @@ import pytest
 from levity_trio.billing.statement import Line
 from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.upkeep import sharing
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
@@ -125,7 +125,7 @@ class Chance:
         with reading(self.books) as db:
             revision = sharing.work(db)
             assert revision is not None
-            changed = month_use.changed(db, revision, 2)
+            changed = months.changed(db, revision, 2)
             found = sharing.divided_sessions(db, [number for number, _ in changed])
         if changed:
             self.books.run(sharing.keep, found, dict(changed))

@@ -17,7 +17,7 @@ from levity_trio.charger.wallets import WalletKeeper
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.chargers.chargers import served
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import ServedChargers, attention
 from levity_trio.store.reads.people.driving import load_places
@@ -140,7 +140,7 @@ async def test_a_limit_of_the_month_is_told_until_the_month_is_over(flats: Site)
     ):
         station.tell(station.register(1000 + used), transaction=transaction)
         with reading(books) as db:
-            found = month_use.counted(
+            found = months.counted(
                 db, [transaction], Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG)
             )
         books.run(writes.count, found, TheMonth.at(books.now, UTC), books.at)
@@ -331,7 +331,7 @@ async def test_a_session_without_a_price_keeps_no_other_from_being_counted(
             raise ZeroDivisionError
         return charges.gross_of(one)
 
-    monkeypatch.setattr(month_use, "gross_of", priced)
+    monkeypatch.setattr(months, "gross_of", priced)
     wallets = WalletKeeper(yard.central, yard.api.reader)
     for _ in range(2):
         await wallets.look()

@@ -17,7 +17,7 @@ from levity_trio.billing.months import Month, MonthLimit, UsedInMonth
 from levity_trio.events import LimitChanged, MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import NEWEST, UsageLimit, usage_limit
-from levity_trio.store.reads.money.month_use import LIMITED, MILLION, CountedTransaction
+from levity_trio.store.reads.money.months import LIMITED, MILLION, CountedTransaction
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.commands import CallMessage
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
