@@ -17,7 +17,7 @@ from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people.accounts import transactions_of
+from levity_trio.store.reads.people.households import transactions_of
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.upkeep.tagging import open_tags

@@ -12,7 +12,13 @@ from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people.tags import TagFilters, asked_tags, periods, tags, tags_in_order
+from levity_trio.store.reads.people.households import (
+    TagFilters,
+    asked_tags,
+    periods,
+    tags,
+    tags_in_order,
+)
 from levity_trio.store.upkeep import tagging
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes.people import tags as writes

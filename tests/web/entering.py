@@ -11,8 +11,8 @@ import trio
 
 from levity_trio.access import user_passwords
 from levity_trio.nouns import User
-from levity_trio.store.reads.people import users as reads
-from levity_trio.store.reads.people.users import UserRow
+from levity_trio.store.reads.people import households as reads
+from levity_trio.store.reads.people.households import UserRow
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import Manager, NewInvitation, NewToken
 from levity_trio.web.logins.browsers import LoggedIn, Logins, Tokens, Visit, make, written

@@ -18,7 +18,7 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
 from levity_trio.store.reads.people.driving import load_places
-from levity_trio.store.reads.people.tags import tags_of_now
+from levity_trio.store.reads.people.households import tags_of_now
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import limits, ownership, tags
 from levity_trio.store.writes.people.ownership import SameTag

@@ -28,7 +28,7 @@ from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.nouns import User
 from levity_trio.store.engine.database import UnitOfWork, marks, parts
 from levity_trio.store.lookups.places import NAMED, folded
-from levity_trio.store.reads.people.household_tasks import obstacle
+from levity_trio.store.reads.people.households import obstacle
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.people import accounts, ownership, tags, users, vehicles

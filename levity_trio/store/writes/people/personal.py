@@ -20,7 +20,7 @@ from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.store.cases.transaction import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
-from levity_trio.store.reads.people.accounts import Belonging
+from levity_trio.store.reads.people.households import Belonging
 from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.people import (
     accounts,

@@ -26,8 +26,8 @@ from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, copied, noun, record, whole_text
 from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage, sort_by
-from levity_trio.store.reads.people import accounts as stored
-from levity_trio.store.reads.people.accounts import (
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import (
     ACCOUNT_COLUMNS,
     Account,
     AccountFilters,

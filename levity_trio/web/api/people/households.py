@@ -30,9 +30,14 @@ from levity_trio.store.reads.money import statements as closed
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import EntryRow
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.people import household_tasks as stored
-from levity_trio.store.reads.people.accounts import OwnedTransaction, transactions_of
-from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import (
+    Departure,
+    OwnedTransaction,
+    Task,
+    UnknownCard,
+    transactions_of,
+)
 from levity_trio.store.reads.people.personal import (
     PersonalData,
     PersonalDeletion,

@@ -17,9 +17,8 @@ from levity_trio.nouns import User
 from levity_trio.records import Personal, copied
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.people import users as stored
-from levity_trio.store.reads.people.accounts import account
-from levity_trio.store.reads.people.users import LoginRow, UserRow
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import LoginRow, UserRow, account
 from levity_trio.store.writes.people import users as writes
 from levity_trio.store.writes.people.users import Manager, NewInvitation
 from levity_trio.told import Told

@@ -18,7 +18,7 @@ from levity_trio.plugins.base import PluginState
 from levity_trio.records import copied, record, whole_text
 from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.now.present import SQLITE_VERSION
-from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, tokens
+from levity_trio.store.reads.people.households import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.reads.site.database import StoredData, stored_data
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import NewToken

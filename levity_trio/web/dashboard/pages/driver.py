@@ -26,7 +26,7 @@ from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.now.copies import told_elsewhere
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import accounts, driving
+from levity_trio.store.reads.people import driving, households
 from levity_trio.store.reads.people.driving import (
     DriversSession,
     DriversState,
@@ -484,7 +484,7 @@ async def _read_me(view: PageView) -> Values:
         return {"is_nobody": True, "name": name, "reports": None}
 
     def read(look: Look) -> Values:
-        household = look(accounts.account, account)
+        household = look(households.account, account)
         return {
             "household": household.name if household is not None else None,
             "account": account,

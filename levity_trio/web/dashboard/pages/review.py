@@ -18,10 +18,10 @@ from levity_trio.store.reads.chargers import security
 from levity_trio.store.reads.chargers.chargers import SetAsideMessage, is_known, names
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import tags
+from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import WaitingReport, waiting_reports
-from levity_trio.store.reads.people.tags import AskedTag
+from levity_trio.store.reads.people.households import AskedTag
 from levity_trio.store.reads.transactions import review_groups
 from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
 from levity_trio.store.reads.transactions.review_groups import (
@@ -251,7 +251,7 @@ def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
         who = tx.id_tag
         if who:
             key = server.id_tags.policy.key(who)
-            who = look(tags.name_of, key, server.stamp()) or who
+            who = look(households.name_of, key, server.stamp()) or who
         place = chargers.get(tx.charger, tx.charger)
         entries.append(_session(item, tx, place, who))
     return EntriesOfKind(entries=entries, cursor=queue.next_cursor, covered=covered)
@@ -312,7 +312,7 @@ def _newcomers(look: Look, _view: PageView, most: int) -> EntriesOfKind:
 
 def _tags(look: Look, view: PageView, most: int) -> EntriesOfKind:
     chargers = look(names)
-    asked_tags = look(tags.asked_tags, view.api.server.stamp())
+    asked_tags = look(households.asked_tags, view.api.server.stamp())
     entries: list[Entry] = []
     for asked in sorted(asked_tags, key=attrgetter("first_at"))[:most]:
         place = chargers.get(asked.charger, asked.charger)
