@@ -45,7 +45,7 @@ from levity_trio.outgoing.websocket import (
     why,
 )
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.reads.site.copying import (
+from levity_trio.store.reads.site.receivers import (
     CopiedCharger,
     Fresh,
     Unsaid,

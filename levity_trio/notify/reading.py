@@ -54,7 +54,7 @@ from levity_trio.store.reads.now.attention import (
     attention,
 )
 from levity_trio.store.reads.now.present import OPEN_REVIEWS
-from levity_trio.store.reads.site.events import newest
+from levity_trio.store.reads.site.receivers import newest
 from levity_trio.told import of_stored
 from levity_trio.wire.times import shifted, stamp
 

@@ -66,8 +66,8 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.copying import site_of
 from levity_trio.store.reads.site.database import StartState, beginning, own_settings
+from levity_trio.store.reads.site.receivers import site_of
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties

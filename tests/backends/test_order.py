@@ -14,7 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.store.reads.site import copying
+from levity_trio.store.reads.site import receivers
 from levity_trio.store.writes.site import backends
 from levity_trio.store.writes.transactions import closing
 from tests.backends.site import OF_SESSIONS, Backend, Site, Told, Wired, dialling
@@ -26,9 +26,9 @@ from tests.store.books import Books, in_memory
 def pages_of(frames: int, rows: int, sessions: int) -> Iterator[None]:
     """Read pages of so many frames, rows of the log and sessions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copying, "FRAMES_AT_ONCE", frames)
-        patch.setattr(copying, "LOG_ROWS_AT_ONCE", rows)
-        patch.setattr(copying, "SESSIONS_AT_ONCE", sessions)
+        patch.setattr(receivers, "FRAMES_AT_ONCE", frames)
+        patch.setattr(receivers, "LOG_ROWS_AT_ONCE", rows)
+        patch.setattr(receivers, "SESSIONS_AT_ONCE", sessions)
         yield
 
 

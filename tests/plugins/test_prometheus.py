@@ -29,7 +29,7 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.now import copies
-from levity_trio.store.reads.site.events import state
+from levity_trio.store.reads.site.receivers import state
 from levity_trio.store.writes.chargers import outcomes, pings, sessions
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.chargers.registration import begin_waiting

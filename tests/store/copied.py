@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from levity_trio.store.reads.site.copying import Fresh
+from levity_trio.store.reads.site.receivers import Fresh
 from levity_trio.store.writes.site import backends
 from levity_trio.store.writes.site.backends import CopyOutcome
 from tests.store.books import Books

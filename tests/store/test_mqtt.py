@@ -10,7 +10,7 @@ import pytest
 from levity_trio.events import EventsPruned, MqttFactRefused, MqttReplayed
 from levity_trio.plugins.mqtt.facts import UNKNOWN
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.reads.site.events import (
+from levity_trio.store.reads.site.receivers import (
     BrokerProgress,
     FactsPage,
     MqttState,

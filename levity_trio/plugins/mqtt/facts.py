@@ -32,7 +32,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message, Untaken
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.reads.site.events import BrokerProgress, StoredFact, next_page
+from levity_trio.store.reads.site.receivers import BrokerProgress, StoredFact, next_page
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.wire.times import stamp
 

@@ -24,7 +24,7 @@ from levity_trio.store.reads.chargers.configuration import LocalListStatus
 from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.now.copies import CopyState
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
-from levity_trio.store.reads.site.events import MqttState
+from levity_trio.store.reads.site.receivers import MqttState
 from levity_trio.store.reads.transactions.transactions import RunningTransaction
 from levity_trio.store.writes.load.leases import MANAGED
 

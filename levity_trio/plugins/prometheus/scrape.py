@@ -31,7 +31,7 @@ from levity_trio.store.reads.chargers.configuration import statuses
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.present import SQLITE_VERSION, present, waiting
-from levity_trio.store.reads.site import events as mqtt
+from levity_trio.store.reads.site import receivers as mqtt
 from levity_trio.store.reads.site.totals import totals
 from levity_trio.store.reads.transactions.charges import policy_of
 

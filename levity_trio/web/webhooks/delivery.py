@@ -28,7 +28,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import StoredFact, after, of_charger
+from levity_trio.store.reads.site.receivers import StoredFact, after, of_charger
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import GivenUp, StoredWebhook, WaitingFacts
 from levity_trio.web.webhooks.request import Undelivered, WebhookMessage, send

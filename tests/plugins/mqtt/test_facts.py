@@ -26,7 +26,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import MqttState, before, state
+from levity_trio.store.reads.site.receivers import MqttState, before, state
 from levity_trio.store.upkeep.pruning import delete_events
 from levity_trio.store.writes.site import mqtt
 from levity_trio.store.writes.transactions import decisions

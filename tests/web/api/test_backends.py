@@ -14,7 +14,7 @@ import pytest
 from levity_trio.authority.folder import ROOT, SERVER
 from levity_trio.authority.issuing import create_root, create_server_certificates
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.site.copying import CopiedCharger, Fresh, in_use
+from levity_trio.store.reads.site.receivers import CopiedCharger, Fresh, in_use
 from levity_trio.store.writes.people.tags import TagData, add
 from levity_trio.store.writes.site.backends import CopyOutcome, keep
 from levity_trio.web.api.engine.endpoints import Endpoint, Role

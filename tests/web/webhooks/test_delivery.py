@@ -20,7 +20,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import WebhookRow, webhooks
+from levity_trio.store.reads.site.receivers import WebhookRow, webhooks
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import of_stored

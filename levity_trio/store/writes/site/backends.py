@@ -12,7 +12,7 @@ import orjson
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import DATE, UnitOfWork
-from levity_trio.store.reads.site.copying import LONGEST_PAUSE, Fresh
+from levity_trio.store.reads.site.receivers import LONGEST_PAUSE, Fresh
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told, stored

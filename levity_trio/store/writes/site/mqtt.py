@@ -6,7 +6,7 @@ from typing import Final
 
 from levity_trio.events import MqttFactRefused, MqttReplayed
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.reads.site.events import StoredFact
+from levity_trio.store.reads.site.receivers import StoredFact
 from levity_trio.told import shortened, stored
 
 LONGEST_PROBLEM: Final = 200

@@ -23,14 +23,18 @@ from levity_trio.outgoing.addresses import AddressRefused
 from levity_trio.records import Personal, record, whole_text
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
-from levity_trio.store.reads.site.backends import BackendRow, RefusedRow, backends, refused
-from levity_trio.store.reads.site.copying import CopiedCharger, in_use
-from levity_trio.store.reads.site.events import (
+from levity_trio.store.reads.site.receivers import (
+    BackendRow,
+    CopiedCharger,
     GivenUpRow,
     MqttState,
+    RefusedRow,
     WebhookRow,
+    backends,
     before,
     given_up,
+    in_use,
+    refused,
     state,
     webhooks,
 )
