@@ -41,7 +41,7 @@ from levity_trio.store.reads.site.logged import FrameFilters, frames
 from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.store.reads.transactions.explain import lines as lines_of
-from levity_trio.store.reads.transactions.review_queue import queue
+from levity_trio.store.reads.transactions.reviews import queue
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     COMPLETED,

@@ -65,7 +65,7 @@ from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.shape import Bill, to_the_minute
 from levity_trio.store.reads.transactions.bill.words import bill_lines
-from levity_trio.store.reads.transactions.review_queue import Review, anonymous_review, reviews_of
+from levity_trio.store.reads.transactions.reviews import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     Transaction,

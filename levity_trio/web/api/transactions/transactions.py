@@ -38,7 +38,7 @@ from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.chargers.chargers import Habit, habit
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
-from levity_trio.store.reads.transactions import review_groups as alike
+from levity_trio.store.reads.transactions import reviews as alike
 from levity_trio.store.reads.transactions import transactions
 from levity_trio.store.reads.transactions import transactions as stored
 from levity_trio.store.reads.transactions.bill.reading import bill_of, kind_of
@@ -60,16 +60,14 @@ from levity_trio.store.reads.transactions.explain import (
     file_of,
     lines,
 )
-from levity_trio.store.reads.transactions.review_groups import (
+from levity_trio.store.reads.transactions.reviews import (
     MOST_SHOWN,
+    Counts,
     GroupedTransaction,
     GroupPreview,
     NextSession,
     PageOf,
     ReviewGroup,
-)
-from levity_trio.store.reads.transactions.review_queue import (
-    Counts,
     ReviewItem,
     counts,
     message,

@@ -22,23 +22,21 @@ from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import WaitingReport, waiting_reports
 from levity_trio.store.reads.people.households import AskedTag
-from levity_trio.store.reads.transactions import review_groups
+from levity_trio.store.reads.transactions import reviews
 from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
-from levity_trio.store.reads.transactions.review_groups import (
+from levity_trio.store.reads.transactions.reviews import (
+    Counts,
+    FittingTransaction,
     GroupPreview,
     NextSession,
     PageOf,
-    ReviewGroup,
-)
-from levity_trio.store.reads.transactions.review_queue import (
-    Counts,
-    FittingTransaction,
     Review,
+    ReviewGroup,
     ReviewItem,
     counts,
     to_review,
 )
-from levity_trio.store.reads.transactions.review_queue import Kind as Counted
+from levity_trio.store.reads.transactions.reviews import Kind as Counted
 from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
@@ -229,7 +227,7 @@ def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
     # Sessions with one cause are one entry, which stands for all of them.
     queue = look(to_review, None, "transaction", wanted, is_newest_first=False, is_alone=True)
     covered = len(queue.data)
-    for group in look(review_groups.groups):
+    for group in look(reviews.groups):
         if group.count <= 1:
             continue
         covered += group.count
@@ -460,7 +458,7 @@ def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
     """Return a page of the sessions of a group. Raises Problem."""
     if not look(is_known, charger):
         raise not_found(Told("charger {1}", charger))
-    preview = look(review_groups.preview, charger, cause, PageOf(page, AT_ONCE))
+    preview = look(reviews.preview, charger, cause, PageOf(page, AT_ONCE))
     if preview is None:
         raise not_found(Told("cause {1}", cause))
     return preview
