@@ -10,7 +10,12 @@ import pytest
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.transactions import power
-from levity_trio.store.reads.transactions.use import ChargerUse, FaultsOfMonth, UseQuestion, use_of
+from levity_trio.store.reads.transactions.power import (
+    ChargerUse,
+    FaultsOfMonth,
+    UseQuestion,
+    use_of,
+)
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.power import keep
 from levity_trio.wire.times import stamp

@@ -52,9 +52,9 @@ from levity_trio.store.reads.chargers.security import RegistrationDecision as De
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import explain as keys_of_meters
 from levity_trio.store.reads.transactions.explain import KnownMeterKey
+from levity_trio.store.reads.transactions.power import ChargerUse, use_of
+from levity_trio.store.reads.transactions.power import UseQuestion as AskedUse
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
-from levity_trio.store.reads.transactions.use import ChargerUse, use_of
-from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
 from levity_trio.store.writes.chargers import meter_keys as writes
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownIdentity, hide, hide_each

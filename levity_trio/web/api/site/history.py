@@ -27,17 +27,15 @@ from levity_trio.store.reads.transactions.history import (
     series,
     with_costs,
 )
-from levity_trio.store.reads.transactions.household_quarters import (
-    HouseholdQuarter,
-    HouseholdSpan,
-    household_quarters,
-    households,
-)
 from levity_trio.store.reads.transactions.power import (
     DayPower,
+    HouseholdQuarter,
+    HouseholdSpan,
     OfWeek,
     WeekHistory,
     hours_of_week,
+    household_quarters,
+    households,
     power_of_day,
 )
 from levity_trio.store.reads.transactions.transactions import (
