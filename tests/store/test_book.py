@@ -26,7 +26,7 @@ from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.reads.money.meters import reconciliation
 from levity_trio.store.reads.now.present import waiting
-from levity_trio.store.reads.transactions.bill.reading import bill_of
+from levity_trio.store.reads.transactions.bill import bill_of
 from levity_trio.store.upkeep.booking import Booking
 from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money.wallets import LedgerEntry

@@ -16,7 +16,7 @@ from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.money import wallets as shown
 from levity_trio.store.reads.transactions import charges as reads
-from levity_trio.store.reads.transactions.bill.reading import bill_of
+from levity_trio.store.reads.transactions.bill import bill_of
 from levity_trio.store.reads.transactions.charges import ChargesFound, TransactionCharge
 from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series

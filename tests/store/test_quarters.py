@@ -14,8 +14,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.pricing import Priced, Pricer
 from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.transactions.bill.reading import bill_of, own_bill
-from levity_trio.store.reads.transactions.bill.words import bill_lines
+from levity_trio.store.reads.transactions.bill import bill_lines, bill_of, own_bill
 from levity_trio.store.upkeep.sharing import divided_sessions, keep
 from tests.store import telling
 from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over

@@ -16,7 +16,7 @@ from levity_trio.store.reads.chargers.chargers import Charger, replacement
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.households import Departure, UnknownCard, vehicles_of_nobody
-from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill import Bill
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told

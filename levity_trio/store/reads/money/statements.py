@@ -61,7 +61,7 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.transactions.bill.shape import BillTax
+from levity_trio.store.reads.transactions.bill import BillTax
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 

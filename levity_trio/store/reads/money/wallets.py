@@ -54,7 +54,7 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.transactions.bill.shape import BillTax
+from levity_trio.store.reads.transactions.bill import BillTax
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import N_, Told
 from levity_trio.wire.times import in_zone, stamp

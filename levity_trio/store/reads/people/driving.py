@@ -45,7 +45,7 @@ from levity_trio.store.reads.pages import (
     given,
     where,
 )
-from levity_trio.store.reads.transactions.bill.reading import OwnBill, own_bill
+from levity_trio.store.reads.transactions.bill import OwnBill, own_bill
 from levity_trio.store.reads.transactions.billed import (
     BilledTransaction,
     billed_rows,

@@ -62,9 +62,7 @@ from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.load_spans import BELOW, PAUSED, PRICE, WAITED, LoadSpan, spans_of
 from levity_trio.store.reads.chargers.chargers import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.pages import Shape
-from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.reads.transactions.bill.shape import Bill, to_the_minute
-from levity_trio.store.reads.transactions.bill.words import bill_lines
+from levity_trio.store.reads.transactions.bill import Bill, bill_lines, bill_of, to_the_minute
 from levity_trio.store.reads.transactions.reviews import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,

@@ -41,8 +41,7 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wan
 from levity_trio.store.reads.transactions import reviews as alike
 from levity_trio.store.reads.transactions import transactions
 from levity_trio.store.reads.transactions import transactions as stored
-from levity_trio.store.reads.transactions.bill.reading import bill_of, kind_of
-from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill import Bill, bill_of, kind_of
 from levity_trio.store.reads.transactions.billed import (
     NEWEST,
     OLDEST,

@@ -42,7 +42,7 @@ from levity_trio.store.reads.people.driving import (
 )
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import spaces as spaces_of_household
-from levity_trio.store.reads.transactions.bill.reading import OwnChange
+from levity_trio.store.reads.transactions.bill import OwnChange
 from levity_trio.store.reads.transactions.transactions import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (

@@ -28,7 +28,7 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.households import owned
-from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill import Bill
 from levity_trio.store.reads.transactions.billed import (
     BilledTransaction,
     TransactionSums,
