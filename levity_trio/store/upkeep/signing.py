@@ -19,7 +19,7 @@ from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions.explain import checked, revision
-from levity_trio.store.writes.transactions.signing import keep
+from levity_trio.store.writes.transactions.judging import keep_signed
 from levity_trio.wire.times import stamp
 
 AT_ONCE: Final = 20
@@ -56,5 +56,5 @@ async def _look(writer: Writer, reader: Reader, sparing: Sparing, clock: Clock) 
     changed = await reader.run(partial(months.changed, after=done, most=AT_ONCE))
     if changed:
         found = [one for number, _ in changed for one in await sparing.run(checked, [number])]
-        await writer.run(keep, found, changed[-1][1], stamp(clock()))
+        await writer.run(keep_signed, found, changed[-1][1], stamp(clock()))
     return not changed

@@ -55,9 +55,9 @@ from levity_trio.store.writes.transactions.closing import OTHER, Closure
 from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,
     learn_confirmed,
+    resolve,
     tell_neighbours,
 )
-from levity_trio.store.writes.transactions.reviews import resolve
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
     add_event,

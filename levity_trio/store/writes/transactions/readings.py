@@ -40,8 +40,13 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.engine.database import Row, UnitOfWork, marks, parts
 from levity_trio.store.writes.origin import STOP_DATA, Origin, Stop
-from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
-from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
+from levity_trio.store.writes.transactions.judging import (
+    is_settled,
+    judge_again,
+    judge_now,
+    resolve_doubts,
+    tell_neighbours,
+)
 from levity_trio.store.writes.transactions.runs import (
     IS_MANAGED,
     READING_COLUMNS,

@@ -57,9 +57,9 @@ from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,
     judge_by_late_message,
     judge_now,
+    open_review,
 )
 from levity_trio.store.writes.transactions.readings import MessageReadings, attach, is_ours
-from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
     Sign,

@@ -70,14 +70,18 @@ from levity_trio.store.writes.origin import (
 )
 from levity_trio.store.writes.people.authorization import is_stranger, judge
 from levity_trio.store.writes.transactions import starts
-from levity_trio.store.writes.transactions.judging import end, judge_by_late_message
+from levity_trio.store.writes.transactions.judging import (
+    end,
+    judge_by_late_message,
+    open_review,
+    resolve,
+)
 from levity_trio.store.writes.transactions.readings import (
     MessageReadings,
     called,
     link_again,
     store_data,
 )
-from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
     add_event,
