@@ -19,7 +19,7 @@ from levity_trio.store.writes.site.frames import (
     READINGS_OF_STARTS,
     check_readings,
 )
-from levity_trio.store.writes.transactions import starts, stops, waiting
+from levity_trio.store.writes.transactions import decisions, starts, stops
 from levity_trio.told import Told
 from levity_trio.wire.numbers import is_signed
 from levity_trio.wire.payloads import call, call_result
@@ -106,7 +106,9 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     await _check_rate(exchange, len(read_values))
     # Of a large message, only the readings at both ends were read here; `data` has all of them.
     data = exchange.data or [read_values]
-    await exchange.write(waiting.store, request.connector_id, data, request.transaction_id)
+    await exchange.write(
+        decisions.store_readings, request.connector_id, data, request.transaction_id
+    )
 
     if exchange.central.hooks.readings_watched_by:
         # What a meter signed is in no stream: it names a card.
