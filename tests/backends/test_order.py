@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from levity_trio.store.reads.site import receivers
 from levity_trio.store.writes.site import backends
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.backends.site import OF_SESSIONS, Backend, Site, Told, Wired, dialling
 from tests.charger.conftest import run_in_virtual_time
 from tests.store.books import Books, in_memory
@@ -139,7 +139,7 @@ class Story:
         """Restart, and let the server close what was open."""
         self.charger.boot()
         self.site.books.wait(1)
-        self.site.books.run(closing.close_silent, self.site.books.at, 0.0)
+        self.site.books.run(stops.close_silent, self.site.books.at, 0.0)
 
     def unknown(self) -> None:
         self.charger.stop(4711, self.register)

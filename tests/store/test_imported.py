@@ -21,8 +21,8 @@ from levity_trio.store.reads.transactions.recheck import Rechecking
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.site import imports
 from levity_trio.store.writes.transactions import decisions
-from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
+from levity_trio.store.writes.transactions.stops import close_silent
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station
 from tests.store.files import make_ours

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.store.reads.transactions.explain import MOST_TOLD
 from levity_trio.store.writes.chargers import configuration
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from levity_trio.store.writes.transactions.judging import check_signed_again
 from tests.signed.meters import Meter
 from tests.signed.test_alfen import BEGIN, STOP, data, record
@@ -121,7 +121,7 @@ def lost_stop(site: Site) -> int:
     station.tell(meter_value(station.clock(), 8350, ended), transaction=transaction)
     books.wait(5)
     station.boot()
-    books.run(closing.close_silent, books.at, 0.0)
+    books.run(stops.close_silent, books.at, 0.0)
     look(books)
     return transaction
 

@@ -74,8 +74,7 @@ from levity_trio.store.writes.origin import (
     text_in,
 )
 from levity_trio.store.writes.people.authorization import ACCEPTED
-from levity_trio.store.writes.transactions import closing, readings, starts, stops
-from levity_trio.store.writes.transactions.closing import OTHER, Closure
+from levity_trio.store.writes.transactions import readings, starts, stops
 from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,
     learn_confirmed,
@@ -91,6 +90,7 @@ from levity_trio.store.writes.transactions.states import (
     load,
     state,
 )
+from levity_trio.store.writes.transactions.stops import OTHER, Closure
 from levity_trio.told import Moment as Stamp
 from levity_trio.told import Quantity, Told
 from levity_trio.wire.large import parts_of
@@ -422,7 +422,7 @@ def close(
                 raise DecisionRefused(DecisionProblem.INVALID, words, "stop_time")
         at = stop_time or decision.at
         closure = Closure(Cause.OPERATOR, OTHER, decision.reason, at, ended=stop_time)
-        closing.close(db, decision.origin(tx.charger), tx, closure, decision.by)
+        stops.close(db, decision.origin(tx.charger), tx, closure, decision.by)
     if meter_stop is not None:
         correction = Correction(meter_stop=meter_stop)
         return correct(db, tx.id, correction, replace(decision, seen_event=None))
