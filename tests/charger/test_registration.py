@@ -26,8 +26,8 @@ from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import registration, stations
+from levity_trio.store.writes.chargers.commands import follow_all
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
-from levity_trio.store.writes.chargers.outcomes import follow_all
 from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.wire.errors import NotRegistered
 from levity_trio.wire.payloads import CHARGER_ACTIONS

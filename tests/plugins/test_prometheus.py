@@ -30,7 +30,7 @@ from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.site.receivers import state
-from levity_trio.store.writes.chargers import outcomes, pings, sessions
+from levity_trio.store.writes.chargers import commands, pings, sessions
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.chargers.registration import begin_waiting
 from levity_trio.store.writes.load import leases
@@ -156,7 +156,7 @@ def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, run: Run) ->
     ask(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
     for status in ("Unavailable", "Available"):
         station.status(status)
-        books.run(outcomes.follow_all, books.at)
+        books.run(commands.follow_all, books.at)
         found.append(
             run.page().get("ocpp_connector_availability_differs", cp_id="CP-1", connector_id="1")
         )

@@ -12,7 +12,7 @@ from levity_trio.locale.texts import said
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import DatabaseSpace
-from levity_trio.store.writes.chargers import outcomes
+from levity_trio.store.writes.chargers import commands
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.site import mqtt
@@ -190,9 +190,9 @@ def test_a_connector_that_is_not_as_it_was_told_to_be(
     change = {"connectorId": 1, "type": "Operative"}
     ask(station, "ChangeAvailability", change)
     assert page.told() == []
-    books.run(outcomes.follow_all, books.at)
+    books.run(commands.follow_all, books.at)
     books.wait(2.1)
-    books.run(outcomes.follow_all, books.at)
+    books.run(commands.follow_all, books.at)
     words = "Space 9, connector 1, was told to be in service, and reports Unavailable"
     assert page.told() == [("availability", words, "CP-1")]
     station.status("Available")

@@ -11,7 +11,7 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact, OutcomeKnown
 from levity_trio.store.engine.writer import Writer, surviving
-from levity_trio.store.writes.chargers import outcomes
+from levity_trio.store.writes.chargers import commands
 from levity_trio.wire.times import stamp
 
 PAUSE_SECONDS: Final = 0.2
@@ -59,7 +59,7 @@ class _Following:
         while True:
             self._news = trio.Event()
             with surviving("the outcomes of commands could not be followed"):
-                self._pending = await self._writer.run(outcomes.follow_all, stamp(self._clock()))
+                self._pending = await self._writer.run(commands.follow_all, stamp(self._clock()))
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._look_seconds if self._pending else float("inf")):
                 await self._news.wait()

@@ -32,7 +32,7 @@ from levity_trio.store.cases.neighbours import ChargerHistory, is_other_meter
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connector_numbers
-from levity_trio.store.writes.chargers.effects import use_reservation
+from levity_trio.store.writes.chargers.commands import use_reservation
 from levity_trio.store.writes.chargers.hiding import show
 from levity_trio.store.writes.chargers.set_aside import put_back_readings, set_aside
 from levity_trio.store.writes.origin import (
