@@ -30,7 +30,7 @@ from levity_trio.store.reads.transactions import charges
 from levity_trio.store.reads.transactions.charges import ChargesFound
 from levity_trio.store.writes.chargers.commands import CallMessage, TooMany
 from levity_trio.store.writes.money.wallets import ASK_AGAIN, settle, stop
-from levity_trio.store.writes.people.limits import TheMonth, assess, count, stop_used
+from levity_trio.store.writes.people.tags import TheMonth, assess_month, count_use, stop_used
 from levity_trio.wire.times import stamp
 
 ASKER: Final = "stop when spent"
@@ -141,7 +141,7 @@ class WalletKeeper:
             reached = await read(months.newest_revision)
             ended = await read(partial(months.ended_since, since=month.since))
             await self._count_these(month, ended)
-            await write(assess, month, stamp(self._central.clock()))
+            await write(assess_month, month, stamp(self._central.clock()))
             self._whole = whole
             self._counted = reached
         while True:
@@ -156,7 +156,9 @@ class WalletKeeper:
         for part in parts(numbers, AT_ONCE):
             counted = await self._sparing.run(partial(months.counted, rule=self._rule), part)
             if counted:
-                await self._central.writer.run(count, counted, month, stamp(self._central.clock()))
+                await self._central.writer.run(
+                    count_use, counted, month, stamp(self._central.clock())
+                )
 
     async def _settle(self, read: Callable[..., ChargesFound], after: int) -> int | None:
         """Settle the next transactions; return whereafter to go on, None at the end."""

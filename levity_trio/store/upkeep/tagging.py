@@ -20,7 +20,7 @@ from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, sp
 from levity_trio.store.reads.people.driving import load_places
 from levity_trio.store.reads.people.households import tags_of_now
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.people import limits, ownership, tags
+from levity_trio.store.writes.people import ownership, tags
 from levity_trio.store.writes.people.ownership import SameTag
 from levity_trio.store.writes.people.tags import TagInUse
 from levity_trio.wire.times import stamp
@@ -74,7 +74,7 @@ async def _rekey(writer: Writer, index: Index) -> None:
     Raises ConfigError."""
 
     def rekey(db: UnitOfWork) -> None:
-        for write in (tags.rekey, limits.rekey, ownership.rekey):
+        for write in (tags.rekey, tags.rekey_limits, ownership.rekey):
             write(db, index.policy)
 
     try:

@@ -22,7 +22,7 @@ from levity_trio.store.writes.load.load import change_site
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.people import limits, ownership
+from levity_trio.store.writes.people import ownership, tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import NamedThing, Said
 from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_again
@@ -99,7 +99,7 @@ def replace(db: UnitOfWork, replaced: Replaced, at: str, by: str) -> None:
         ownership.give(db, account, place, span, said)
         ownership.leave(db, space._replace(key=old), span, said)
     _assign_tariffs(db, replaced, said)
-    limits.replace_charger(db, old, new, at, by)
+    tags.replace_charger_in_limits(db, old, new, at, by)
     configuration.replace_charger(db, old, new, at, by)
     _limit(db, replaced, at, by)
     hide(db, old, at, str(replaced.today), is_forced=True)

@@ -568,10 +568,10 @@ def _admit(db: UnitOfWork, policy: Policy, card: str, said: Said) -> list[Step]:
     """Let a card charge: whoever gives one means that. One that ended when somebody moved out is
     valid again."""
     key = policy.key(card)
-    before = tags.find(db, key)
+    before = tags.find_tag(db, key)
     if before is None:
         tags.admit(db, policy, card, None, said.at, said.by)
-        return [] if tags.find(db, key) is None else [("card added", key)]
+        return [] if tags.find_tag(db, key) is None else [("card added", key)]
     if before.status == Status.BLOCKED:
         raise ChangeRefused(
             RefusalCode.CONFLICT,
@@ -590,7 +590,7 @@ def _end_card(
     """Let a card end with its household, or block it. An unknown one might charge, so it is known
     from now on."""
     key = policy.key(card)
-    before = tags.find(db, key)
+    before = tags.find_tag(db, key)
     if before is None:
         tags.add(db, policy, TagData(id_tag=card), said.at, said.by)
     known = before or TagData(id_tag=card)
@@ -626,14 +626,14 @@ def _undo_closed(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> N
 def _undo_card(db: UnitOfWork, values: Step, policy: Policy, said: Said) -> None:
     """Let a card be what it was, unless somebody removed it since."""
     key, card, status, expires_at = values
-    if tags.find(db, key) is not None:
+    if tags.find_tag(db, key) is not None:
         tags.change(
             db, policy, card, {"status": status, "expires_at": expires_at}, said.at, said.by
         )
 
 
 def _undo_added_card(db: UnitOfWork, values: Step, policy: Policy, said: Said) -> None:
-    known = tags.find(db, values[0])
+    known = tags.find_tag(db, values[0])
     if known is not None:
         tags.remove(db, policy, known.id_tag, said.at, said.by)
 

@@ -25,7 +25,7 @@ from levity_trio.store.lookups.places import periods_of, usage_limit
 from levity_trio.store.lookups.wallets import name_of
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
-from levity_trio.store.writes.people import limits, tags
+from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.store.writes.people.tags import TagChange, TagData
 from levity_trio.told import N_, Moment, Told
@@ -144,7 +144,7 @@ def make_same(
     belongs to the same household. Raises UnknownTag, TagInUse, and NotAlike unless this is the only
     card that it looks like."""
     key, of_card = policy.key(id_tag), policy.key(card)
-    known = tags.find(db, of_card)
+    known = tags.find_tag(db, of_card)
     rows = db.rows(
         "SELECT key FROM tag WHERE ended_at IS NULL AND same_as IS NULL AND is_phone = 0"
     )
@@ -152,7 +152,7 @@ def make_same(
     if known is None or [*alike] != [of_card]:
         raise NotAlike(id_tag)
     change = tags.add(db, policy, replace(known, id_tag=id_tag, same_as=of_card), at, by)
-    limits.limit_tag(db, policy, card, usage_limit(db.rows, What.TAG, of_card), at, by)
+    tags.limit_tag(db, policy, card, usage_limit(db.rows, What.TAG, of_card), at, by)
     for period in periods_of(db.rows, Thing(What.TAG, of_card)):
         if period.span.covers(at):
             belonging = NamedThing(Thing(What.TAG, key), id_tag, period.vehicle)

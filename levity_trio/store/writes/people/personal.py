@@ -164,7 +164,7 @@ def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
     for space in db.rows(_OWN_SPACES, (account,)):
         db.execute("DELETE FROM space WHERE cp_id = ? AND conn_id = ?", space)
     for key, since, until in db.rows(_TAGS, (account,)):
-        tags.TAG.forget(
+        tags.KEPT_TAG.forget(
             db, "key = ? AND coalesce(ended_at, '9999') > ? AND created_at < ?", (key, since, until)
         )
         if until == _NEVER:

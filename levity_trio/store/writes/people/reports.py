@@ -106,7 +106,7 @@ def lose(db: UnitOfWork, policy: Policy, account: int, id_tag: str, at: str, by:
     key = policy.key(id_tag)
     if not db.rows(_OWNED, (key, account, at, at)):
         raise NotOwned
-    known = tags.find(db, key)
+    known = tags.find_tag(db, key)
     # what names a driver can be deleted, but the periods of a tag cannot
     of_household = f"household {account}"
     if known is None:

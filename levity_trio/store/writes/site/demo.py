@@ -10,7 +10,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.people import limits, recipients, reports
+from levity_trio.store.writes.people import recipients, reports, tags
 from levity_trio.store.writes.people.reports import ReportSubject
 from levity_trio.told import stored_in
 from levity_trio.wire.times import stamp
@@ -142,7 +142,7 @@ def _limit(db: UnitOfWork, at: str) -> None:
     )
     near = [(account, round(wh / NEAR, -4)) for account, wh in db.rows(most, (month,))]
     for account, wh in (*near, *drivers):
-        limits.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
+        tags.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
 
 
 def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:

@@ -73,7 +73,7 @@ from levity_trio.store.writes.origin import (
     fields_of,
     text_in,
 )
-from levity_trio.store.writes.people.authorization import ACCEPTED
+from levity_trio.store.writes.people.tags import ACCEPTED
 from levity_trio.store.writes.transactions import readings, starts, stops
 from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,

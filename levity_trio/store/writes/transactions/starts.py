@@ -47,7 +47,7 @@ from levity_trio.store.writes.origin import (
     raw_in,
     text_in,
 )
-from levity_trio.store.writes.people.authorization import (
+from levity_trio.store.writes.people.tags import (
     ACCEPTED,
     Judged,
     judge_start,

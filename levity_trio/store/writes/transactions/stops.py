@@ -81,7 +81,7 @@ from levity_trio.store.writes.origin import (
     Stop,
     StopWithData,
 )
-from levity_trio.store.writes.people.authorization import is_stranger, judge
+from levity_trio.store.writes.people.tags import is_stranger, judge_tag
 from levity_trio.store.writes.transactions import starts
 from levity_trio.store.writes.transactions.judging import (
     JUDGING_SECONDS,
@@ -166,7 +166,11 @@ def stop(
             stopped_with = Told("stopped with {1}", request.id_tag or "")
             doubts.append(Doubt(Code.STOPPED_BY_STRANGER, words, (started_with, stopped_with)))
         _stop(db, origin, tx, request, doubts, history)
-    return None if request.id_tag is None else judge(db, policy, request.id_tag, origin.received_at)
+    return (
+        None
+        if request.id_tag is None
+        else judge_tag(db, policy, request.id_tag, origin.received_at)
+    )
 
 
 _UNLINK_DATA = """
