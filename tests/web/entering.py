@@ -80,9 +80,9 @@ class House:
     def token(self, name: str, role: str) -> str:
         made = make()
         number = self.books.run(
-            users.create, NewToken(name, role, made.salt, made.digest, self.books.at, "")
+            users.create_token, NewToken(name, role, made.salt, made.digest, self.books.at, "")
         )
-        self.tokens.load(self.books.run(users.stored))
+        self.tokens.load(self.books.run(users.stored_tokens))
         assert number is not None
         return written(number, made.secret)
 

@@ -46,7 +46,7 @@ from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.totals import COUNTED, sums_of
 from levity_trio.store.writes.load import load, power
-from levity_trio.store.writes.people import logins, messages, personal
+from levity_trio.store.writes.people import messages, personal, users
 from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import in_zone, stamp
 
@@ -492,7 +492,7 @@ async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
     """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises
     StoreUnavailable."""
     now = clock()
-    forgotten = await writer.run(logins.forget_before, stamp(now - LOGINS_KEPT))
+    forgotten = await writer.run(users.forget_logins_before, stamp(now - LOGINS_KEPT))
     while done := await writer.run(
         personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE
     ):

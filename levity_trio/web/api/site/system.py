@@ -279,13 +279,13 @@ async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
     made = make()
     at, by = api.stamp(), request.caller.name
     new = NewToken(body.name, body.role, made.salt, made.digest, at, by)
-    token = await api.writer.run(users.create, new)
+    token = await api.writer.run(users.create_token, new)
     if token is None:
         words = Told(
             "a token named {1} is in use; revoke it first, or choose another name", body.name
         )
         raise refusal("in_use", words)
-    api.tokens.load(await api.writer.run(users.stored))
+    api.tokens.load(await api.writer.run(users.stored_tokens))
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 
 
@@ -293,9 +293,9 @@ async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
 async def _revoke_token(request: Request) -> None:
     """Revoke a token"""
     api, token = request.api, request.number()
-    if not await request.write(users.revoke, token):
+    if not await request.write(users.revoke_token, token):
         raise not_found(Told("token {1} in use", token))
-    api.tokens.load(await api.writer.run(users.stored))
+    api.tokens.load(await api.writer.run(users.stored_tokens))
 
 
 @ACCESS_ENDPOINTS.get("/api/admin/audit", Role.ADMIN)
