@@ -49,8 +49,8 @@ from levity_trio.store.writes.money.wallets import (
     set_terms,
     settle,
 )
-from levity_trio.store.writes.people import accounts, recipients
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import accounts, messages
+from levity_trio.store.writes.people.messages import By, RecipientData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.in_process import Question, Reply, hand_on
 from tests.both_stores import both_in_memory
@@ -375,7 +375,7 @@ class Household:
         books, ways = self.books, Ways(channels=(MAIL,), zone=BERLIN)
         person = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
         key = SecretKey("A" * 43 + "=")
-        books.run(recipients.add, person, None, key, By(books.at, "cleo"))
+        books.run(messages.add_recipient, person, None, key, By(books.at, "cleo"))
         reader, sums = cast("Reader", InlineReader(books)), list[int]()
         for one in self._overdue():
             order = ReminderOrder(one.number, "cleo", again=True)

@@ -20,19 +20,10 @@ from levity_trio.store.keeping import checking
 from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.people import (
-    accounts,
-    messages,
-    ownership,
-    personal,
-    recipients,
-    tags,
-    vehicles,
-)
+from levity_trio.store.writes.people import accounts, messages, ownership, personal, tags, vehicles
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
-from levity_trio.store.writes.people.messages import DeliveryFailure, NewMessage
+from levity_trio.store.writes.people.messages import By, DeliveryFailure, NewMessage, RecipientData
 from levity_trio.store.writes.people.personal import Deletion
-from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.site.backends import put_card
@@ -134,7 +125,9 @@ class Leaving(Biller):
         self.message(RecipientData(who="driver", account=ANNA, name=name, mail=mail), "full", words)
 
     def message(self, data: RecipientData, kind: str, words: str, event: int | None = None) -> None:
-        to = self.books.run(recipients.add, data, None, SecretKey(None), By(self.books.at, "cleo"))
+        to = self.books.run(
+            messages.add_recipient, data, None, SecretKey(None), By(self.books.at, "cleo")
+        )
         message = NewMessage(
             message_id=f"{kind} {event}",
             recipient=to,

@@ -12,8 +12,8 @@ import trio
 
 from levity_trio.access.tags import Status
 from levity_trio.store.writes.people import personal
+from levity_trio.store.writes.people.messages import MOST_OF_DAY
 from levity_trio.store.writes.people.personal import Deletion
-from levity_trio.store.writes.people.reports import MOST_OF_DAY
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import ApiRefused, answered
 from levity_trio.web.dashboard.pages.driver import PAGES

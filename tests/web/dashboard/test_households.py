@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from levity_trio.store.writes.people import reports, tags, vehicles
-from levity_trio.store.writes.people.reports import ReportSubject
+from levity_trio.store.writes.people import messages, tags, vehicles
+from levity_trio.store.writes.people.messages import ReportSubject
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.endpoints import Role
@@ -40,9 +40,9 @@ async def test_a_card_that_may_not_charge_is_marked(site: Site) -> None:
 async def test_what_a_household_reported_leads_to_its_answer(site: Site, station: Station) -> None:
     books, house = station.books, House(site.books)
     house.give(1, "04AA")
-    books.run(reports.lose, books.policy, 1, "04AA", books.at, "driver 1")
+    books.run(messages.lose_card, books.policy, 1, "04AA", books.at, "driver 1")
     books.run(
-        reports.write,
+        messages.write_report,
         1,
         ReportSubject(charger="CP-1"),
         "It hums",
@@ -54,7 +54,7 @@ async def test_what_a_household_reported_leads_to_its_answer(site: Site, station
     assert "Anna lost a card" in shown.words
     assert "Anna reports" in shown.words
     assert [one for one in shown.links if one.startswith("/review?kind=report")]
-    books.run(reports.answer, 1, "Blocked", books.at, "cleo")
+    books.run(messages.answer_report, 1, "Blocked", books.at, "cleo")
     assert "Anna lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=1)).words
     assert "lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=2)).words
 

@@ -22,15 +22,7 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.households import Belonging
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.people import (
-    accounts,
-    own_names,
-    recipients,
-    reports,
-    tags,
-    users,
-    vehicles,
-)
+from levity_trio.store.writes.people import accounts, messages, own_names, tags, users, vehicles
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
@@ -124,7 +116,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     _forget_vehicles(db, account, told)
     _forget_texts(db, account, told)
     own_names.forget(db, account)
-    recipients.forget(db, account, recipients.By(told.at, told.by))
+    messages.forget_recipients(db, account, messages.By(told.at, told.by))
     wallets.forget(db, account)
     db.execute(
         (
@@ -173,7 +165,7 @@ def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
             db.execute(aliases, (key,))
     _BELONGING.forget(db, "account_id = ?", (account,))
     _TERMS.forget(db, "account_id = ?", (account,))
-    reports.forget(db, account, told.at, told.by)
+    messages.forget_reports(db, account, told.at, told.by)
 
 
 def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:

@@ -10,8 +10,8 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.people import recipients, reports, tags
-from levity_trio.store.writes.people.reports import ReportSubject
+from levity_trio.store.writes.people import messages, tags
+from levity_trio.store.writes.people.messages import ReportSubject
 from levity_trio.told import stored_in
 from levity_trio.wire.times import stamp
 
@@ -149,7 +149,7 @@ def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:
     """Let somebody get messages by mail."""
     first = 'SELECT id, name, account_id FROM "user" WHERE role = ? ORDER BY id LIMIT 1'
     for user, name, account in db.rows(first, (told.role,)):
-        data = recipients.RecipientData(
+        data = messages.RecipientData(
             who=told.who,
             user=user,
             account=account,
@@ -158,7 +158,7 @@ def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:
             kinds=told.kinds,
             with_names=not account,
         )
-        recipients.add(db, data, None, SecretKey(None), recipients.By(at, name))
+        messages.add_recipient(db, data, None, SecretKey(None), messages.By(at, name))
 
 
 def _report(db: UnitOfWork, at: str) -> None:
@@ -173,7 +173,7 @@ def _report(db: UnitOfWork, at: str) -> None:
     )
     for account, name, transaction, charger, tag in db.rows(newest):
         subject = ReportSubject(transaction=transaction, charger=charger)
-        reports.write(db, account, subject, ASKED, at, at, name)
+        messages.write_report(db, account, subject, ASKED, at, at, name)
         _copy(db, charger, tag, at)
 
 

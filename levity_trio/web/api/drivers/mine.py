@@ -67,9 +67,9 @@ from levity_trio.store.reads.people.driving import (
 from levity_trio.store.reads.people.driving import tags_of as own_tags
 from levity_trio.store.reads.transactions.transactions import Curve, TransactionFilters
 from levity_trio.store.writes.money import car_prices
+from levity_trio.store.writes.people import messages as writes
 from levity_trio.store.writes.people import own_names
-from levity_trio.store.writes.people import reports as writes
-from levity_trio.store.writes.people.reports import (
+from levity_trio.store.writes.people.messages import (
     MOST_OF_DAY,
     AlreadyAnswered,
     NotOwned,
@@ -668,7 +668,9 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
     subject = await _subject(request, account)
     since = midnight(request.api)
     try:
-        number = await request.write(writes.write, account, subject, body.words.strip(), since)
+        number = await request.write(
+            writes.write_report, account, subject, body.words.strip(), since
+        )
     except TooManyReports:
         words = Told(
             "your household has written {1} times today; go on tomorrow, or ask whoever runs the "
@@ -728,7 +730,7 @@ async def lose_tag(request: Request) -> DriversTag:
     """Block a lost card of your household at once; those who run the site are told"""
     account, tag, policy = account_of(request), request.path["tag"], request.policy
     try:
-        change = await request.write(writes.lose, policy, account, tag)
+        change = await request.write(writes.lose_card, policy, account, tag)
     except NotOwned:
         raise not_found(Told("card {1} of your household", tag)) from None
     # Chargers that remember the card would let it charge on.
@@ -758,7 +760,7 @@ async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingRepor
     """Answer what a household reported; then it waits no longer"""
     number = request.number()
     try:
-        await request.write(writes.answer, number, request.body.answer.strip())
+        await request.write(writes.answer_report, number, request.body.answer.strip())
     except UnknownReport:
         raise not_found(Told("report {1}", number)) from None
     except AlreadyAnswered:
