@@ -20,12 +20,12 @@ from levity_trio.store.keeping import checking
 from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.people import accounts, messages, ownership, personal, tags, vehicles
+from levity_trio.store.writes.people import accounts, messages, ownership, personal, tags
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
 from levity_trio.store.writes.people.messages import By, DeliveryFailure, NewMessage, RecipientData
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.site.backends import put_card
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -90,9 +90,9 @@ class Leaving(Biller):
         fields = {"name": name, "address": address, "contact": contact, "notes": notes}
         books.run(accounts.change, ANNA, fields, books.at, "cleo")
         self.kombi = books.run(
-            vehicles.add, VehicleData(name=vehicle, plate=plate), books.at, "cleo"
+            ownership.add_vehicle, VehicleData(name=vehicle, plate=plate), books.at, "cleo"
         )
-        self.shared = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
+        self.shared = books.run(ownership.add_vehicle, VehicleData(name="Bus"), books.at, "cleo")
         for thing in ("Card", Thing(What.SPACE, "CP-1", 1), Thing(What.SPACE, "CP-1", 2)):
             house.give(ANNA, thing, reason=reason, vehicle=self.kombi if thing == "Card" else None)
         for number in (self.kombi, self.shared):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from levity_trio.access.tags import Verdict
-from levity_trio.store.writes.people import tags, vehicles
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.people import ownership, tags
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.web.api.chargers import chargers
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
@@ -198,7 +198,9 @@ async def test_cars_of_two_households_may_be_called_the_same(yard_of_two: Site) 
 
 
 async def test_a_car_of_nobody_is_taken(site: Site) -> None:
-    site.books.run(vehicles.add, VehicleData(name="Zoe", plate="B-Z 1"), site.books.at, "cleo")
+    site.books.run(
+        ownership.add_vehicle, VehicleData(name="Zoe", plate="B-Z 1"), site.books.at, "cleo"
+    )
     await enter(site, {"name": "Flat 1", "car": "Zoe"})
     assert site.books.count("vehicle") == 1
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from levity_trio.store.writes.people import messages, tags, vehicles
+from levity_trio.store.writes.people import messages, ownership, tags
 from levity_trio.store.writes.people.messages import ReportSubject
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import households
@@ -61,7 +61,7 @@ async def test_what_a_household_reported_leads_to_its_answer(site: Site, station
 
 async def test_a_car_is_given_one_of_the_cards_of_its_household(site: Site) -> None:
     books, house = site.books, House(site.books)
-    car = books.run(vehicles.add, VehicleData(name="Ioniq"), books.at, "cleo")
+    car = books.run(ownership.add_vehicle, VehicleData(name="Ioniq"), books.at, "cleo")
     house.give(1, "04AA")
     give = next(one for one in ENDPOINTS if one.path == "/api/admin/accounts/{id}/give")
     await site.call(give, body={"vehicle": car}, role=Role.OPERATOR, id="1")

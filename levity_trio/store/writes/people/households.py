@@ -31,12 +31,11 @@ from levity_trio.store.lookups.places import NAMED, folded
 from levity_trio.store.reads.people.households import obstacle
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
-from levity_trio.store.writes.people import accounts, ownership, tags, users, vehicles
+from levity_trio.store.writes.people import accounts, ownership, tags, users
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
-from levity_trio.store.writes.people.ownership import NamedThing, Said, Touched
+from levity_trio.store.writes.people.ownership import NamedThing, Said, Touched, VehicleData
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.users import Manager, NewInvitation
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.told import Told
 
 T = TypeVar("T")
@@ -141,11 +140,11 @@ def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: s
     once = Once()
 
     def apply(line: VehicleLine) -> str:
-        number, word = vehicles.named(db, line.fields[NAME]), ADDED
+        number, word = ownership.vehicle_named(db, line.fields[NAME]), ADDED
         if number is None:
-            number = vehicles.add(db, VehicleData(**line.fields), at, by)
+            number = ownership.add_vehicle(db, VehicleData(**line.fields), at, by)
         else:
-            word = vehicles.change(db, number, line.fields, at, by).word
+            word = ownership.change_vehicle(db, number, line.fields, at, by).word
         thing = Thing(What.VEHICLE, str(number))
         is_given = line.owned.account is not None and _own(
             db, once, line.owned._replace(thing=thing), at, by
@@ -177,7 +176,7 @@ def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
     ChangeRefused."""
     thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
-    vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
+    vehicle = None if line.vehicle is None else ownership.vehicle_number(db, line.vehicle)
     span = TimeSpan(line.since or at, line.until)
     once.check(thing, span)
     named = NamedThing(thing, line.id_tag, vehicle, is_exclusive=line.is_exclusive)
@@ -483,12 +482,12 @@ class _HouseholdEntering:
         behind = f" ({row.name})"
         names = (name, f"{name[: LONGEST_NAME - len(behind)]}{behind}")
         for known in names:
-            number = vehicles.named(self._db, known)
+            number = ownership.vehicle_named(self._db, known)
             if number is not None and not self._is_others(number, account, row.since):
                 return number
-        new = names[0] if vehicles.named(self._db, names[0]) is None else names[1]
+        new = names[0] if ownership.vehicle_named(self._db, names[0]) is None else names[1]
         try:
-            number = vehicles.add(
+            number = ownership.add_vehicle(
                 self._db, VehicleData(name=new, plate=plate), self._said.at, self._said.by
             )
         except ChangeRefused as refused:
@@ -643,7 +642,7 @@ def _undo_vehicle(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> 
         db.row("SELECT 1 FROM vehicle WHERE id = ? AND removed_at IS NULL", (values[0],))
         is not None
     ):
-        vehicles.remove(db, values[0], said)
+        ownership.remove_vehicle(db, values[0], said)
 
 
 def _undo_tariff(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:

@@ -22,7 +22,7 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.households import Belonging
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.people import accounts, messages, own_names, tags, users, vehicles
+from levity_trio.store.writes.people import accounts, messages, ownership, tags, users
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
@@ -115,7 +115,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     users.forget_drivers(db, account, told.at, told.by)
     _forget_vehicles(db, account, told)
     _forget_texts(db, account, told)
-    own_names.forget(db, account)
+    ownership.forget_own_names(db, account)
     messages.forget_recipients(db, account, messages.By(told.at, told.by))
     wallets.forget(db, account)
     db.execute(
@@ -142,11 +142,11 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
 def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
     for (number,) in db.rows(_OWN_VEHICLES, (account,)):
         name = f"vehicle {number}"
-        known = vehicles.named(db, name)
+        known = ownership.vehicle_named(db, name)
         if known is not None and known != number:
             words = Told("car {1} has the name {2}; rename it first", known, repr(name))
             raise ChangeRefused(RefusalCode.IN_USE, words)
-        vehicles.VEHICLE.forget(db, "id = ?", (number,), name=name, updated_at=told.at)
+        ownership.VEHICLE.forget(db, "id = ?", (number,), name=name, updated_at=told.at)
         db.record(
             VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by)
         )

@@ -66,9 +66,8 @@ from levity_trio.store.reads.people.driving import (
 )
 from levity_trio.store.reads.people.driving import tags_of as own_tags
 from levity_trio.store.reads.transactions.transactions import Curve, TransactionFilters
-from levity_trio.store.writes.money import car_prices
 from levity_trio.store.writes.people import messages as writes
-from levity_trio.store.writes.people import own_names
+from levity_trio.store.writes.people import ownership
 from levity_trio.store.writes.people.messages import (
     MOST_OF_DAY,
     AlreadyAnswered,
@@ -407,7 +406,7 @@ async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, what: st
     """Store a name of the household's own. Raises Problem for what is not its own."""
     account, at = account_of(request), request.api.stamp()
     words = (request.body.name or "").strip() or None
-    write = partial(own_names.name, account=account, thing=thing, words=words, at=at)
+    write = partial(ownership.name_own, account=account, thing=thing, words=words, at=at)
     if not await request.commit(write):
         raise not_found(what)
 
@@ -582,7 +581,7 @@ def _declare(path: str, role: Role, group: str) -> None:
         """Choose by what the electricity of a company car is counted"""
         currency = await request.read(lambda db: bill_currency(rows_of(db)))
         price = _chosen(request.body, currency)
-        await request.write(car_prices.choose, *_car(request), price)
+        await request.write(ownership.choose_car_price, *_car(request), price)
         return price
 
 

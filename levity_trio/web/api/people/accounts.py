@@ -48,12 +48,11 @@ from levity_trio.store.reads.people.households import (
 from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.store.writes.people import accounts as writes
 from levity_trio.store.writes.people import households as imports
-from levity_trio.store.writes.people import ownership, tags, vehicles
+from levity_trio.store.writes.people import ownership, tags
 from levity_trio.store.writes.people.accounts import AccountData, RefusalCode
 from levity_trio.store.writes.people.households import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.store.writes.people.ownership import NamedThing as Belongs
-from levity_trio.store.writes.people.ownership import Said
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.people.ownership import Said, VehicleData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
@@ -376,7 +375,7 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
     def write(db: UnitOfWork) -> None:
         # A tag cannot name a car that does not exist, or was removed.
         if belongs.vehicle is not None:
-            vehicles.find(db, belongs.vehicle)
+            ownership.find_vehicle(db, belongs.vehicle)
         ownership.give(db, request.number(), belongs, span, who)
         if belongs.id_tag is not None:
             # A tag that is given to a household may charge at once.
@@ -488,7 +487,7 @@ async def create_vehicle(request: TypedRequest[None, NewVehicleBody]) -> Vehicle
     who = said(request, None)
 
     def write(db: UnitOfWork) -> int:
-        number = vehicles.add(db, data, who.at, who.by)
+        number = ownership.add_vehicle(db, data, who.at, who.by)
         if account is not None:
             belongs = Belongs(Thing(What.VEHICLE, str(number)), vehicle=number)
             ownership.give(db, account, belongs, TimeSpan(who.at, None), who)
@@ -508,7 +507,7 @@ async def get_vehicle(request: Request) -> VehicleWithPeriods:
 async def change_vehicle(request: TypedRequest[None, VehicleChangeBody]) -> VehicleWithPeriods:
     """Change a vehicle."""
     fields = vehicle_fields(request, request.body)
-    await request.write(vehicles.change, request.number(), fields)
+    await request.write(ownership.change_vehicle, request.number(), fields)
     return await _vehicle(request, request.number())
 
 
@@ -517,7 +516,7 @@ async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
     # Who removes it, when and why.
     removal = said(request, REMOVED)
-    await request.commit(vehicles.remove, request.number(), removal)
+    await request.commit(ownership.remove_vehicle, request.number(), removal)
 
 
 async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
