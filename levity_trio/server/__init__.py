@@ -79,7 +79,7 @@ from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
 from levity_trio.store.upkeep.sharing import open_sharing
 from levity_trio.store.upkeep.signing import open_signing
-from levity_trio.store.writes.chargers import commands, credentials, sessions
+from levity_trio.store.writes.chargers import commands, security, sessions
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
@@ -335,7 +335,7 @@ async def _begin(central: Central, reader: Reader) -> None:
     )
     central.site = await reader.run(site_of)
     central.pending.load(await central.writer.run(commands.unfinished))
-    central.doors.load(await central.writer.run(credentials.read_all))
+    central.doors.load(await central.writer.run(security.read_all_security))
     gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 

@@ -34,7 +34,7 @@ from levity_trio.store.engine.database import INSERT_COMMAND, Row, UnitOfWork, m
 from levity_trio.store.lookups.connectors import connector_numbers, differs
 from levity_trio.store.lookups.seen import Followed, clock_skew, load, moment, statuses, time_of
 from levity_trio.store.reads.chargers.chargers import Command, command_in
-from levity_trio.store.writes.chargers import configuration, credentials, files
+from levity_trio.store.writes.chargers import configuration, files, security
 from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.store.writes.load.leases import BY
 from levity_trio.store.writes.origin import Origin
@@ -476,7 +476,7 @@ def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
         follow_outcome(db, end.command, known)
         forget_outcome(db, end.command, known)
     if moved and end.action == "ChangeConfiguration":
-        credentials.settle(db, origin, end.command, end.state, end.payload, end.error_code)
+        security.settle_password(db, origin, end.command, end.state, end.payload, end.error_code)
     if moved and end.payload is not None:
         _follow(db, origin, end, cut_texts(orjson.loads(end.payload)))
     elif moved:

@@ -21,7 +21,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.reads.chargers.chargers import ABNORMAL, SERVER_ENDED, STOPPING
-from levity_trio.store.writes.chargers import credentials, turned_away
+from levity_trio.store.writes.chargers import security, turned_away
 from levity_trio.store.writes.chargers.commands import (
     end_left_over,
     give_up_masked,
@@ -294,7 +294,7 @@ def begin(
     db.record(fact, session)
     origin = Origin(charger, session, at)
     if connection.admission is not None:
-        credentials.note_use(db, origin, connection.admission)
+        security.note_password_use(db, origin, connection.admission)
     if mode is Mode.ASK:
         begin_waiting(db, charger, address, at)
     _look_for_sharing(db, origin)
