@@ -34,7 +34,7 @@ from levity_trio.store.writes.chargers import commands, pings, sessions
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.chargers.registration import begin_waiting
 from levity_trio.store.writes.load import leases
-from levity_trio.store.writes.site import mqtt
+from levity_trio.store.writes.site import receivers
 from levity_trio.wire.times import stamp
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, Page, label_names
@@ -566,7 +566,7 @@ def test_the_broker_of_mqtt(run: Run) -> None:
     run.gauges.update_mqtt(None)
     assert run.page().get("ocpp_mqtt_connected") == 0
     books = run.books
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
     run.gauges.update_mqtt(state(view(books.connection)))
     page = run.page()

@@ -15,7 +15,7 @@ from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import commands
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.load import leases
-from levity_trio.store.writes.site import mqtt
+from levity_trio.store.writes.site import receivers
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store import copied, loads
@@ -328,25 +328,25 @@ def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
 def test_a_broker_of_mqtt_that_is_away_or_takes_no_facts(books: Books) -> None:
     page = Page(books, WELL._replace(has_mqtt=True))
     assert page.attention() == []
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     position = int(books.value("SELECT position FROM mqtt"))
     books.wait(11)
     assert page.attention() == []
     away = books.at
-    books.run(mqtt.note_link, False, away, "house:1883", "refused")
+    books.run(receivers.note_broker_link, False, away, "house:1883", "refused")
     books.wait(9)
     assert page.attention() == []
     books.wait(1)
     assert [(one.kind, one.words, one.since) for one in page.attention()] == [
         ("mqtt", "the MQTT broker house:1883 cannot be reached; 0 facts wait for it", away)
     ]
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
     assert page.attention() == []
     books.wait(10)
     (stuck,) = page.attention()
     assert stuck.words == "the MQTT broker house:1883 takes no facts; 1 fact waits for it"
-    books.run(mqtt.move, position, position + 1, books.at)
+    books.run(receivers.move_mqtt, position, position + 1, books.at)
     assert page.attention() == []
     books.wait(60)
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))

@@ -26,7 +26,7 @@ from levity_trio.store.writes.people.messages import By, DeliveryFailure, NewMes
 from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.site.backends import put_card
+from levity_trio.store.writes.site.receivers import put_backend_card
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.told import stored
@@ -114,7 +114,7 @@ class Leaving(Biller):
             "added_at, added_by) VALUES ('employer', 'ws://a', 0, 0, 0, '', '', '')"
         )
         for key, alias in (("card", ALIAS), ("other", "Bens Karte")):
-            books.run(put_card, 1, key, alias)
+            books.run(put_backend_card, 1, key, alias)
         books.run(
             wallets.set_terms,
             ANNA,
@@ -225,7 +225,7 @@ def test_an_alias_of_a_card_that_was_passed_on_stays(leaving: Leaving) -> None:
 
 
 def test_a_card_that_is_left_out_stays_so(leaving: Leaving) -> None:
-    leaving.books.run(put_card, 1, "card", None)
+    leaving.books.run(put_backend_card, 1, "card", None)
     leaving.delete()
     assert aliases(leaving.books)["card"] is None
 
