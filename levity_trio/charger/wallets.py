@@ -29,7 +29,7 @@ from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import charges
 from levity_trio.store.reads.transactions.charges import ChargesFound
 from levity_trio.store.writes.chargers.commands import CallMessage, TooMany
-from levity_trio.store.writes.money.wallets import ASK_AGAIN, settle, stop
+from levity_trio.store.writes.money.ledger import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.people.tags import TheMonth, assess_month, count_use, stop_used
 from levity_trio.wire.times import stamp
 

@@ -18,7 +18,7 @@ from levity_trio.store.reads.money import wallets as shown
 from levity_trio.store.reads.transactions import charges as reads
 from levity_trio.store.reads.transactions.bill import bill_of
 from levity_trio.store.reads.transactions.charges import ChargesFound, TransactionCharge
-from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -70,7 +70,7 @@ class Charging(Purses):
             return reads.used(db, found.transactions, self.biller.terms.rule)
 
     def settle(self, used: list[TransactionCharge]) -> None:
-        self.books.run(wallets.settle, used, self.books.at)
+        self.books.run(ledger.settle, used, self.books.at)
 
     def ledger(self, account: int = ANNA) -> list[tuple[str, int, int | None]]:
         """The entries of an account after its top-up."""
@@ -312,13 +312,13 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(
 ) -> None:
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(35_000), transaction=transaction)
-    assert house.books.run(wallets.stop, transaction, house.books.now) == (None, None)
+    assert house.books.run(ledger.stop, transaction, house.books.now) == (None, None)
     house.look()
     assert to_stop(house) == [(transaction, "CP-1")]
-    message, _ = house.books.run(wallets.stop, transaction, house.books.now)
+    message, _ = house.books.run(ledger.stop, transaction, house.books.now)
     assert message == ("RemoteStopTransaction", {"transactionId": transaction})
     house.books.wait(59)
-    assert (house.books.run(wallets.stop, transaction, house.books.now)[0], to_stop(house)) == (
+    assert (house.books.run(ledger.stop, transaction, house.books.now)[0], to_stop(house)) == (
         None,
         [],
     )
@@ -326,23 +326,23 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(
     house.look()
     house.books.wait(1)
     assert len(to_stop(house)) == 1
-    assert house.books.run(wallets.stop, transaction, house.books.now)[0] is not None
+    assert house.books.run(ledger.stop, transaction, house.books.now)[0] is not None
     house.books.wait(61)
     house.enter(LedgerKind.TOP_UP, 1000)
-    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
+    assert (to_stop(house), house.books.run(ledger.stop, transaction, house.books.now)[0]) == (
         [],
         None,
     )
     house.enter(LedgerKind.CHARGEBACK, -1000)
     station.stop(transaction, 37_000)
-    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
+    assert (to_stop(house), house.books.run(ledger.stop, transaction, house.books.now)[0]) == (
         [],
         None,
     )
 
 
 def to_stop(house: Charging) -> list[tuple[int, str]]:
-    before = house.books.now - wallets.ASK_AGAIN
+    before = house.books.now - ledger.ASK_AGAIN
     with reading(house.books) as db:
         return reads.to_stop(db, before.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
 

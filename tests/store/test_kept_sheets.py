@@ -21,7 +21,7 @@ from levity_trio.notify.delivery import as_paper
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import checking
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.people import personal
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -243,6 +243,6 @@ def test_a_closing_whose_sheets_say_something_else_meanwhile_closes_nothing(
     month_is_over(books, 4)
     closable = biller.closable("2026-04")
     books.connection.execute(change)
-    assert books.run(closing.close, closable) is None
+    assert books.run(ledger.close_month, closable) is None
     last = books.value("SELECT next_number FROM billing")
     assert biller.close("2026-04").first == str(last)

@@ -42,7 +42,7 @@ from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions import charges
 from levity_trio.store.reads.transactions.charges import TransactionCharge
-from levity_trio.store.writes.money.wallets import (
+from levity_trio.store.writes.money.ledger import (
     LedgerEntry,
     NewTerms,
     enter,

@@ -19,7 +19,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.keeping import checking
 from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.people import accounts, messages, ownership, personal, tags
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
 from levity_trio.store.writes.people.messages import By, DeliveryFailure, NewMessage, RecipientData
@@ -116,9 +116,9 @@ class Leaving(Biller):
         for key, alias in (("card", ALIAS), ("other", "Bens Karte")):
             books.run(put_backend_card, 1, key, alias)
         books.run(
-            wallets.set_terms,
+            ledger.set_terms,
             ANNA,
-            wallets.NewTerms(WalletTerms.PREPAID, 0, terms, books.at, "cleo"),
+            ledger.NewTerms(WalletTerms.PREPAID, 0, terms, books.at, "cleo"),
         )
 
     def tell(self, name: str, mail: str, words: str) -> None:
@@ -143,8 +143,8 @@ class Leaving(Biller):
         self.books.run(messages.add, message, self.books.at)
 
     def enter(self, amount: int, kind: LedgerKind = LedgerKind.PAYMENT) -> None:
-        entry = wallets.LedgerEntry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
-        self.books.run(wallets.enter, entry)
+        entry = ledger.LedgerEntry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
+        self.books.run(ledger.enter, entry)
 
     def obstacles(self) -> list[Obstacle]:
         with reading(self.books) as db:

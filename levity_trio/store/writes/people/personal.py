@@ -21,7 +21,7 @@ from levity_trio.store.cases.transaction import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.households import Belonging
-from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.people import accounts, messages, ownership, tags, users
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
@@ -117,7 +117,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     _forget_texts(db, account, told)
     ownership.forget_own_names(db, account)
     messages.forget_recipients(db, account, messages.By(told.at, told.by))
-    wallets.forget(db, account)
+    ledger.forget(db, account)
     db.execute(
         (
             "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, "

@@ -42,7 +42,7 @@ from levity_trio.store.reads.money.months import LIMITED, MILLION, CountedTransa
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.commands import CallMessage
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
-from levity_trio.store.writes.money.wallets import ASK_AGAIN
+from levity_trio.store.writes.money.ledger import ASK_AGAIN
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.store.writes.stored import RecordTable

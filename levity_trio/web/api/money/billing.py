@@ -41,7 +41,7 @@ from levity_trio.store.reads.money.months import (
 )
 from levity_trio.store.reads.money.statements import FirstBill, first_bill
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money import meters as writes
 from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
 from levity_trio.store.writes.transactions.judging import MOST_AT_ONCE, judge_due
@@ -220,7 +220,7 @@ def read_billing(db: Database) -> stored.Billing:
 async def begin(request: TypedRequest[None, BeginBody]) -> stored.Billing:
     """Say since when this system bills. The day stays when a month is closed."""
     day = local_day(request.body.begun_on, "begun_on")
-    await request.write(closing.begin, day)
+    await request.write(ledger.begin_billing, day)
     return await get_billing(request)
 
 
@@ -281,7 +281,7 @@ async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
         judged = await request.commit(judge_due, order.at, terms.rule, LAST_TIME)
     for _ in range(TRIES):
         computed_month = await computed(request, read)
-        closed = await request.commit(closing.close, computed_month)
+        closed = await request.commit(ledger.close_month, computed_month)
         if closed is not None:
             return copied(ClosedMonth, closed, month=str(month), account=body.account)
     words = Told("{1} changed each time while it was computed; close it again", str(month))

@@ -47,8 +47,7 @@ from levity_trio.store.reads.money.statements import (
     year_of_bills,
 )
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.writes.money import biller as writes
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import ledger as writes
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
     ClientInput,
@@ -291,7 +290,7 @@ async def add_supplements(request: Request) -> Supplements:
     if not found:
         raise conflict(Told("these papers lack nothing that is known now; enter it first"))
     digests = [
-        await request.commit(closing.supplement, one, at, request.caller.name) for one in found
+        await request.commit(writes.supplement, one, at, request.caller.name) for one in found
     ]
     return Supplements(month=month, digests=tuple(digests))
 
@@ -474,7 +473,7 @@ async def set_biller(request: TypedRequest[None, BillerBody]) -> BillerRow:
     if fields["bank_account"]:
         fields["bank_account"] = grouped(fields["bank_account"])
     fields["name"] = fields["name"] or ""
-    await request.write(writes.change, fields)
+    await request.write(writes.change_biller, fields)
     return await get_biller(request)
 
 
@@ -510,7 +509,7 @@ async def set_logo(request: Upload) -> BillerRow:
         raise
     except DocumentProblem as problem:
         raise invalid("body", str(problem)) from None
-    await request.write(writes.change, {"logo": logo})
+    await request.write(writes.change_biller, {"logo": logo})
     return await get_biller(request)
 
 
@@ -518,7 +517,7 @@ async def set_logo(request: Upload) -> BillerRow:
 async def remove_logo(request: Request) -> None:
     """Remove the logo."""
     if await _newest(request) is not None:
-        await request.write(writes.change, {"logo": None})
+        await request.write(writes.change_biller, {"logo": None})
 
 
 @ENDPOINTS.get(TEMPLATE, Role.OPERATOR, media_type=TOML)
@@ -546,7 +545,7 @@ async def set_template(request: Upload) -> BillerRow:
                 "{2} (and {1} more fault)", len(others), words, many="{2} (and {1} more faults)"
             )
         raise invalid("body", words, faults=faults) from None
-    await request.write(writes.change, {"template": text})
+    await request.write(writes.change_biller, {"template": text})
     return await get_biller(request)
 
 
@@ -554,7 +553,7 @@ async def set_template(request: Upload) -> BillerRow:
 async def remove_template(request: Request) -> None:
     """Return to the words and formats of this program."""
     if await _newest(request) is not None:
-        await request.write(writes.change, {"template": None})
+        await request.write(writes.change_biller, {"template": None})
 
 
 async def _newest(request: Request) -> Biller | None:

@@ -52,8 +52,8 @@ from levity_trio.store.reads.money.wallets import (
     WalletRow,
 )
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.writes.money import wallets as writes
-from levity_trio.store.writes.money.wallets import (
+from levity_trio.store.writes.money import ledger as writes
+from levity_trio.store.writes.money.ledger import (
     NOBODY,
     DecidedLine,
     EntryResult,
