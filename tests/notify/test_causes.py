@@ -38,7 +38,7 @@ from levity_trio.notify.rounds import MAIL, messages_of
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import oddities, turned_away
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.people.messages import NewMessage
 from levity_trio.wire.times import stamp
@@ -439,17 +439,17 @@ def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_mor
 
 def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
     site = Site(2)
-    site.books.run(leases.manage, ["CP-01", "CP-02"], site.books.at, "anna")
+    site.books.run(load.manage, ["CP-01", "CP-02"], site.books.at, "anna")
     for charger in ("CP-01", "CP-02", "CP-01"):
         fact = LimitIgnored(
             charger=charger, at=site.books.at, connector=1, limit=10, drawn=15.8, way=1
         )
-        site.books.run(leases.ignored, fact, 2, None)
+        site.books.run(load.note_ignored, fact, 2, None)
         site.wait(3)
     for _ in range(3):
-        site.books.run(leases.obeyed, "CP-01", 1, site.books.at)
+        site.books.run(load.note_obeyed, "CP-01", 1, site.books.at)
         site.wait(10)
-    site.books.run(leases.let_go, ["CP-02"], site.books.at, "anna")
+    site.books.run(load.let_go, ["CP-02"], site.books.at, "anna")
     site.wait(10)
     assert site.told() == [
         ("ignored", "begin", "CP-01 does not obey its limit, so others may get less current"),

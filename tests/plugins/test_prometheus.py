@@ -33,7 +33,7 @@ from levity_trio.store.reads.site.receivers import state
 from levity_trio.store.writes.chargers import commands, pings, sessions
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.chargers.registration import begin_waiting
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.site import receivers
 from levity_trio.wire.times import stamp
 from tests.plugins.metric_runs import Run, live, open_one
@@ -507,9 +507,9 @@ def of_connectors(page: Page, name: str) -> list[float | None]:
 def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Run) -> None:
     for charger in ("CP-1", "CP-2"):
         Station(books, charger)
-    books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
-    books.run(leases.trust, "CP-1", "anna")
-    books.run(leases.let_go, ["CP-2"], books.at, "anna")
+    books.run(load.manage, ["CP-1", "CP-2"], books.at, "anna")
+    books.run(load.trust_charger, "CP-1", "anna")
+    books.run(load.let_go, ["CP-2"], books.at, "anna")
     ends_at = stamp(books.now + timedelta(minutes=30))
     lease: dict[str, Any] = {
         "charger": "CP-1",
@@ -552,12 +552,12 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     assert of_connectors(page(), "writes_today") == [7, 0]
     assert page().get("ocpp_load_writes_a_day") == 100
     ignored = LimitIgnored(charger="CP-1", at=books.at, connector=1, limit=10, drawn=15.8, way=1)
-    books.run(leases.ignored, ignored, 2, None)
+    books.run(load.note_ignored, ignored, 2, None)
     assert of_chargers(page(), "disobeys") == [1, 0]
     assert of_chargers(page(), "trusted") == [0, 0]
     assert of_chargers(page(), "limits_ignored_total") == [1, 0]
     sent.clear()
-    books.run(leases.gone, "CP-2", books.at)
+    books.run(load.note_gone, "CP-2", books.at)
     assert of_chargers(page(), "disobeys") == [1, None]
     assert of_connectors(page(), "writes_today") == [None, None]
 

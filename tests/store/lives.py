@@ -17,7 +17,7 @@ from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import stops
 from levity_trio.store.writes.transactions.starts import stop_unreadable
-from levity_trio.store.writes.transactions.states import follow_free, load
+from levity_trio.store.writes.transactions.states import follow_free, load_transaction
 from levity_trio.store.writes.transactions.stops import FREE_SECONDS, Closure
 from tests.store.books import SERVER, Books, Station, meter_value
 
@@ -182,7 +182,7 @@ class Living:
 
     def _close(self, db: UnitOfWork, origin: Origin) -> None:
         reason = Closure(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
-        stops.close(db, origin, load(db, self.transaction), reason, who="anna")
+        stops.close(db, origin, load_transaction(db, self.transaction), reason, who="anna")
 
     def _stop(self, transaction: int, at: str | None) -> None:
         self.wh = self._level() + 1

@@ -14,7 +14,7 @@ from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import commands
 from levity_trio.store.writes.chargers.chargers import note_labels
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.site import receivers
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
@@ -70,11 +70,11 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
     for charger in ("CP-1", "CP-2"):
         Station(books, charger)
     name(books, "CP-1", "Space 7")
-    books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
+    books.run(load.manage, ["CP-1", "CP-2"], books.at, "anna")
     assert page.attention() == []
     since = books.at
     books.run(
-        leases.ignored,
+        load.note_ignored,
         LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1),
         2,
         None,
@@ -88,7 +88,7 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
         "CP-1",
         words,
     )
-    books.run(leases.let_go, ["CP-1"], books.at, "anna")
+    books.run(load.let_go, ["CP-1"], books.at, "anna")
     assert page.attention() == []
 
 

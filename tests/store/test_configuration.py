@@ -19,7 +19,7 @@ from levity_trio.store.writes.chargers.configuration import (
     remove_template,
     set_template,
 )
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_commands import answer, send
@@ -99,7 +99,7 @@ def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:
 def test_an_operation_knows_whether_load_management_limits_its_charger(books: Books) -> None:
     for charger in ("CP-1", "CP-2"):
         Station(books, charger)
-    books.run(leases.manage, ["CP-2"], books.at, "anna")
+    books.run(load.manage, ["CP-2"], books.at, "anna")
     with reading(books) as db:
         found = [
             reads.situation(db, name, books.now, is_connected=True).is_managed

@@ -202,9 +202,9 @@ def test_a_span_that_ends_after_the_stop_is_billed_again(books: Books, station: 
 
 def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:
     for value in ("1", "1", "3"):
-        books.run(load.learned, "lines", ("", 0), "card", value, AT)
-    books.run(load.learned, "rotation", ("CP-1", 1), "", "STR", AT)
-    books.run(load.learned, "rotation", ("CP-1", 1), "", "STR", LATEST)
+        books.run(load.note_learned, "lines", ("", 0), "card", value, AT)
+    books.run(load.note_learned, "rotation", ("CP-1", 1), "", "STR", AT)
+    books.run(load.note_learned, "rotation", ("CP-1", 1), "", "STR", LATEST)
     with reading(books) as db:
         found = [(one.what, one.value, one.seen) for one in reads.learned(db)]
     assert found == [("lines", "3", 1), ("rotation", "STR", 2)]
@@ -291,7 +291,7 @@ def test_what_is_old_goes(books: Books, station: Station) -> None:
     books.run(load.limit_by_hand, ("CP-1", 1), 9, "", AT, "anna")
     for price in ("0.2", "0.3"):
         books.run(load.wait_for_price, station.start(), (price, LATER), AT, "anna")
-    assert books.run(load.delete_before, QUARTER + 1, LATER, LATER, 1.0) == (5, True)
+    assert books.run(load.delete_past, QUARTER + 1, LATER, LATER, 1.0) == (5, True)
     for table in ("load_quarter", "load_car_quarter", "load_order", "load_wish", "price_wish"):
         assert books.count(table) == 1, table
 

@@ -12,7 +12,7 @@ from levity_trio.charging.sent.readings import understand
 from levity_trio.events import ReadingReceived, TagJudged
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes.origin import Start
-from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import present_tag, settle_verdict
 from levity_trio.store.writes.site.frames import (
     READING_BYTES,
     READINGS_AT_ONCE,
@@ -46,7 +46,7 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
         verdict = verdict.refused(reason)
     elif is_asked:
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
-    present = partial(tags.present_tag, is_asked=policy.is_asked(key, tag))
+    present = partial(present_tag, is_asked=policy.is_asked(key, tag))
     await exchange.note(present, key, id_tag, verdict)
     return call_result.Authorize(id_tag_info=_id_tag_info(exchange, id_tag, verdict))
 
@@ -71,7 +71,7 @@ async def start_transaction(
     if started.is_asked:
         # The start is committed by now: no answer from outside may cost energy.
         verdict = await _ask_outside(exchange, request.id_tag, request.connector_id) or verdict
-        verdict = await exchange.write(tags.settle_verdict, started.transaction, verdict)
+        verdict = await exchange.write(settle_verdict, started.transaction, verdict)
     info = _id_tag_info(exchange, request.id_tag, verdict)
     return call_result.StartTransaction(started.transaction, info)
 

@@ -26,7 +26,7 @@ from levity_trio.store.reads.now.copies import CopyState
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
 from levity_trio.store.reads.site.receivers import MqttState
 from levity_trio.store.reads.transactions.transactions import RunningTransaction
-from levity_trio.store.writes.load.leases import MANAGED
+from levity_trio.store.writes.load.load import MANAGED
 
 NO_CHARGERS = Present([], [], [], frozenset())
 NO_STATUS = "Unknown"

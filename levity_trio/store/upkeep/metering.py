@@ -19,7 +19,7 @@ from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.reads.transactions.power import TakenEnergy
-from levity_trio.store.writes.load.power import keep
+from levity_trio.store.writes.load.load import keep_energy
 
 LOOK_SECONDS: Final = 30.0
 SHORTEST_SECONDS: Final = 1.0
@@ -78,5 +78,5 @@ class Metering:
     ) -> None:
         began = trio.current_time()
         found = await self._sparing.run(compute, numbers)
-        await self._writer.run(keep, found, revision)
+        await self._writer.run(keep_energy, found, revision)
         await trio.sleep(REST * (trio.current_time() - began))

@@ -118,7 +118,7 @@ def names(db: Database) -> dict[int, str]:
     return dict(sorted(rows, key=lambda row: in_order(row[1])))
 
 
-def account(db: Database, number: int) -> Account | None:
+def household(db: Database, number: int) -> Account | None:
     """Return one account."""
     return _ACCOUNT.one(db, "FROM account WHERE id = ?", (number,))
 
@@ -549,7 +549,7 @@ class Departure:
 
 def leaving(db: Database, account: int, until: str, zone: ZoneInfo) -> Departure | None:
     """Return what moving out at a time would end, None without such an account."""
-    known = account(db, account)
+    known = household(db, account)
     if known is None:
         return None
     held = [

@@ -235,7 +235,7 @@ class PersonalData:
 
 def about(db: Database, account: int, policy: Policy) -> PersonalData | None:
     """Return what is known about an account, None if there is none."""
-    row = households.account(db, account)
+    row = households.household(db, account)
     if row is None:
         return None
     belongings = belongings_of(db, account, which="1 = 1")

@@ -36,7 +36,7 @@ from levity_trio.store.lookups.seen import Followed, clock_skew, load, moment, s
 from levity_trio.store.reads.chargers.chargers import Command, command_in
 from levity_trio.store.writes.chargers import configuration, files, security
 from levity_trio.store.writes.chargers.files import NewUrl
-from levity_trio.store.writes.load.leases import BY
+from levity_trio.store.writes.load.load import BY
 from levity_trio.store.writes.origin import Origin
 from levity_trio.told import Told, stored
 from levity_trio.wire.texts import cut, cut_payload, cut_texts, stored_object

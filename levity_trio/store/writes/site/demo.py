@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import messages, tags
 from levity_trio.store.writes.people.messages import ReportSubject
 from levity_trio.told import stored_in
@@ -115,14 +115,14 @@ def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
     load.set_site(db, shared.site, at, owner)
     db.execute("UPDATE cp SET firmware_version = ? WHERE id = ?", (shared.firmware, shared.untried))
     chargers = [name for (name,) in db.rows("SELECT id FROM cp ORDER BY id")]
-    leases.manage(db, chargers, at, owner)
+    load.manage(db, chargers, at, owner)
     tried = stamp(begun - TRIED_BEFORE)
-    leases.prepared(db, chargers[0], tried, (None, shared.firmware), (1, None))
-    number = leases.begin_trial(db, chargers[0], 1, tried, owner)
+    load.note_prepared(db, chargers[0], tried, (None, shared.firmware), (1, None))
+    number = load.begin_trial(db, chargers[0], 1, tried, owner)
     steps = [
         {"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()
     ]
-    leases.end_trial(db, number, stored_in(steps), "passed", tried, shared.facts)
+    load.end_trial(db, number, stored_in(steps), "passed", tried, shared.facts)
 
 
 def _limit(db: UnitOfWork, at: str) -> None:

@@ -87,7 +87,7 @@ from levity_trio.store.writes.transactions.states import (
     EventEntry,
     add_event,
     by_the_system,
-    load,
+    load_transaction,
     state,
 )
 from levity_trio.store.writes.transactions.stops import OTHER, Closure
@@ -294,7 +294,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> StoredTrans
     )
     db.record(fact)
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 def confirm_shown(
@@ -426,7 +426,7 @@ def close(
     if meter_stop is not None:
         correction = Correction(meter_stop=meter_stop)
         return correct(db, tx.id, correction, replace(decision, seen_event=None))
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 _REVIEW: Final = "SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?"
@@ -440,7 +440,7 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> StoredTra
         words = Told("there is no review {1}", review)
         raise DecisionRefused(DecisionProblem.NOT_FOUND, words)
     transaction, code, resolved_by, resolution = stored
-    tx = load(db, transaction)
+    tx = load_transaction(db, transaction)
     if (resolved_by, resolution) == (decision.by, Resolution.DISMISSED):
         return tx
     if resolved_by is not None:
@@ -457,7 +457,7 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> StoredTra
         **tx.about(decision.at), by=decision.by, reason=decision.reason, review=review, code=code
     )
     db.record(fact)
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 # Correct a figure
@@ -547,8 +547,8 @@ def correct(
     db.record(fact)
     origin = decision.origin(tx.charger)
     tell_neighbours(db, origin, tx, tx.id)
-    compare_neighbours(db, origin, load(db, tx.id))
-    return load(db, tx.id)
+    compare_neighbours(db, origin, load_transaction(db, tx.id))
+    return load_transaction(db, tx.id)
 
 
 class Foreseen(Exception):
@@ -906,7 +906,7 @@ def attach_message(
         readings.attach(db, origin, received, tx.id, sent)
     how = (decision.at, decision.by, Resolution.ATTACHED, decision.reason)
     _link(db, tx.charger, (waiting.id, waiting.action), tx.id, how)
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 def _check_order(tx: StoredTransaction, waiting: SetAsideMessage, stopped: Moment) -> None:
@@ -938,7 +938,7 @@ def make_transaction(
     is_done = _is_done(waiting, Resolution.MADE, waiting.transaction)
     if waiting.transaction is not None:
         if is_done:
-            return load(db, waiting.transaction)
+            return load_transaction(db, waiting.transaction)
         words = Told(
             "this message belongs to session {1}: close or correct that", waiting.transaction
         )
@@ -953,7 +953,7 @@ def make_transaction(
         correct(db, transaction, correction, replace(decision, seen_event=None))
     how = (decision.at, decision.by, Resolution.MADE, decision.reason)
     _link(db, waiting.charger, (waiting.id, waiting.action), transaction, how)
-    return load(db, transaction)
+    return load_transaction(db, transaction)
 
 
 def _begin(
@@ -993,7 +993,7 @@ def dismiss_message(db: UnitOfWork, message: int, decision: Decision) -> None:
     if _is_done(waiting, Resolution.DISMISSED, waiting.transaction):
         return
     if waiting.transaction is not None:
-        tx = load(db, waiting.transaction)
+        tx = load_transaction(db, waiting.transaction)
         enter(db, tx, decision, Cause.DISMISSED, {"set_aside": waiting.id})
     how = (decision.at, decision.by, Resolution.DISMISSED, decision.reason)
     set_aside.resolve(db, waiting.id, None, how)

@@ -89,7 +89,7 @@ from levity_trio.store.writes.transactions.states import (
     EventEntry,
     add_event,
     by_the_system,
-    load,
+    load_transaction,
     open_ones,
     state,
 )
@@ -150,7 +150,7 @@ def end(
     stored = _complete(db, ended, judgement, confidence, at)
     if clock != Dating() or ended.start_behind or tx.review is not None:
         schedule_prices(db, date(db, ended, clock), at)
-        stored = load(db, tx.id)
+        stored = load_transaction(db, tx.id)
     learn(db, tx, case, by_judge, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id, history=history)
@@ -294,7 +294,7 @@ def judge_due(db: UnitOfWork, at: str, rule: Rule, until: str | None = None) -> 
 
 def _judge_due(db: UnitOfWork, at: str, tx: StoredTransaction, rule: Rule) -> None:
     judge_now(db, Origin(tx.charger, None, at), tx, Cause.LATER, tx.judge_steps)
-    judged = load(db, tx.id)
+    judged = load_transaction(db, tx.id)
     if judged.is_clock_unsure:
         ask_about_times(db, judged, at, rule)
 
@@ -453,14 +453,16 @@ def tell_neighbours(
     and those on other connectors that may count on the same register. `steps` is how many
     judgements in a row led to this one.
     """
-    tx = load(db, transaction)
+    tx = load_transaction(db, transaction)
     if former is not None and _shown(former) == _shown(tx):
         return
     history = history or ChargerHistory(db.rows, tx.charger)
     own = span_of(tx)
     around = history.around(tx)
     neighbours = [*around.before[:1], *_following(tx, around.after)]
-    neighbours += [load(db, span.id) for span in history.beside(own) if may_share(own, span)]
+    neighbours += [
+        load_transaction(db, span.id) for span in history.beside(own) if may_share(own, span)
+    ]
     for other in neighbours:
         if other.judged_at is None or not _is_rejudged(other, Cause.LATER):
             continue
@@ -694,7 +696,7 @@ def _exchanged(
         if span.charger != tx.charger or span.stop is None:
             continue
         if is_about(tx.meter_start or 0, span.stop):
-            there = load(db, span.id)
+            there = load_transaction(db, span.id)
             followers = begun_after(db.rows, there.place)
             yield from [other.id for other in (previous, there, *followers)]
 

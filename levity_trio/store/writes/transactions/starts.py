@@ -65,7 +65,7 @@ from levity_trio.store.writes.transactions.states import (
     Sign,
     add_event,
     ahead_in_queue,
-    load,
+    load_transaction,
     newest,
     open_ones,
     resume,
@@ -89,7 +89,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     if started is not None:
         add_event(db, origin, started.transaction, entry)
         sign = Sign(Cause.START_REPEATED, "StartTransaction", request.moment)
-        resume(db, origin, load(db, started.transaction), sign)
+        resume(db, origin, load_transaction(db, started.transaction), sign)
         wait_again(db, origin, started.transaction)
         return started
 
@@ -110,7 +110,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     if request.moment.is_believable:
         tx = link_earlier(db, origin, tx, history)
     if judge_by_late_message(db, origin, request.moment):
-        tx = load(db, tx.id)
+        tx = load_transaction(db, tx.id)
     compare_neighbours(db, origin, tx, history)
     return Started(tx.id, judged.verdict, judged.is_asked)
 
@@ -268,7 +268,7 @@ def link_earlier(
         # A reading without an id of ours that overtook this start was linked to the previous one.
         previous = before[0]
         if unlink_since(db, previous, begun, tx.meter_start):
-            previous = load(db, previous.id)
+            previous = load_transaction(db, previous.id)
             # The range of its register bounds that of this one.
             if TABLE[state(previous), Cause.LATER].kind is Kind.REJUDGE:
                 judge_now(db, origin, previous, Cause.LATER)
@@ -283,7 +283,7 @@ def link_earlier(
     register = max(registers)[1] if registers else None
     last_at = max(timestamp for timestamp, _ in linked)
     db.execute(_LAST_READING, (last_at, register, tx.id))
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 _OVERTAKING = """
@@ -633,7 +633,7 @@ def start_unreadable(
         transaction, *verdict = opened
         started = Started(transaction, Verdict(*verdict))
         sign = Sign(Cause.START_REPEATED, message.action, moment)
-        resume(db, origin, load(db, transaction), sign)
+        resume(db, origin, load_transaction(db, transaction), sign)
     set_aside(db, origin, message, reason, started.transaction)
     return started
 
@@ -659,7 +659,7 @@ def _open(
     if moment.is_believable and connector is not None:
         history = ChargerHistory(db.rows, origin.charger)
         link_earlier(db, origin, tx, history)
-        compare_neighbours(db, origin, load(db, tx.id), history)
+        compare_neighbours(db, origin, load_transaction(db, tx.id), history)
     return Started(tx.id, verdict)
 
 
@@ -680,4 +680,4 @@ def stop_unreadable(
     for readings in data:
         part = MessageReadings(0, STOP_DATA, readings, transaction)
         attach(db, origin, origin, transaction, part)
-    suspend_one(db, origin, load(db, transaction), Cause.STOP_UNREADABLE)
+    suspend_one(db, origin, load_transaction(db, transaction), Cause.STOP_UNREADABLE)

@@ -103,7 +103,7 @@ from levity_trio.store.writes.transactions.states import (
     ahead_in_queue,
     begin_by,
     by_the_system,
-    load,
+    load_transaction,
     newest,
     open_ones,
     state,
@@ -158,7 +158,7 @@ def stop(
         # What was read above still holds, unless transactionData was stored meanwhile.
         tx = None if has_data else candidates.get(transaction)
         if tx is None:
-            tx = load(db, transaction)
+            tx = load_transaction(db, transaction)
         doubts = [] if match.doubt is None else [match.doubt]
         if request.reason == LOCAL and is_stranger(db, policy, tx, request.id_tag):
             words = Told("it was stopped with a card that is not of the group of its own")
@@ -316,12 +316,12 @@ def attach(
 ) -> None:
     """End a transaction by a stop that was set aside and that it was attached to. `received` is the
     stop's origin."""
-    connector = load(db, transaction).connector or 0
+    connector = load_transaction(db, transaction).connector or 0
     if sent.data:
         store_data(db, received, transaction, sent.stop, sent.data)
         message = MessageReadings(connector, STOP_DATA, sent.data)
         link_again(db, received, transaction, message)
-    tx = load(db, transaction)
+    tx = load_transaction(db, transaction)
     cause = Cause.STOP if sent.stop.transaction == tx.id else Cause.JOINED_STOP
     history = ChargerHistory(db.rows, tx.charger)
     _end(db, origin, received, tx, sent.stop, cause, (), history)
@@ -686,7 +686,7 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
         if opening.moment.is_believable:
             # Readings that overtook this start were taken for those of the earlier one.
             unlink_since(db, tx, at, opening.meter_start)
-        close(db, origin, load(db, tx.id), closure)
+        close(db, origin, load_transaction(db, tx.id), closure)
 
 
 _STATUS = "SELECT status, status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?"

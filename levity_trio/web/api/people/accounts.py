@@ -327,7 +327,7 @@ async def _change(request: Request, fields: Values) -> AccountWithBelongings:
 
 def read_account(db: Database, number: int) -> AccountWithBelongings:
     """Return an account with what belongs to it. Raises Problem."""
-    account = stored.account(db, number)
+    account = stored.household(db, number)
     if account is None:
         raise not_found(Told("household {1}", number))
     return copied(AccountWithBelongings, account, belongings=belongings_of(db, number))
@@ -335,7 +335,7 @@ def read_account(db: Database, number: int) -> AccountWithBelongings:
 
 async def find_account(request: Request, number: int) -> Account:
     """Return an account. Raises Problem."""
-    return await request.find(stored.account, Told("household {1}", number), number=number)
+    return await request.find(stored.household, Told("household {1}", number), number=number)
 
 
 # What belongs to them

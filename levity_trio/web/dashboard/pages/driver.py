@@ -484,7 +484,7 @@ async def _read_me(view: PageView) -> Values:
         return {"is_nobody": True, "name": name, "reports": None}
 
     def read(look: Look) -> Values:
-        household = look(households.account, account)
+        household = look(households.household, account)
         return {
             "household": household.name if household is not None else None,
             "account": account,

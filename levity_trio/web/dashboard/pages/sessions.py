@@ -174,8 +174,8 @@ def _filters(look: Look, view: PageView) -> Sequence[Filter]:
 
     sees_bills = view.may("GET", ACCOUNTS)
     if sees_bills:
-        names = look(households.names)
-        of_account = [FilterChoice(str(number), name) for number, name in names.items()]
+        named = look(households.names)
+        of_account = [FilterChoice(str(number), name) for number, name in named.items()]
         fields.append(Filter("account", _("Household"), choices=of_account))
 
     fields += [
