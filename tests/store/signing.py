@@ -3,7 +3,7 @@
 from typing import Any
 
 from levity_trio.store.reads.money import months
-from levity_trio.store.reads.transactions.explain import checked, revision
+from levity_trio.store.reads.transactions.explain import checked, checked_revision
 from levity_trio.store.writes.transactions.judging import check_signed_again, keep_signed
 from tests.signed.meters import Meter
 from tests.store.books import Books, Station
@@ -21,7 +21,7 @@ def look(books: Books) -> int:
     number = 0
     while True:
         with reading(books) as db:
-            done = revision(db)
+            done = checked_revision(db)
             changed = months.changed(db, after=done, most=20)
             found = checked(db, [one for one, _ in changed])
         if not changed:

@@ -27,7 +27,7 @@ from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.reads.money.meters import reconciliation
 from levity_trio.store.reads.now.present import waiting
 from levity_trio.store.reads.transactions.bill import bill_of
-from levity_trio.store.upkeep.booking import Booking
+from levity_trio.store.upkeep.derived import Booking
 from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money.ledger import LedgerEntry
 from levity_trio.store.writes.people import accounts, ownership

@@ -15,7 +15,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import energy_now
 from levity_trio.store.reads.transactions.power import A_DAY, DayPower, power_of_day
-from levity_trio.store.upkeep.metering import Metering
+from levity_trio.store.upkeep.derived import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT
 from levity_trio.store.writes.load.load import delete_energy_before
 from levity_trio.wire.times import stamp

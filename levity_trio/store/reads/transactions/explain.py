@@ -769,7 +769,7 @@ class CheckedSession(NamedTuple):
     finding: SignedFinding | None
 
 
-def revision(db: Database) -> int:
+def checked_revision(db: Database) -> int:
     """Return the newest of bill_work that the table knows."""
     return next((int(found) for (found,) in db.execute(_WORK).fetchall()), 0)
 

@@ -27,7 +27,7 @@ from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.charges import rule_of
-from levity_trio.store.upkeep.rejudging import open_rejudging
+from levity_trio.store.upkeep.derived import open_rejudging
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from levity_trio.wire.handshake import SUBPROTOCOLS, BadRequest, Head, parse_head
