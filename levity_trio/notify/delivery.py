@@ -81,7 +81,7 @@ from levity_trio.store.reads.money.months import additions
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.people.messages import DueMessages, due
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.store.writes.money.ledger import Supplement
 from levity_trio.store.writes.people import messages
 from levity_trio.store.writes.people import messages as writes

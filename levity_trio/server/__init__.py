@@ -76,9 +76,7 @@ from levity_trio.store.upkeep.derived import (
     open_sharing,
     open_signing,
 )
-from levity_trio.store.upkeep.duties import open_duties
-from levity_trio.store.upkeep.following import open_following
-from levity_trio.store.upkeep.live_config import open_live
+from levity_trio.store.upkeep.following import open_duties, open_following, open_live
 from levity_trio.store.upkeep.nightly import keep_backing_up
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.writes.chargers import commands, security, sessions

@@ -36,7 +36,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.store.writes.people import messages as writes
 from levity_trio.store.writes.people.messages import By, RecipientData
 from levity_trio.told import of_stored

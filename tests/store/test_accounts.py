@@ -20,7 +20,7 @@ from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people.households import transactions_of
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.store.upkeep.tagging import open_tags
+from levity_trio.store.upkeep.following import open_tags
 from levity_trio.store.writes.people import accounts, ownership, tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import Said, VehicleData

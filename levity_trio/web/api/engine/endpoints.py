@@ -65,7 +65,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.now.attention import Storing
 from levity_trio.store.reads.now.present import OpenSessions
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.told import Figure, Quantity, Told, Value
 from levity_trio.web.api.engine.kilowatt_hours import shown_type
 from levity_trio.web.api.engine.problems import (
