@@ -8,7 +8,7 @@ from levity_trio.access.tags import Index
 from levity_trio.billing.ledger import LedgerKind, WalletStanding, WalletTerms
 from levity_trio.billing.ownership import BillBy
 from levity_trio.events import WalletCovered, WalletSpent
-from levity_trio.store.lookups.wallets import standing_of
+from levity_trio.store.lookups.places import standing_of
 from levity_trio.store.reads.money.wallets import owned_tags, spent_accounts
 from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money.ledger import EntryResult, LedgerEntry, NewTerms

@@ -28,7 +28,7 @@ from levity_trio.store.billing.settling import account_before
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.store.lookups.wallets import is_prepaid
+from levity_trio.store.lookups.places import is_prepaid
 from levity_trio.told import Amount, Bare, Quantity, Told, beside
 from levity_trio.wire.times import in_zone, shifted, stamp
 

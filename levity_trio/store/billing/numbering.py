@@ -41,7 +41,7 @@ from levity_trio.store.billing.statements import (
     seal_of,
 )
 from levity_trio.store.engine.database import Rows
-from levity_trio.store.lookups.wallets import name_of
+from levity_trio.store.lookups.places import name_of
 from levity_trio.told import Told, with_told
 
 NEWEST_WITH: Final = (

@@ -18,7 +18,7 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.lookups.places import currency_of
 from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.pages import ListPage, NoPage, WantedPage
 from levity_trio.store.reads.people.driving import AtSpace, RefusedCard, SpaceRow

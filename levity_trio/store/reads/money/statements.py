@@ -48,7 +48,7 @@ from levity_trio.store.billing.statements import (
     statement_of,
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.lookups.places import currency_of
 from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,

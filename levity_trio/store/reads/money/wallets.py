@@ -33,7 +33,7 @@ from levity_trio.store.billing.statements import (
     printed,
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.lookups.wallets import currency_of, standing_of
+from levity_trio.store.lookups.places import currency_of, standing_of
 from levity_trio.store.reads.money.months import MonthFigures, WantedMonth, month_figures
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,

@@ -29,8 +29,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.lookups import places as known_places
-from levity_trio.store.lookups.places import Owners, periods_of
-from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.lookups.places import Owners, currency_of, periods_of
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.chargers import SERVED, Command, connectors_of
 from levity_trio.store.reads.chargers.configuration import reservations_in_force

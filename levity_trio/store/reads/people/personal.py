@@ -19,8 +19,7 @@ from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.lookups.places import Owners
-from levity_trio.store.lookups.wallets import currency_of, standing_of
+from levity_trio.store.lookups.places import Owners, currency_of, standing_of
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import TermsRow, WalletRow
 from levity_trio.store.reads.pages import Shape

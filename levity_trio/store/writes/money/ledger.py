@@ -52,7 +52,7 @@ from levity_trio.store.billing.statements import (
     seal_of,
 )
 from levity_trio.store.engine.database import Row, UnitOfWork, marks
-from levity_trio.store.lookups.wallets import (
+from levity_trio.store.lookups.places import (
     currency_of,
     is_on_closed_statement,
     is_prepaid,

@@ -25,8 +25,7 @@ from levity_trio.nouns import Car
 from levity_trio.records import noun
 from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.lookups.places import periods_of, usage_limit
-from levity_trio.store.lookups.wallets import name_of
+from levity_trio.store.lookups.places import name_of, periods_of, usage_limit
 from levity_trio.store.reads.money.statements import car_prices, name_of_car
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity

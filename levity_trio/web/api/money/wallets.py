@@ -41,7 +41,7 @@ from levity_trio.billing.ledger import (
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, copied, record, whole_text
 from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
-from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.lookups.places import currency_of
 from levity_trio.store.reads.money import wallets as stored
 from levity_trio.store.reads.money.wallets import (
     WALLET_COLUMNS,
