@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from levity_trio.store.keeping import restoring
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.upgrading import try_on
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes.people import accounts, personal
