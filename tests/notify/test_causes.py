@@ -37,7 +37,7 @@ from levity_trio.notify.reading import (
 from levity_trio.notify.rounds import MAIL, messages_of
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import DatabaseSpace
-from levity_trio.store.writes.chargers import oddities, turned_away
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.people.messages import NewMessage
@@ -330,7 +330,7 @@ def test_one_that_is_turned_away_at_the_door_is_not_back() -> None:
     site.stations[0].lose()
     site.wait(20)
     refused = Refusal("CP-01", "10.0.0.1", "wrong_password", "its password is wrong", site.books.at)
-    site.books.run(turned_away.note, refused)
+    site.books.run(sessions.note_turned_away, refused)
     site.wait(20)
     assert [part for _, part, _ in site.told()] == ["begin"]
 
@@ -413,7 +413,7 @@ def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_mor
     for _ in range(3):
         for cause, figure, connector, earlier in odd:
             origin = Origin("CP-02", None, site.books.at)
-            site.books.run(oddities.note, origin, cause, figure, connector, earlier)
+            site.books.run(sessions.note_oddity, origin, cause, figure, connector, earlier)
         site.wait(10)
     words = "between two sessions its register went from 61 to 7400 kWh, more than can have flowed"
     assert site.told() == [

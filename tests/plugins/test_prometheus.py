@@ -30,7 +30,7 @@ from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.site.receivers import state
-from levity_trio.store.writes.chargers import commands, pings, sessions
+from levity_trio.store.writes.chargers import commands, sessions
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.chargers.registration import begin_waiting
 from levity_trio.store.writes.load import load
@@ -227,8 +227,8 @@ def test_whose_pings_are_off(books: Books, run: Run) -> None:
     station = Station(books, "CP-1")
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0
     ending = sessions.ConnectionEnd("CP-1", books.server, 0, books.at, 1006, "")
-    for _ in range(pings.CLOSINGS):
-        books.run(pings.note, ending, pings.PingOutcome.CLOSED)
+    for _ in range(sessions.CLOSINGS):
+        books.run(sessions.note_pings, ending, sessions.PingOutcome.CLOSED)
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 1
     station.boot(firmware_version="2.0")
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0

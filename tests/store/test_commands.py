@@ -12,7 +12,7 @@ import pytest
 from levity_trio.access.tags import Verdict
 from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
 from levity_trio.store.writes.chargers import commands, notices, sessions
-from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.chargers.sessions import count_repairs, set_aside
 from levity_trio.store.writes.people import tags
 from tests.store.books import SERVER, Books, Station
 

@@ -27,8 +27,8 @@ from levity_trio.store.reads.transactions.transactions import (
     of_transaction,
     transaction,
 )
-from levity_trio.store.writes.chargers.set_aside import count_repairs
-from levity_trio.store.writes.chargers.set_aside import set_aside as put_aside
+from levity_trio.store.writes.chargers.sessions import count_repairs
+from levity_trio.store.writes.chargers.sessions import set_aside as put_aside
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station

@@ -17,7 +17,7 @@ from levity_trio.records import record
 from levity_trio.store.cases.case import CHARGING
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.seen import NEWEST_STATUSES, clock_skew
-from levity_trio.store.writes.chargers import commands, oddities
+from levity_trio.store.writes.chargers import commands, sessions
 from levity_trio.store.writes.chargers.commands import end_unusable
 from levity_trio.store.writes.chargers.hiding import CHARGED
 from levity_trio.store.writes.chargers.sessions import (
@@ -150,7 +150,7 @@ def boot(
     _look_for_sharing(db, origin)
     if serials is not None:
         told = report.serial_number, report.charge_box_serial_number
-        oddities.follow_serial(db, origin, serials, told)
+        sessions.follow_serial(db, origin, serials, told)
 
 
 def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:

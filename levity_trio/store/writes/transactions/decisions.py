@@ -62,7 +62,7 @@ from levity_trio.store.cases.transaction import (
     settled_by,
 )
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.writes.chargers import set_aside
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import (
     LOCAL,
     WITHOUT_ID,
@@ -222,7 +222,7 @@ def settle(
     """Resolve what waits about a transaction: its reviews, and the messages set aside with it.
     Return the codes."""
     resolved = (decision.at, decision.by, resolution, decision.reason)
-    set_aside.resolve_of(db, tx.id, resolved)
+    sessions.resolve_messages_of(db, tx.id, resolved)
     codes = tuple(code for code, _ in open_reviews(db.rows, tx.id))
     for code in codes:
         resolve(db, tx.id, code, *resolved)
@@ -996,7 +996,7 @@ def dismiss_message(db: UnitOfWork, message: int, decision: Decision) -> None:
         tx = load_transaction(db, waiting.transaction)
         enter(db, tx, decision, Cause.DISMISSED, {"set_aside": waiting.id})
     how = (decision.at, decision.by, Resolution.DISMISSED, decision.reason)
-    set_aside.resolve(db, waiting.id, None, how)
+    sessions.resolve_message(db, waiting.id, None, how)
     fact = MessageDismissed(
         charger=waiting.charger,
         at=decision.at,
@@ -1013,14 +1013,14 @@ def _link(
     charger: str,
     message: tuple[int, str],
     transaction: int,
-    how: set_aside.Resolution,
+    how: sessions.Resolution,
     session: int | None = None,
 ) -> None:
     """Resolve a message that was set aside, given by its id and action, as part of a transaction,
     and record that."""
     number, action = message
     at, by, _, reason = how
-    set_aside.resolve(db, number, transaction, how)
+    sessions.resolve_message(db, number, transaction, how)
     fact = MessageAttached(
         charger=charger,
         at=at,

@@ -83,7 +83,7 @@ from levity_trio.store.cases.transaction import (
 from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.reads.transactions.explain import CheckedSession
-from levity_trio.store.writes.chargers import oddities
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
@@ -160,9 +160,9 @@ def end(
     _record_end(db, origin, tx, ended, judgement, entry.reason, review)
     compare_neighbours(db, origin, stored, history)
     if judgement.wh:
-        db.execute(oddities.MEASURES_AGAIN, (tx.charger, tx.connector))
+        db.execute(sessions.MEASURES_AGAIN, (tx.charger, tx.connector))
     else:
-        oddities.measured_nothing(
+        sessions.measured_nothing(
             db, origin, ended._replace(energy_delivered=0, confidence=confidence)
         )
 
@@ -604,7 +604,7 @@ def _record_unbilled(
         is_replaced = is_other_charger(db.rows, first.charger, *between)
         if first.confidence == second.confidence == CERTAIN and not is_replaced:
             registers = (begin, second.connector or 0, first.billed_until)
-            oddities.note(db, origin, "meter_exchanged", *registers)
+            sessions.note_oddity(db, origin, "meter_exchanged", *registers)
     recorded = second.unbilled_wh or 0
     if unbilled != recorded:
         db.execute(_UNBILLED, (unbilled, second.id))

@@ -34,7 +34,7 @@ from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.writes.chargers.commands import use_reservation
 from levity_trio.store.writes.chargers.hiding import show
-from levity_trio.store.writes.chargers.set_aside import put_back_readings, set_aside
+from levity_trio.store.writes.chargers.sessions import put_back_readings, set_aside
 from levity_trio.store.writes.origin import (
     STOP_DATA,
     Message,

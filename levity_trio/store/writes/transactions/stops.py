@@ -71,7 +71,7 @@ from levity_trio.store.cases.transaction import (
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import answered_at
 from levity_trio.store.reads.chargers.chargers import SERVER_ENDED
-from levity_trio.store.writes.chargers import set_aside
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import (
     LOCAL,
     STOP_DATA,
@@ -148,7 +148,7 @@ def stop(
 
     if transaction is None:
         reason = Told("no session of this charger fits this stop")
-        set_aside.set_aside(db, origin, request.message, reason)
+        sessions.set_aside(db, origin, request.message, reason)
     else:
         has_data = False
         for part in [readings] if data is None else data:
@@ -215,7 +215,7 @@ def _stop(
     if was_joined and not is_nearly_equal(tx, request):
         # That stop waits again, and the readings that came with it are of no known transaction.
         reason = Told("it was joined to session {1}, whose own stop came later", tx.id)
-        set_aside.put_back(db, origin, tx.id, reason)
+        sessions.put_back(db, origin, tx.id, reason)
         db.execute(_UNLINK_DATA, (tx.charger, tx.connector, *span(tx), tx.id, STOP_DATA))
     if not is_joined and tx.review is not None:
         answered = (origin.received_at, SYSTEM, Resolution.ANSWERED, Told("its own stop came"))
