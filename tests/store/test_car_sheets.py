@@ -15,7 +15,7 @@ from levity_trio.billing.months import Month
 from levity_trio.documents.making import open_maker
 from levity_trio.documents.paper import CarPaper, DocumentForm
 from levity_trio.store.reads.money.statements import OfCar, car_sheet
-from levity_trio.store.writes.chargers.stations import ConnectorData, describe_connector
+from levity_trio.store.writes.chargers.registration import ConnectorData, describe_connector
 from levity_trio.store.writes.people import ownership
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from levity_trio.store.writes.people.ownership import VehicleData

@@ -26,20 +26,18 @@ from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.database import beginning
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.registration import (
+    AlreadyKnown,
+    ChargerData,
     DecidedBy,
     Otherwise,
+    add_charger,
+    add_station,
     adopt,
     adopt_all,
     begin_waiting,
+    change_charger,
     locked_out,
     refuse,
-)
-from levity_trio.store.writes.chargers.stations import (
-    AlreadyKnown,
-    ChargerData,
-    add_charger,
-    add_station,
-    change_charger,
 )
 from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp

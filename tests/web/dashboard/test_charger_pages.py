@@ -16,7 +16,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads.chargers.chargers import Command
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.chargers.stations import ChargerData, add_charger
+from levity_trio.store.writes.chargers.registration import ChargerData, add_charger
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.load import keep_energy
 from levity_trio.web.api.engine.endpoints import Caller, Role

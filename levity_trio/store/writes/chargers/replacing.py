@@ -14,9 +14,14 @@ from levity_trio.store.billing.tariffs import first_open_day
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.chargers.hiding import check_known, hide
-from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
+from levity_trio.store.writes.chargers.registration import (
+    ChargerData,
+    DecidedBy,
+    add_charger,
+    adopt,
+    change_charger,
+)
 from levity_trio.store.writes.chargers.sessions import follow_serial
-from levity_trio.store.writes.chargers.stations import ChargerData, add_charger, change_charger
 from levity_trio.store.writes.load.load import (
     change_site,
     forgive_charger,

@@ -58,11 +58,12 @@ from levity_trio.store.reads.transactions.transactions import Reading, of_charge
 from levity_trio.store.writes.chargers import meter_keys as writes
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownIdentity, hide, hide_each
-from levity_trio.store.writes.chargers.registration import DecidedBy, Otherwise
-from levity_trio.store.writes.chargers.stations import (
+from levity_trio.store.writes.chargers.registration import (
     AlreadyKnown,
     ChargerData,
     ConnectorData,
+    DecidedBy,
+    Otherwise,
     UnknownStation,
     add_charger,
     add_station,
