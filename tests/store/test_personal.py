@@ -20,11 +20,11 @@ from levity_trio.store.keeping import checking
 from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes.money import ledger
-from levity_trio.store.writes.people import accounts, messages, ownership, personal, tags
+from levity_trio.store.writes.people import accounts, households, messages, ownership, tags
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
+from levity_trio.store.writes.people.households import Deletion
 from levity_trio.store.writes.people.messages import By, DeliveryFailure, NewMessage, RecipientData
 from levity_trio.store.writes.people.ownership import VehicleData
-from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.site.receivers import put_backend_card
 from levity_trio.store.writes.transactions import decisions
@@ -152,7 +152,9 @@ class Leaving(Biller):
 
     def delete(self, keep_years: int = 10) -> None:
         self.books.run(
-            personal.delete, ANNA, Deletion(keep_years, "moved out", self.books.at, "cleo")
+            households.delete_personal,
+            ANNA,
+            Deletion(keep_years, "moved out", self.books.at, "cleo"),
         )
 
     def forget(self, year: int, month: int = 4, day: int = 2) -> int:
@@ -303,7 +305,7 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
         )
         books.run(accounts.add, data, books.at, "cleo")
     for account in range(1, len(names) + 1):
-        books.run(personal.delete, account, Deletion(10, "moved out", books.at, "cleo"))
+        books.run(households.delete_personal, account, Deletion(10, "moved out", books.at, "cleo"))
     trio.run(pruning.scrub, Writer(books))  # type: ignore[arg-type]
     assert left(path, books, names) == []
 
@@ -390,7 +392,7 @@ def test_a_name_that_another_account_has(leaving: Leaving) -> None:
 def test_an_open_account_is_kept(leaving: Leaving) -> None:
     books = leaving.books
     with pytest.raises(ChangeRefused, match="is open"):
-        books.run(personal.delete, BEN, Deletion(10, "r", books.at, "cleo"))
+        books.run(households.delete_personal, BEN, Deletion(10, "r", books.at, "cleo"))
     books.run(accounts.change, ANNA, {"until": None}, books.at, "cleo")
     assert [one.words[:10] for one in leaving.obstacles()] == ["it is open"]
 

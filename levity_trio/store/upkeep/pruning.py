@@ -46,7 +46,7 @@ from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.totals import COUNTED, sums_of
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.people import messages, personal, users
+from levity_trio.store.writes.people import households, messages, users
 from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import in_zone, stamp
 
@@ -496,7 +496,7 @@ async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
     now = clock()
     forgotten = await writer.run(users.forget_logins_before, stamp(now - LOGINS_KEPT))
     while done := await writer.run(
-        personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE
+        households.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE
     ):
         forgotten += done
     if forgotten:
@@ -506,7 +506,7 @@ async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
 
 async def scrub(writer: Writer) -> None:
     """Leave no deleted text in free pages, and no name in indexes. Raises StoreUnavailable."""
-    await writer.run(personal.rebuild_indexes)
+    await writer.run(households.rebuild_indexes)
     is_done = False
     while not is_done:
         began = trio.current_time()
