@@ -34,7 +34,7 @@ from levity_trio.events import (
 )
 from levity_trio.plugins.base import Hooks, Load
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.reads.transactions.costs import policy_of
 from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.store.writes.chargers.security import BY_CHARGER, ENDED
 

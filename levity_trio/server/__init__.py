@@ -68,7 +68,7 @@ from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.database import StartState, beginning, own_settings
 from levity_trio.store.reads.site.receivers import site_of
-from levity_trio.store.reads.transactions.charges import policy_of, rule_of
+from levity_trio.store.reads.transactions.costs import policy_of, rule_of
 from levity_trio.store.upkeep.derived import (
     open_booking,
     open_metering,

@@ -26,7 +26,7 @@ from levity_trio.store.reads.people.driving import (
     transaction,
 )
 from levity_trio.store.reads.transactions.bill import BillPrice, OwnBill
-from levity_trio.store.reads.transactions.history import DriversCost, costs_of
+from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size

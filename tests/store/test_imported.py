@@ -15,7 +15,7 @@ from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow
 from levity_trio.store.reads.now.present import present
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.database import beginning
-from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain, lines
 from levity_trio.store.reads.transactions.recheck import Rechecking
 from levity_trio.store.reads.transactions.transactions import TransactionFilters

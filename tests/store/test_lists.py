@@ -17,7 +17,7 @@ from levity_trio.store.reads.chargers.chargers import (
     statuses,
 )
 from levity_trio.store.reads.pages import NoPage, WantedPage
-from levity_trio.store.reads.transactions.billed import NEWEST, OLDEST, billed_transactions
+from levity_trio.store.reads.transactions.costs import NEWEST, OLDEST, billed_transactions
 from levity_trio.store.reads.transactions.reviews import queue, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
     Transaction,

@@ -40,8 +40,8 @@ from levity_trio.store.reads.money.statements import (
 from levity_trio.store.reads.money.wallets import owing, wallet
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions import charges
-from levity_trio.store.reads.transactions.charges import TransactionCharge
+from levity_trio.store.reads.transactions import costs
+from levity_trio.store.reads.transactions.costs import TransactionCharge
 from levity_trio.store.writes.money.ledger import (
     LedgerEntry,
     NewTerms,
@@ -134,9 +134,9 @@ class Household:
         """Charge what has changed, as the server does all the time."""
         used: list[TransactionCharge] = []
         with reading(self.books) as db:
-            if charges.are_kept(db):
-                changed = charges.changed(db, 0, MOST_ROWS).transactions
-                used = charges.used(db, changed, self.biller.terms.rule)
+            if costs.are_kept(db):
+                changed = costs.changed_charges(db, 0, MOST_ROWS).transactions
+                used = costs.used_of_wallets(db, changed, self.biller.terms.rule)
         self.books.run(settle, used, self.books.at)
 
     def _days(self) -> None:

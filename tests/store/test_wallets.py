@@ -18,7 +18,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.reads.transactions.costs import policy_of
 from levity_trio.store.upkeep.following import open_tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.tags import judge_tag

@@ -46,7 +46,7 @@ from levity_trio.store.billing.booking import Book
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.writer import open_writer
-from levity_trio.store.reads.transactions.charges import policy_of, rule_of
+from levity_trio.store.reads.transactions.costs import policy_of, rule_of
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.money import ledger, tariffs
 from levity_trio.store.writes.people import accounts, ownership

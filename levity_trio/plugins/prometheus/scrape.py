@@ -33,7 +33,7 @@ from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.site import receivers as mqtt
 from levity_trio.store.reads.site.totals import totals
-from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.reads.transactions.costs import policy_of
 
 PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"

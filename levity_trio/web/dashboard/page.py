@@ -24,7 +24,7 @@ from levity_trio.store.reads.pages import ListPage, NoPage, WantedPage
 from levity_trio.store.reads.people.driving import AtSpace, RefusedCard, SpaceRow
 from levity_trio.store.reads.people.households import Belonging
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import without
 from levity_trio.web.api.engine.endpoints import (

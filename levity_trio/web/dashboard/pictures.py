@@ -24,7 +24,7 @@ from levity_trio.store.reads.load.load_day import SunDay
 from levity_trio.store.reads.money.tariffs import PricesAhead
 from levity_trio.store.reads.now import Energy
 from levity_trio.store.reads.transactions.bill import BillLine, BillQuarter
-from levity_trio.store.reads.transactions.history import Figures, History, Series
+from levity_trio.store.reads.transactions.costs import Figures, History, Series
 from levity_trio.store.reads.transactions.power import ChargerUse, DayPower, Habits, WeekHistory
 from levity_trio.web.dashboard.charts import A_WEEK, Band, Compared, Layer, StepsChart
 from levity_trio.web.dashboard.money import money

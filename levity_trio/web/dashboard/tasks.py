@@ -17,7 +17,7 @@ from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.households import Departure, UnknownCard, vehicles_of_nobody
 from levity_trio.store.reads.transactions.bill import Bill
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role, asked, local_today, rule_of

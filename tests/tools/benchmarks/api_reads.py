@@ -38,7 +38,7 @@ from levity_trio.store.reads.money.meters import reconciliation
 from levity_trio.store.reads.pages import MOST_COUNTED, WantedPage
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.logged import FrameFilters, frames
-from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.store.reads.transactions.explain import lines as lines_of
 from levity_trio.store.reads.transactions.reviews import queue

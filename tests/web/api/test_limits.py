@@ -21,7 +21,7 @@ from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import ServedChargers, attention
 from levity_trio.store.reads.people.driving import load_places
-from levity_trio.store.reads.transactions import charges, history
+from levity_trio.store.reads.transactions import costs
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData, TheMonth
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
@@ -261,7 +261,7 @@ async def test_what_a_month_has_come_to_is_said_before_a_limit(
         assert (before["month"], before["wh"], before["amount"]) == ("2026-02", 0, None)
     shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
     assert "March 2026 so far: 6.0 kWh, 1.80 EUR; February 2026: 0.0 kWh." in shown.words
-    monkeypatch.setattr(history, "MOST_PRICED", 1)
+    monkeypatch.setattr(costs, "MOST_PRICED", 1)
     this, _ = (await flats.call(USE, id="1"))["data"]
     assert (this["wh"], this["amount"], this["currency"]) == (6000, None, None), (
         "a part is not the whole"
@@ -327,7 +327,7 @@ async def test_a_session_without_a_price_keeps_no_other_from_being_counted(
     def priced(one: Priced) -> int | None:
         if one.position.transaction == sessions[0]:
             raise ZeroDivisionError
-        return charges.gross_of(one)
+        return costs.gross_of(one)
 
     monkeypatch.setattr(months, "gross_of", priced)
     wallets = WalletKeeper(yard.central, yard.api.reader)

@@ -11,7 +11,7 @@ import trio
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import cursor_of
-from levity_trio.store.reads.transactions import history
+from levity_trio.store.reads.transactions import costs
 from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money.ledger import LedgerEntry
 from levity_trio.store.writes.people import tags
@@ -322,12 +322,12 @@ async def test_while_many_prices_are_due_what_is_to_bill_is_not_known(
 ) -> None:
     Biller(house_of_two(site.books))
     charge(station), charge(station)
-    monkeypatch.setattr(history, "MOST_PRICED", 1)
+    monkeypatch.setattr(costs, "MOST_PRICED", 1)
     (one,) = (await sums(site))["costs"]
     assert (one["billed"], one["to_bill"]) == (0, None)
     monkeypatch.undo()
     price(site.books)
-    monkeypatch.setattr(history, "MOST_PRICED", 0)
+    monkeypatch.setattr(costs, "MOST_PRICED", 0)
     (one,) = (await sums(site))["costs"]
     assert (one["billed"], one["to_bill"]) == (0, 240)
 

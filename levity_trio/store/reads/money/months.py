@@ -33,8 +33,7 @@ from levity_trio.store.lookups.places import NEWEST
 from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.money.statements import OPEN_MONTH, DraftSums, StatementSums
 from levity_trio.store.reads.pages import Shape
-from levity_trio.store.reads.transactions.charges import gross_of
-from levity_trio.store.reads.transactions.history import BASE_FEE, CostSum, cost_sums
+from levity_trio.store.reads.transactions.costs import BASE_FEE, CostSum, cost_sums, gross_of
 from levity_trio.store.reads.transactions.power import flowed_before
 from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters, open_among
 from levity_trio.told import Told

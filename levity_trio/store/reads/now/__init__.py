@@ -35,7 +35,7 @@ from levity_trio.store.reads.now.present import (
     connectors_now,
     sessions_now,
 )
-from levity_trio.store.reads.transactions.history import delivered_wh
+from levity_trio.store.reads.transactions.costs import delivered_wh
 from levity_trio.store.reads.transactions.power import flowed_before
 from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters
 from levity_trio.wire.times import in_zone, stamp

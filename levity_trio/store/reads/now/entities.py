@@ -22,7 +22,7 @@ from levity_trio.store.reads.load.load import load_now
 from levity_trio.store.reads.now.attention import MachineState, ServedChargers, attention
 from levity_trio.store.reads.now.present import Silence
 from levity_trio.store.reads.site.totals import Delivered
-from levity_trio.store.reads.transactions.billed import whose
+from levity_trio.store.reads.transactions.costs import whose
 from levity_trio.store.reads.transactions.transactions import RunningTransaction, open_transactions
 
 

@@ -27,7 +27,7 @@ from levity_trio.store.reads.chargers.chargers import (
     Place,
     holds_since,
 )
-from levity_trio.store.reads.transactions.billed import whose
+from levity_trio.store.reads.transactions.costs import whose
 from levity_trio.store.reads.transactions.transactions import (
     RunningTransaction,
     open_transactions,

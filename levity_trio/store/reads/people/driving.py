@@ -45,14 +45,15 @@ from levity_trio.store.reads.pages import (
     where,
 )
 from levity_trio.store.reads.transactions.bill import OwnBill, own_bill
-from levity_trio.store.reads.transactions.billed import (
+from levity_trio.store.reads.transactions.costs import (
     BilledTransaction,
+    DriversCost,
     billed_rows,
     billed_transaction,
+    costs_of,
     numbers_of,
 )
 from levity_trio.store.reads.transactions.explain import SignedValues, file_of, signed_values
-from levity_trio.store.reads.transactions.history import DriversCost, costs_of
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     COMPLETED,

@@ -34,7 +34,7 @@ from levity_trio.store.reads.pages import (
     read_page,
     sort_by,
 )
-from levity_trio.store.reads.transactions.billed import numbers_of
+from levity_trio.store.reads.transactions.costs import numbers_of
 from levity_trio.store.reads.transactions.transactions import (
     Transaction,
     TransactionFilters,

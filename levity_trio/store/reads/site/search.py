@@ -21,7 +21,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.chargers import SERVED, Charger, chargers_among
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
 from levity_trio.store.reads.people.households import Account, forms_as_sent, household
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_rows
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_rows
 from levity_trio.wire.times import in_zone, stamp
 
 T = TypeVar("T")

@@ -49,7 +49,7 @@ from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.places import Owners
-from levity_trio.store.reads.transactions.charges import gross_of
+from levity_trio.store.reads.transactions.costs import gross_of
 from levity_trio.store.reads.transactions.transactions import ACTIVE
 from levity_trio.told import Clock, Day, Told, with_told
 from levity_trio.wire.times import from_seconds, in_zone, shifted, stamp

@@ -36,7 +36,7 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.transactions.billed import billed_rows, whose
+from levity_trio.store.reads.transactions.costs import billed_rows, whose
 from levity_trio.store.reads.transactions.transactions import (
     OPERATOR,
     Transaction,

@@ -60,7 +60,7 @@ from levity_trio.store.lookups.places import (
     name_of,
     standing_of,
 )
-from levity_trio.store.reads.transactions.charges import TransactionCharge
+from levity_trio.store.reads.transactions.costs import TransactionCharge
 from levity_trio.store.writes.chargers.commands import CallMessage
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, find
 from levity_trio.store.writes.stored import RecordTable

@@ -19,7 +19,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.load.load_day import SunDay, sun_day
-from levity_trio.store.reads.transactions.history import (
+from levity_trio.store.reads.transactions.costs import (
     Grouping,
     History,
     Period,

@@ -42,7 +42,7 @@ from levity_trio.store.reads.transactions import reviews as alike
 from levity_trio.store.reads.transactions import transactions
 from levity_trio.store.reads.transactions import transactions as stored
 from levity_trio.store.reads.transactions.bill import Bill, bill_of, kind_of
-from levity_trio.store.reads.transactions.billed import (
+from levity_trio.store.reads.transactions.costs import (
     NEWEST,
     OLDEST,
     BilledTransaction,

@@ -19,7 +19,7 @@ from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.driving import RefusedCard, SpaceRow
 from levity_trio.store.reads.site.logged import LogEntry
-from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transactions
 from levity_trio.store.reads.transactions.explain import lacks_key, meter_keys
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told

@@ -14,7 +14,7 @@ from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.people import households
-from levity_trio.store.reads.transactions.history import Figures, History, Series
+from levity_trio.store.reads.transactions.costs import Figures, History, Series
 from levity_trio.web.api.engine.endpoints import Role, asked
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after

@@ -23,7 +23,7 @@ from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import WaitingReport, waiting_reports
 from levity_trio.store.reads.people.households import AskedTag
 from levity_trio.store.reads.transactions import reviews
-from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
+from levity_trio.store.reads.transactions.costs import OLDEST, billed_transactions
 from levity_trio.store.reads.transactions.reviews import (
     Counts,
     FittingTransaction,

@@ -29,7 +29,7 @@ from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.households import owned
 from levity_trio.store.reads.transactions.bill import Bill
-from levity_trio.store.reads.transactions.billed import (
+from levity_trio.store.reads.transactions.costs import (
     BilledTransaction,
     TransactionSums,
     billed_transaction,

@@ -20,7 +20,7 @@ from levity_trio.store.reads.people.households import (
     asked_tags,
     unlisted_tags,
 )
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.people.accounts import MOST_TAGS
 from levity_trio.web.api.people.limits import read_use_of_tag

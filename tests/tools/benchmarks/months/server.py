@@ -26,7 +26,7 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.charges import rule_of
+from levity_trio.store.reads.transactions.costs import rule_of
 from levity_trio.store.upkeep.derived import open_rejudging
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
