@@ -1,5 +1,5 @@
-"""What the commands for copies share: what a file holds, whether another one holds it too, and who
-uses it.
+"""Copies of a database: `back_up` makes one, while its server runs or not; what a file holds,
+whether another one holds it too, and who uses it.
 
 A command of this room runs in a process of its own, so it may open descriptors of a database file
 as long as it has no SQLite connection to that file: closing a descriptor drops the locks of its

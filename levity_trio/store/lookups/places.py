@@ -1,5 +1,5 @@
 """Why a card may not charge here or now, as stored: whose a place is, limits of a place and a
-month, spent accounts.
+month, and how accounts stand.
 
 Only reads, so the writer and read-only connections share it.
 """

@@ -1,7 +1,18 @@
-"""Keeps the book beside the commits: computes the prices that are due, and tries again what could
-not be booked.
+"""Keeps what is derived from stored facts, beside the chargers' way. A kill costs nothing: each
+task goes on from the rows.
 
-At its start it books all that is listed. Each night it compares the book with what it should say.
+The book has the prices that are due. At its start its task books all that is listed, and tries
+again what could not be booked; each night it compares the book with what it should say.
+
+The energy of sessions by the quarter of an hour is for bills by the quarter and shares of the sun,
+which ask for many of them at once. Its task rests while no price moves and no panels are measured.
+The power of the site by the quarter is for pictures.
+
+Signed values are checked when a session has ended, and again when its figure, its times or the keys
+of its meter change: a signature costs a small computer milliseconds.
+
+Transactions are judged again after later facts, at most once a minute each. A request within a
+minute of the last judgement is stored in tx.judge_after, so it is never lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""Follows the outcomes of commands: after each fact of a charger, and at deadlines."""
+"""What a server follows while it runs, so that it acts by what is stored: the outcomes of commands,
+after each fact of a charger and at deadlines; the tags, which it loads before the first charger
+connects and again after each import; the configuration, as it was given at the start and is set in
+the browser; and the other servers.
+
+Of these it takes the duties of the site when nobody has them, and ends what servers that are gone
+have left open. It compares the clocks of the database and of this machine.
+"""
 
 from __future__ import annotations
 

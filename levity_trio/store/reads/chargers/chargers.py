@@ -1,5 +1,10 @@
-"""Chargers for people: a list, one with its connectors, and the stations where they are; and those
-that are served, each with what a card of it shows."""
+"""Chargers: a list of them, one with its connectors, their stations, and what is shown of those
+that are served.
+
+Then what a charger told and did, newest first: boots, statuses, faults, repairs, habits, our
+commands with their answers, and its connections, here and at other servers, with how much of the
+time it was connected. At the end stands what follows a charger to the one that takes its place.
+"""
 
 from __future__ import annotations
 

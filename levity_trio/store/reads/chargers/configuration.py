@@ -1,5 +1,13 @@
-"""The configuration that a charger reported: now, at an earlier time, and what changed in between;
-its readings; and the templates of several chargers, and how far these are from them."""
+"""What is kept at a charger, as far as we know: its configuration, local list, reservations,
+charging profiles and files.
+
+The configuration is the one that the charger reported: now, at an earlier time, and what changed in
+between; with its readings, and with templates and how far chargers are from them. Local lists are
+shown as they are kept, and version by version. Limits are those that a charger should obey now.
+Files were sent or are fetched by it, each by a secret URL.
+
+`situation` gathers what an operation must know of its charger before it is asked for.
+"""
 
 from __future__ import annotations
 

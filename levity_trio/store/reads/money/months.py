@@ -1,9 +1,11 @@
 """The months of billing: how far each is, what it has, and what of it is held back.
 
-What a month has: one energy and one sum, and the states for the bill that they consist of.
+A month has one energy and one sum, and the states for the bill that they consist of. A session
+counts as a whole in the month in which it ended, as on a statement, and one that is open in the
+present month. What shows a month asks here, or says beside its figure what it leaves out.
 
-A session counts as a whole in the month in which it ended, and one that is open in the present
-month. What shows a month asks here, or says beside its figure what it leaves out.
+The use of a month is what households and cards with a limit of the month have used in it. There, a
+session whose figure is in doubt counts as far as it did before.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""Lists of closed statements, page by page.
+"""Closed statements, page by page; the year that is made of them; what billing begins with; and
+sheets for employers.
 
-A year of bills as books have it: what was billed by tax rate, and the money that moved.
+A year of bills is as books have it: what was billed by tax rate, and the money that moved. What was
+billed counts on the day of its invoice, or in the month of its energy; money counts on its day. A
+session that a wallet paid is billed with the statement that lists it, and money paid in advance is
+a payment. What one statement carries to the next is billed once, with the first.
 
-What was billed counts on the day of its invoice, or in the month of its energy; money counts on its
-day. A session that a wallet paid is billed with the statement that lists it, and money paid in
-advance is a payment. What one statement carries to the next is billed once, with the first.
+The pages of billing begin with who bills, which months are closed, and what the first bill needs. A
+sheet is what a household tells the employer who pays for the electricity of its company car.
 """
 
 from __future__ import annotations

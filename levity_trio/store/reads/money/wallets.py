@@ -1,5 +1,10 @@
-"""The wallets of accounts: what they have, what was entered by whom, and what their charging has
-used so far."""
+"""What households owe, have and paid.
+
+`owing` is one household's account with the operator: its months, the present one so far, and the
+statement that asks for money. A wallet has entries, each with who made it, and reservations: what
+open sessions have used so far. At the end stands what lines of a bank's file are compared with:
+what all households owe and paid, which lines were decided before, and which columns were chosen.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,14 @@
 """The present state of the site: chargers, connectors, open transactions, and items that need an
-operator."""
+operator.
+
+Cards of chargers show each connector with its state, the age of that, and who charges there.
+Chargers that went away together are counted as one: a dead switch is one cause, not twenty.
+
+A page asks for the present state again and again, and a curve is made of all readings of its
+transaction. So what was read is kept, and a transaction that was told nothing since is not read
+again; of one that was, only the new readings are added to its curve. A reading that arrives late,
+with a time before the newest one, is not in the curve.
+"""
 
 from __future__ import annotations
 

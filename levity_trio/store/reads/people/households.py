@@ -1,5 +1,11 @@
-"""Accounts and vehicles; what belongs to accounts, and what did; their transactions and those of
-nobody, page by page, and why a transaction is whose it is."""
+"""Households, and all that is theirs: vehicles, cards, users, transactions, and why a transaction
+is whose it is.
+
+What was done to whole households is listed with whether it can be undone, and what moving out would
+end. Cards are shown as they are now and as they were, with their use; those that nobody knows, and
+those that wait for an operator, have lists of their own. Users stand with their log-ins and tokens,
+newest first, and with what was done over the API.
+"""
 
 from __future__ import annotations
 

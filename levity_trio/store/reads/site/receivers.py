@@ -1,5 +1,15 @@
-"""Reads the facts in their order, for streams; lists the webhooks that get them, and what was given
-up for one; and tells what the broker of MQTT has of them, and which ones are next."""
+"""Who outside gets facts, and what comes next for each: streams, webhooks, the broker of MQTT, and
+backends with a copy of what chargers tell.
+
+Facts are read in their order. A webhook is listed with what was given up for it, a backend with how
+far its copy is and what it refused.
+
+For the copy of a charger, two things are followed. The log of frames has statuses, boots,
+authorizations and readings in the order of their receipt; a position says how far they were told.
+Starts and stops are followed by what is stored of each session: one that the backend does not know
+begins, and one that has ended here ends there. So neither retention nor a full disk loses a
+session, and a repeated start or stop is told once.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
-"""The shape of the bill of one transaction: whose it is, what it costs and why, what statements and
-the wallet say.
+"""The bill of one transaction: whose it is, what it costs and why, what statements and the wallet
+say; why it is not billed, and what to do about it.
 
-Amounts are minor units of the currency, positive where the account owes; prices and tax rates are
-texts. What is on closed statements comes from their rows; `price` is that of today's facts, and
-`pending` is what comes next.
+What is on closed statements comes from their rows; `price` is that of today's facts, and `pending`
+is what comes next. Amounts are minor units of the currency, positive where the account owes; prices
+and tax rates are texts.
+
+Its household reads nothing of others, and what was decided or changed after its end (`own_bill`).
+`bill_lines` tells a bill in plain English, in local times, so that it can be handed to the
+neighbour.
 """
 
 from __future__ import annotations

@@ -1,8 +1,16 @@
-"""Transactions with their states for the bill and their owners: lists of them in any order, and
-what they come to.
+"""What transactions cost: one by one with their states for the bill, in sums, over time, and what
+they cost prepaid accounts now.
 
-All of it is read from the book (schema/bills.sql). What no index orders is grouped first: groups
-are few, and their counts say which of them a page needs.
+All of it is read from the book (schema/bills.sql): what closed statements say, else what the next
+one would say by now. What the book does not have yet, and what still grows, is priced here. Lists
+of transactions can be in any order: what no index orders is grouped first, since groups are few,
+and their counts say which of them a page needs.
+
+Energy by local days or months is that of the site, of each charger or of each account. A
+transaction counts in the period in which it ended, with its judged figure, as bills count it; open
+ones count in none. So the transactions that ended within a period are the proof of its figures, and
+add up to them. All that ended count, as the list of transactions shows them: also those of chargers
+that were retired since, and imported ones.
 """
 
 from __future__ import annotations

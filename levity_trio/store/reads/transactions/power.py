@@ -1,10 +1,12 @@
-"""The power of the site by the quarter of an hour: computed from what is stored of transactions,
-and read again.
+"""Energy by the quarter of an hour: of the site, of a charger, of households.
 
 The table `power` holds the energy of each transaction in each quarter. A transaction is computed as
 a whole when it has ended, and again whenever its figure, its times or its readings change; while it
 is open, only its end is, from its last quarter on. So a message that is repeated, late, or from a
 clock that is corrected later needs no rule of its own.
+
+The use of a charger is a month of it, and what its sessions usually are. A session counts where it
+took place, also if it began before the month or is open.
 """
 
 from __future__ import annotations

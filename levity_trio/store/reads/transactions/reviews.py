@@ -1,5 +1,9 @@
 """What waits for a person: how much of each kind, the queue of transactions and messages, and the
-possible answers."""
+possible answers.
+
+Ended transactions of one charger with the same doubts are a group, which is decided at once. A
+group also says what the judge will do with the next transaction of its kind.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,13 @@
-"""Our CALLs: when each was asked for and sent, and those that were never answered.
+"""Our CALLs: when each was asked for and sent, how it ended, what came of it, and what it leaves at
+its charger.
 
 The rows are the queue: the oldest queued command of a charger is taken and sent. It is marked as
 sent before it leaves, so after a crash it is never sent twice.
+
+What came of a command is followed from stored facts, so that a restarted server goes on with it.
+Once a charger has accepted a command, its reservation, charging profile, local list or availability
+is stored as the charger's. A charger may forget an availability, or not obey it: a status against
+our intent is recorded.
 """
 
 from __future__ import annotations

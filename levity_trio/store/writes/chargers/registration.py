@@ -1,5 +1,6 @@
-"""What a person decides about chargers: which are adopted, and which are refused; and the newcomers
-that wait."""
+"""Which chargers belong to the site: which a person adopts or refuses, which newcomers wait for
+that, and which are known ahead; and what a person says about stations, chargers and connectors.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Who may connect as a charger: its passwords, the profile that is required of it, and
-readmissions.
+"""Who may connect as a charger: its passwords, the profile that is required of it, readmissions,
+its certificates, and the plan by which its security profile is raised.
 
 A new password is expected until it is confirmed, and the one before stays open meanwhile: nobody
 knows which of them the charger has. Each change is a fact, by which the server follows what it

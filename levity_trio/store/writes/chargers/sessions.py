@@ -1,4 +1,20 @@
-"""Runs of the server and sessions of chargers: when they began, and how they ended."""
+"""Runs of the server and sessions of chargers: when they began and how they ended, and who was
+turned away instead.
+
+Messages of a session that could not be matched or handled are set aside, stored raw for the
+operator; repairs are counted by kind.
+
+A charger can be odd though none of its messages is wrong. Absence is never evidence: a charger that
+measures nothing has certain sessions of 0 Wh, so its owner is told. A car that is full takes
+nothing either. So a session counts only if its charger reported Charging, live, for half an hour,
+and load management held nothing back; and if the meter has ever measured anything here, only many
+such sessions count, because some chargers report Charging as long as a car is plugged in.
+
+Some chargers close the connection after each WebSocket ping (seen: Grizzl-E Smart), so with pings
+every 20 seconds no session of such a charger lasts longer. Pings to a charger are disabled when
+three consecutive sessions were closed just after a ping, unless it has ever answered one with its
+present firmware. New firmware enables them again.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,10 @@
 """Stores the site of load management, what was decided and measured, what people and grid operators
-want, and what cars missed because of us."""
+want, and what cars missed because of us; then which chargers it limits, what they were sent, and
+what was found of how they obey.
+
+The energy of transactions by the quarter of an hour is stored here too, and deleted after two
+years.
+"""
 
 from __future__ import annotations
 

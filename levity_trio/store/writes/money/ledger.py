@@ -1,13 +1,16 @@
-"""Wallets: the one door through which rows of `ledger` come, the terms of accounts, and what
-transactions cost prepaid ones.
+"""The ledger: the one door through which its rows come, the terms of accounts, and what
+transactions cost prepaid ones; the closing of a month, which fills it; and who bills.
 
-Whether a prepaid account is spent is judged in the write that changes what it has.
+Whether a prepaid account is spent is judged in the write that changes what it has. A transaction
+that was priced and has changed since is left alone: its change has a newer revision, so it comes
+again. Lines of a bank's file become entries, or are no payment of a household: each once, in
+whichever file it comes again.
 
-A transaction that was priced and has changed since is left alone: its change has a newer revision,
-so it comes again.
+A closing is one short write that stores the numbered and sealed statements of a month. All was
+computed before. The write checks that it still holds, so it can be computed again if something
+changed.
 
-Lines of a bank's file become entries of the ledger, or are no payment of a household: each once,
-in whichever file it comes again.
+Each change of who bills is a new row, because a closing names the one of its day.
 """
 
 from __future__ import annotations

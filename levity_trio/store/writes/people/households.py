@@ -1,5 +1,5 @@
-"""What an owner does to whole households: enters a list of them, moves one in, moves one out, and
-undoes that.
+"""What an owner does to whole households: enters a list of them, moves one in, moves one out,
+undoes that, and deletes what is personal.
 
 Each is one write, and stores its steps with what held before, so that it can be undone until
 something of it is billed. A request that is repeated, as after a double click, is known by its key:
@@ -8,9 +8,15 @@ it changes nothing, and has the same answer.
 Files of accounts, tags, spaces and vehicles are imported in one write, or not at all. A line says
 what holds; one that holds already changes nothing, so a file can be imported again.
 
-Imports of accounts, tags, spaces and vehicles: all lines of a file in one write, or none.
-
-A line says what holds; one that holds already changes nothing, so a file can be imported again.
+What is personal of an account is deleted after it has moved out. Its number stays, and stands for
+it everywhere. At once go its name, address, mail, contact and notes; the names of vehicles and
+spaces that were only its own; the names and notes that its tags had, also those of its own, and
+what backends call those that nobody else has had since; the names of its drivers, who can no longer
+log in, and where they did; the addresses of its recipients, and what was sent to them or about its
+reports; what they reported, with the answers; by what its bank accounts are known again; and the
+reasons that were given for what belonged to it. What stands on closed statements, what was written
+about entries of its ledger, and why a figure or a price is what it is, stays for the years of
+keeping (`forget_due`).
 """
 
 from __future__ import annotations

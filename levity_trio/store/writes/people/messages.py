@@ -1,5 +1,13 @@
-"""Messages to people: what a round makes, in one write with the cursor; and how each message gets
-out."""
+"""Messages to people: what a round makes, in one write with the cursor; how each message gets out;
+who gets them by mail and push; and what drivers report to the owner.
+
+Topics of push are stored encrypted: whoever knows one can read what it gets.
+
+A report that waits is stored once, however often it is sent. What a household can store in a day is
+limited. A lost card is blocked in the same write as its report.
+
+The settings by which messages get out, made in the browser, are kept here too.
+"""
 
 from __future__ import annotations
 

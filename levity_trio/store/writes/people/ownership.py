@@ -2,6 +2,10 @@
 
 Nothing is rewritten: a period is ended once; one that was wrong is voided, and rows of their own
 say what holds instead (billing/ownership.py plans both).
+
+A vehicle that was removed is hidden, and belongs to nobody any longer. A household names its own
+cards and cars: only what is its own now, and the names are personal. For its company car it chooses
+one way for a calendar year.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""The tags that operators added, each kept for the time in which it was valid, and those that wait
-for an operator."""
+"""Cards: those that operators added, each kept for the time in which it was valid, and those that
+wait for an operator; the verdict on a card, where it must be part of a write, with the record of
+cards that were presented; and what cards and households may use, and where, with how they stand in
+the month.
+"""
 
 from __future__ import annotations
 

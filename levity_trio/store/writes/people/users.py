@@ -1,4 +1,5 @@
-"""Users, their passwords, and the one-time codes with which they log in first.
+"""Users, their passwords, the one-time codes with which they log in first, their tokens, and the
+log-ins of browsers; with what is kept of them in memory.
 
 An operator manages drivers; everybody else is an admin's to manage. Whatever changes what somebody
 may, or how they prove who they are, ends the log-ins that were made before.

@@ -1,4 +1,6 @@
-"""The webhooks, and how far each one's deliveries have come."""
+"""Who outside gets facts, and how far each one has come: webhooks with their deliveries, the broker
+of MQTT and whether it can be reached, and backends with a copy of what chargers tell.
+"""
 
 from __future__ import annotations
 

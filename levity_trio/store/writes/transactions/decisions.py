@@ -1,5 +1,5 @@
 """What an operator decides about a transaction: confirm or correct its figure, close it, dismiss a
-review, or give it to an account.
+review, or give it to an account; and what becomes of messages that were set aside.
 
 Each decision adds a row of `tx_event` with the operator's name and reason and with what stood
 before; the life cycle says in which states it is possible. After a confirmation or a correction,
@@ -9,6 +9,12 @@ nothing.
 One decision about many transactions is one write: each gets the figure that was shown of it, or is
 left out. After a power cut either all are decided or none is, and a second click finds them
 decided.
+
+A message whose transaction nothing showed waits until readings show it, or an operator attaches it
+to a transaction, makes one of it, or dismisses it. An attached message takes the same way as one
+that its charger sends: it is stored, linked and judged, on the grounds that an operator attached
+it. A message is resolved once. An offline charger may send the stop of a transaction, whose start
+was lost, before the readings that show its energy.
 """
 
 from __future__ import annotations

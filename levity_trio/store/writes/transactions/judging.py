@@ -2,9 +2,12 @@
 neighbours judged again that it is new evidence for: on the connector and, where they tell the same
 register, on others.
 
-Dates them, too, by our clock, if that of their charger was behind. If it is not
-known whether the clock was behind, or it was set during the transaction, the times as sent may be
-right all the same. Then a person decides, unless both give one price.
+Dates them, too, by our clock, if that of their charger was behind. If it is not known whether the
+clock was behind, or it was set during the transaction, the times as sent may be right all the same.
+Then a person decides, unless both give one price.
+
+A doubt opens a row of `review`, which is resolved once, by later facts or by a person. What signed
+values prove is stored here, and has the transaction judged again.
 """
 
 from __future__ import annotations

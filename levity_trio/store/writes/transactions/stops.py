@@ -1,4 +1,13 @@
-"""StopTransaction: finds the transaction that a stop refers to, and ends it (§4.10)."""
+"""How transactions end: StopTransaction finds the one that it refers to and ends it (§4.10), and
+one whose own stop does not arrive is closed.
+
+A new start on its connector closes an older transaction. A suspended transaction is closed when its
+connector is available, or when its charger was connected for long without a sign of it, since load
+management last gave its car too little. Suspended or not, it is closed if its connector was
+reported Available after the last sign of it, and nothing of it came for some minutes of connection.
+Its readings show the energy, and a review is opened. The charger's own stop, however late, replaces
+all of this. The life cycle defines which states are closed.
+"""
 
 from __future__ import annotations
 
