@@ -598,7 +598,7 @@ class Year:
             return
         while True:
             with reading(self.books) as db:
-                revision = derived.work(db)
+                revision = derived.divided_up_to(db)
                 assert revision is not None
                 changed = months.changed(db, revision, derived.SESSIONS_AT_ONCE)
                 found = derived.divided_sessions(db, [number for number, _ in changed])

@@ -136,8 +136,8 @@ class Booking:
         await self._book_listed()
         while listed := await self._listed(1, PRICED_AT_ONCE):
             numbers = [number for _, number in listed]
-            found = await self._sparing.run(partial(_due, rule=self._rule), numbers)
-            await self._writer.run(_store, found, listed)
+            found = await self._sparing.run(partial(_due_prices, rule=self._rule), numbers)
+            await self._writer.run(_store_prices, found, listed)
 
     async def _book_listed(self) -> None:
         """Book what is listed, until a commit can neither book nor set aside more of it: a server
@@ -149,7 +149,7 @@ class Booking:
             < before
         ):
             log.info("booking sessions", left=left)
-            await self._writer.run(_nothing)
+            await self._writer.run(_book)
             before = left
 
     async def compare_nightly(self) -> None:
@@ -201,11 +201,11 @@ def _note_compared(db: UnitOfWork, day: str, found: Sequence[int]) -> None:
         db.execute("INSERT INTO to_book (tx_id) VALUES (?)", (number,))
 
 
-def _due(db: Database, numbers: Sequence[int], rule: Rule) -> list[tuple[int, int, Price]]:
+def _due_prices(db: Database, numbers: Sequence[int], rule: Rule) -> list[tuple[int, int, Price]]:
     return due(rows_of(db), rule, numbers)
 
 
-def _store(
+def _store_prices(
     db: UnitOfWork, found: Sequence[tuple[int, int, Price]], listed: Sequence[tuple[int, int]]
 ) -> None:
     """Store prices; what has none, and did not change meanwhile, raised and is set aside."""
@@ -221,29 +221,31 @@ def _list_again(db: UnitOfWork, revision: int) -> None:
     db.execute("UPDATE to_book SET step = 0 WHERE revision = ? AND step = 2", (revision,))
 
 
-def _nothing(db: UnitOfWork) -> None:
+def _book(db: UnitOfWork) -> None:
     """Do nothing: the commit books what is listed."""
 
 
 SESSIONS_AT_ONCE: Final = 20
-"""Transactions of one read and one write."""
+"""Transactions of one write, and of one read but for signed values: thousands of signatures take a
+minute, so of these each transaction is read alone."""
 REST: Final = 2.0
-"""A step is followed by a rest of so many times its length."""
-_WORK: Final = (
+"""A step is followed by a rest of so many times its length: a database of years has many sessions
+at its first start."""
+_DIVIDED_UP_TO: Final = (
     "SELECT coalesce((SELECT revision FROM tx_quarter_work WHERE id = 1), 0) "
     "WHERE EXISTS (SELECT 1 FROM series) OR EXISTS (SELECT 1 FROM sun_charger)"
 )
-_KEEP: Final = (
+_KEEP_DIVIDED: Final = (
     "INSERT INTO tx_quarter (tx_id, revision, first, last, wh, divided, split) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id) DO UPDATE SET revision = excluded.revision, "
     "first = excluded.first, last = excluded.last, wh = excluded.wh, divided = excluded.divided, "
     "split = excluded.split"
 )
-_DONE: Final = (
+_NOTE_DIVIDED: Final = (
     "INSERT INTO tx_quarter_work (id, revision) VALUES (1, ?) "
     "ON CONFLICT (id) DO UPDATE SET revision = max(tx_quarter_work.revision, excluded.revision)"
 )
-_BEFORE: Final = "SELECT first, last, wh FROM tx_quarter WHERE tx_id = ?"
+_DIVIDED_BEFORE: Final = "SELECT first, last, wh FROM tx_quarter WHERE tx_id = ?"
 _IS_SUNNY: Final = "SELECT 1 FROM sun_quarter WHERE quarter BETWEEN ? AND ? LIMIT 1"
 
 
@@ -275,12 +277,12 @@ async def _keep_sharing(writer: Writer, reader: Reader, seconds: float) -> None:
 
 async def _divide_next(writer: Writer, reader: Reader, sparing: Sparing) -> bool:
     """Divide the next few sessions; return whether there were none."""
-    revision = await reader.run(work)
+    revision = await reader.run(divided_up_to)
     if revision is None:
         return True
     changed = dict(await reader.run(partial(months.changed, after=revision, most=SESSIONS_AT_ONCE)))
     if changed:
-        present = await reader.run(partial(present_of, numbers=[*changed]))
+        present = await reader.run(partial(divided_by, numbers=[*changed]))
         new = [one for one, of in changed.items() if present.get(one) != of]
         await writer.run(
             keep_divided, await sparing.run(divided_sessions, new) if new else [], changed
@@ -288,12 +290,12 @@ async def _divide_next(writer: Writer, reader: Reader, sparing: Sparing) -> bool
     return not changed
 
 
-def work(db: Database) -> int | None:
+def divided_up_to(db: Database) -> int | None:
     """Return the newest of bill_work that the table knows; None while nobody asks for it."""
-    return next((int(found) for (found,) in db.execute(_WORK).fetchall()), None)
+    return next((int(found) for (found,) in db.execute(_DIVIDED_UP_TO).fetchall()), None)
 
 
-def present_of(db: Database, numbers: Sequence[int]) -> dict[int, int]:
+def divided_by(db: Database, numbers: Sequence[int]) -> dict[int, int]:
     """Return by which revision the energy of transactions is kept."""
     among = f"SELECT tx_id, revision FROM tx_quarter WHERE tx_id IN ({marks(numbers)})"  # noqa: S608
     return dict(db.execute(among, tuple(numbers)).fetchall())
@@ -323,9 +325,9 @@ def keep_divided(
             continue
         last, wh = energy.first + len(energy.wh) - 1, dumps(energy.wh).decode()
         unread = dumps(sorted(one - energy.first for one in energy.divided)).decode()
-        before = [tuple(row) for row in db.rows(_BEFORE, (number,))]
+        before = [tuple(row) for row in db.rows(_DIVIDED_BEFORE, (number,))]
         now = (energy.first, last, wh)
-        db.execute(_KEEP, (number, revisions[number], *now, unread, energy.by.value))
+        db.execute(_KEEP_DIVIDED, (number, revisions[number], *now, unread, energy.by.value))
         if before != [now]:
             spans = [now, *before]
             changed.append((number, min(one[0] for one in spans), max(one[1] for one in spans)))
@@ -334,12 +336,13 @@ def keep_divided(
         if db.rows(_IS_SUNNY, (first, last)):
             beside |= touched(db.rows, first, last) - {number}
     price_again(db, beside)
-    db.execute(_DONE, (max(revisions.values()),))
+    db.execute(_NOTE_DIVIDED, (max(revisions.values()),))
 
 
 POWER_SECONDS: Final = 30.0
+"""Between two looks at what changed in power."""
 SHORTEST_SECONDS: Final = 1.0
-"""Between two looks at a simulated clock."""
+"""The same at a simulated clock, which goes faster."""
 
 
 @asynccontextmanager

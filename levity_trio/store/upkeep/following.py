@@ -106,8 +106,8 @@ async def open_tags(
     """
     if index.policy.unknown is Unknown.ACCEPT and not index.policy.has_authorizer:
         log.warning("every tag may charge that is not blocked or expired; see --unknown-tags")
-    await _rekey(writer, index)
-    await _read(reader, index)
+    await _rekey_tags(writer, index)
+    await _read_tags(reader, index)
     with index.loading():
         index.wallets.load(
             await reader.run(owned_tags),
@@ -120,7 +120,7 @@ async def open_tags(
     async def read_imported() -> None:
         async with turn:
             if (imports := index.imports) != index.imports_read:
-                await _read(reader, index)
+                await _read_tags(reader, index)
                 index.imports_read = imports
 
     async def follow() -> None:  # another server may have imported, or the asker may have left
@@ -135,7 +135,7 @@ async def open_tags(
         nursery.cancel_scope.cancel()
 
 
-async def _rekey(writer: Writer, index: Index) -> None:
+async def _rekey_tags(writer: Writer, index: Index) -> None:
     """Bring the stored normal forms of tags up to date, of which --tag-strip may have changed.
     Raises ConfigError."""
 
@@ -154,7 +154,7 @@ async def _rekey(writer: Writer, index: Index) -> None:
         raise ConfigError(f"{words}; {way}, or choose another expression") from None
 
 
-async def _read(reader: Reader, index: Index) -> None:
+async def _read_tags(reader: Reader, index: Index) -> None:
     """Bring all tags into memory. What comes while they are read, from here or another server, may
     be newer: it stays."""
     with index.noting() as newer:
@@ -200,12 +200,12 @@ async def open_live(
     live.take(await read())
     async with trio.open_nursery() as nursery:
         if not is_alone:
-            nursery.start_soon(_follow, live, read)
+            nursery.start_soon(_follow_settings, live, read)
         yield
         nursery.cancel_scope.cancel()
 
 
-async def _follow(live: LiveConfig, read: Callable[[], Awaitable[OwnSettings]]) -> None:
+async def _follow_settings(live: LiveConfig, read: Callable[[], Awaitable[OwnSettings]]) -> None:
     while True:
         await trio.sleep(SETTINGS_SECONDS)
         with surviving("what is set in the browser could not be read"):
@@ -230,7 +230,7 @@ async def open_duties(
         yield
         return
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_look, writer, clock)
+        nursery.start_soon(_look_after_servers, writer, clock)
         nursery.start_soon(listen, config.database, config.server_name, writer.wake)
         if config.clock_speed == 1:
             nursery.start_soon(compare_clocks, reader, clock)
@@ -238,7 +238,7 @@ async def open_duties(
         nursery.cancel_scope.cancel()
 
 
-async def _look(writer: Writer, clock: Clock) -> None:
+async def _look_after_servers(writer: Writer, clock: Clock) -> None:
     while True:
         with surviving("the duties of the site could not be looked at"):
             if await writer.run(sessions.look_after_servers, stamp(clock())):

@@ -39,7 +39,7 @@ def follow(books: Books) -> int:
     steps = 0
     while True:
         with reading(books) as db:
-            revision = derived.work(db)
+            revision = derived.divided_up_to(db)
             assert revision is not None
             changed = months.changed(db, revision, 2)
             found = derived.divided_sessions(db, [number for number, _ in changed])
@@ -101,7 +101,7 @@ def test_each_step_may_be_the_last(biller: Biller, station: Station) -> None:
         forget(biller.books)
         for _ in range(stopped_after):
             with reading(biller.books) as db:
-                revision = derived.work(db)
+                revision = derived.divided_up_to(db)
                 assert revision is not None
                 changed = months.changed(db, revision, 2)
                 found = derived.divided_sessions(db, [number for number, _ in changed])

@@ -123,7 +123,7 @@ class Chance:
 
     def follow_a_little(self) -> bool:
         with reading(self.books) as db:
-            revision = derived.work(db)
+            revision = derived.divided_up_to(db)
             assert revision is not None
             changed = months.changed(db, revision, 2)
             found = derived.divided_sessions(db, [number for number, _ in changed])
