@@ -83,7 +83,7 @@ async def test_a_certificate_that_cannot_be_issued_holds_up_no_other(
     ]
     monkeypatch.setattr(signing, "issue_for_charger", issue)
     monkeypatch.setattr(signing, "has_root", lambda _: True)
-    monkeypatch.setattr(security, "advance", lambda *_: work)
+    monkeypatch.setattr(security, "advance_certificates", lambda *_: work)
     central.clock_trusted = True
     assert await signing.Signing(central)._look()
     assert asked == ["csr 1", "csr 2"]

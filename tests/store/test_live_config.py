@@ -55,7 +55,7 @@ async def test_who_waits_is_woken_by_a_change_only() -> None:
 
 
 async def test_what_another_server_sets_holds_here_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(following, "SETTINGS_SECONDS", 0.01)
     stored: dict[str, str | None] = {}
 
     async def read() -> Mapping[str, str | None]:

@@ -14,7 +14,7 @@ from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.load import ConnectorReading, LoadCarQuarter, LoadQuarter, says
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value
@@ -218,8 +218,8 @@ def test_a_session_teaches_of_its_card_once_whatever_restarts(
         transaction = station.start(1000)
         for _ in range(3):
             books.wait(60)
-            books.run(load.learned, "lines", place, "card", "1", books.at)
-            books.run(load.learned, "rotation", place, "", "STR", books.at)
+            books.run(load.note_learned, "lines", place, "card", "1", books.at)
+            books.run(load.note_learned, "rotation", place, "", "STR", books.at)
         station.stop(transaction, 5000)
         books.wait(60)
     with reading(books) as db:
@@ -230,8 +230,8 @@ def test_a_session_teaches_of_its_card_once_whatever_restarts(
 def test_what_is_forgotten_of_a_charger_is_also_that_it_restarts(
     books: Books, station: Station
 ) -> None:
-    books.run(leases.manage, [station.name], AT, "anna")
-    books.run(leases.restarts, station.name, AT)
+    books.run(load.manage, [station.name], AT, "anna")
+    books.run(load.note_restarts, station.name, AT)
     books.run(load.forget, None, station.name, LATER, "anna")
     assert books.rows("SELECT restarts_since FROM load_charger") == [(None,)]
 

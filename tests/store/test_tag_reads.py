@@ -170,7 +170,7 @@ async def test_a_tag_that_changes_while_all_are_read_again(
     memory: Memory, monkeypatch: Any
 ) -> None:
     """Nothing that was blocked or removed may charge again because an older page has it."""
-    monkeypatch.setattr(following, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(following, "TAGS_SECONDS", 0.01)
     add(memory, "One", "Two")
 
     def meanwhile() -> None:

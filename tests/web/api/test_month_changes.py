@@ -31,7 +31,7 @@ def changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             db.execute("UPDATE billing SET next_number = ?", (left.pop(0),))
         return close(db, computed)
 
-    monkeypatch.setattr(ledger, "close", meddled)
+    monkeypatch.setattr(ledger, "close_month", meddled)
     return left
 
 
