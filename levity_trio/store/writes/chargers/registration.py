@@ -1,5 +1,5 @@
-"""Which chargers belong to the site: which a person adopts or refuses, which newcomers wait for
-that, and which are known ahead; and what a person says about stations, chargers and connectors.
+"""Stores which chargers belong to the site: which a person adopts or refuses, which newcomers wait
+for that, and which are known ahead; and what a person says about stations, chargers and connectors.
 """
 
 from __future__ import annotations
