@@ -9,9 +9,9 @@ from levity_trio.manual import FOLDER
 from tests.tools.ways import ACTIONS, Figures, Way, trace
 
 LIMITS = {
-    "StopTransaction": Figures(38, 240),
-    "MeterValues": Figures(14, 54),
-    "StartTransaction": Figures(37, 132),
+    "StopTransaction": Figures(36, 239),
+    "MeterValues": Figures(12, 54),
+    "StartTransaction": Figures(34, 130),
 }
 """A reader pays for each jump. Whoever needs one more merges two others."""
 STATEMENTS = {"StopTransaction": 36, "StartTransaction": 30}

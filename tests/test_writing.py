@@ -25,7 +25,7 @@ from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.beside.file_folder import FileFolder
 from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.keeping import restoring
-from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.copies import back_up
 
 MINE = b"what somebody else must not overwrite"
 PROBLEMS = (EnvironmentProblem, ConfigError, AuthorityProblem, OSError)

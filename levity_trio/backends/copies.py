@@ -14,7 +14,7 @@ from levity_trio.backends.parts import CopyParts
 from levity_trio.events import ChargerConnected, Event
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.reads.site.copying import CopiedCharger, in_use
+from levity_trio.store.reads.site.receivers import CopiedCharger, in_use
 
 if TYPE_CHECKING:
     from levity_trio.backends.link import CopyLink

@@ -45,7 +45,7 @@ from levity_trio.outgoing.websocket import (
     why,
 )
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.reads.site.copying import (
+from levity_trio.store.reads.site.receivers import (
     CopiedCharger,
     Fresh,
     Unsaid,
@@ -58,8 +58,8 @@ from levity_trio.store.reads.site.copying import (
     statuses_of,
     unsaid,
 )
-from levity_trio.store.writes.site import backends as writes
-from levity_trio.store.writes.site.backends import CopyOutcome
+from levity_trio.store.writes.site import receivers as writes
+from levity_trio.store.writes.site.receivers import CopyOutcome
 from levity_trio.told import Quantity, Told
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import (
@@ -324,7 +324,9 @@ class CopyLink:
             is_accepted = status == "Accepted"
             if is_accepted and seconds:
                 self._own["HeartbeatInterval"] = seconds
-            await self._store(writes.note_registration, *self._place, is_accepted, self._own)
+            await self._store(
+                writes.note_backend_registration, *self._place, is_accepted, self._own
+            )
             if is_accepted:
                 return
 
@@ -372,7 +374,7 @@ class CopyLink:
                         await self._tell(talk, message)
                     told_to, is_all = lacked.position, lacked.is_all
                 if not others.messages:
-                    await self._store(writes.release, self._place, session, others.position)
+                    await self._store(writes.release_session, self._place, session, others.position)
 
     async def _tell(self, talk: _Talk, fresh: Fresh) -> None:
         """Tell a message, and store what became of it. Raises _Held."""
@@ -411,7 +413,7 @@ class CopyLink:
         # It is stored even if the copy ends now; else the next one would tell it again. The writer
         # has a deadline of its own.
         with trio.CancelScope(shield=True):
-            await self._store(writes.keep, self._place, fresh, outcome, self._at())
+            await self._store(writes.keep_outcome, self._place, fresh, outcome, self._at())
         self._unanswered = None
         if fresh.session is None:
             return
@@ -445,7 +447,7 @@ class CopyLink:
             await talk.send(error_text(asked.raw_id, refused.code, refused.description))
             return
         if self._own != before:
-            await self._store(writes.note_registration, *self._place, None, self._own)
+            await self._store(writes.note_backend_registration, *self._place, None, self._own)
         await talk.send(result_text(asked.raw_id, dict(result)))
         if again is not None and again not in self._again:
             self._again.append(again)
@@ -478,7 +480,7 @@ class CopyLink:
             log.warning("another backend is not told", backend=name, cp=charger, problem=problem)
         self._noted = noted
         values = *self._place, *noted, self._at()
-        self._parts.writer.coalesce(("backend", *self._place), writes.note_link, *values)
+        self._parts.writer.coalesce(("backend", *self._place), writes.note_backend_link, *values)
 
 
 def _outcome(fresh: Fresh, payload: dict[str, Any], answer: Response) -> CopyOutcome:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from levity_trio.store.reads.site.copying import (
+from levity_trio.store.reads.site.receivers import (
     SAMPLE,
     CopiedCharger,
     CopiedSession,

@@ -34,9 +34,9 @@ from levity_trio.events import (
 )
 from levity_trio.plugins.base import Hooks, Load
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.transactions.charges import policy_of
-from levity_trio.store.upkeep.live_config import LiveConfig
-from levity_trio.store.writes.chargers.credentials import BY_CHARGER, ENDED
+from levity_trio.store.reads.transactions.costs import policy_of
+from levity_trio.store.upkeep.following import LiveConfig
+from levity_trio.store.writes.chargers.security import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
 """Takes the tag, the charger and the connector, None where the tag is presented to the charger as a

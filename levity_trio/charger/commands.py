@@ -8,7 +8,7 @@ message.
 
 A ChangeConfiguration of AuthorizationKey brings a new password. It is stored before its CALL
 leaves, and opens the door beside the one before, until the charger's answer or its next connection
-shows which of them it has (store/writes/chargers/credentials.py).
+shows which of them it has (store/writes/chargers/security.py).
 
 A limit of load management is no row: `ask` sends it as soon as the CALL in flight has its answer,
 and waits for no database.
@@ -34,8 +34,8 @@ from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.writer import persist
-from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.writes.chargers import commands, credentials
+from levity_trio.store.reads.chargers.chargers import Command
+from levity_trio.store.writes.chargers import commands, security
 from levity_trio.store.writes.chargers.commands import CommandEnd, TakenCommand
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import CallsUnderWay, OpenCall, new_message_id
@@ -270,7 +270,7 @@ class CommandSender:
                     passwords.store, password, GENERATED if is_made else GIVEN
                 )
                 at, by = stamp(central.clock()), f"command {taken.id}"
-                expect = credentials.expect_password
+                expect = security.expect_password
                 charger = self._session.charger
                 await persist(
                     partial(central.writer.run, expect, charger, stored, at, by, taken.id)

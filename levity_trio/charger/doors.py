@@ -25,8 +25,8 @@ from levity_trio.events import (
     ReadmissionUsed,
 )
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.writes.chargers import credentials
-from levity_trio.store.writes.chargers.credentials import Security
+from levity_trio.store.writes.chargers import security
+from levity_trio.store.writes.chargers.security import Security
 
 Compare = Callable[[Stored, bytes], Awaitable[bool]]
 """Whether a password is the stored one."""
@@ -66,7 +66,7 @@ class Doors:
     async def find(self, charger: str) -> Security:
         """Return who may connect as this charger. Raises StoreUnavailable."""
         while (change := self._changed.get(charger)) is not None:
-            read = await self._writer.run(credentials.read, charger)
+            read = await self._writer.run(security.read_security, charger)
             # What changed while it was read may not be in it: it is read once more.
             if self._changed.get(charger) is change:
                 self._known[charger] = read

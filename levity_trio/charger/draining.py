@@ -11,7 +11,7 @@ import trio
 from levity_trio.charger.registry import ConnectionRegistry
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.log.output import get_logger
-from levity_trio.store.reads.chargers.charger_facts import STOPPING
+from levity_trio.store.reads.chargers.chargers import STOPPING
 
 NOTICE_SECONDS: Final = 3.0
 """The time in which a proxy finds out: it asks each second, and believes the second answer."""

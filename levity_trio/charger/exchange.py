@@ -33,7 +33,7 @@ from levity_trio.plugins.base import Amendment
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers import notices, sessions
-from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.chargers.sessions import count_repairs, set_aside
 from levity_trio.store.writes.origin import LOCAL, Message, Origin, Stop, StopWithData, fields_of
 from levity_trio.store.writes.site import frames
 from levity_trio.store.writes.transactions.readings import MessageReadings

@@ -26,7 +26,7 @@ from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import ConnectionClosed, WebSocketConnection
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
-from levity_trio.store.writes.chargers.pings import PingOutcome
+from levity_trio.store.writes.chargers.sessions import PingOutcome
 
 SILENT_INTERVALS: Final = 3
 LONGEST_KEPT_SECONDS: Final = 86_400

@@ -43,7 +43,7 @@ from levity_trio.events import (
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.reads.chargers.local_lists import next_turn
+from levity_trio.store.reads.chargers.configuration import next_turn
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import local_lists as writes
 from levity_trio.store.writes.chargers.commands import TooMany

@@ -20,7 +20,7 @@ from levity_trio.events import (
 )
 from levity_trio.events.stored import read_fact
 from levity_trio.store.engine.database import News
-from levity_trio.store.reads.chargers.charger_facts import sessions_elsewhere
+from levity_trio.store.reads.chargers.chargers import sessions_elsewhere
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers.commands import Unfinished
 

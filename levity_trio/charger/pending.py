@@ -12,7 +12,7 @@ import trio
 
 from levity_trio.events import CallFailed, Event
 from levity_trio.records import record
-from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import Command
 from levity_trio.store.writes.chargers.commands import Unfinished
 
 UNSETTLED: Final = ("gone", "expired", "cancelled")

@@ -18,8 +18,8 @@ from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait
 from levity_trio.events import PasswordInDigits
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.writes.chargers import credentials
-from levity_trio.store.writes.chargers.credentials import Security
+from levity_trio.store.writes.chargers import security
+from levity_trio.store.writes.chargers.security import Security
 from levity_trio.wire.handshake import BadRequest, Head
 from levity_trio.wire.times import stamp
 
@@ -84,7 +84,7 @@ async def use_readmission(central: Central, visitor: Visitor, handshake: Proven)
         return
     at = stamp(central.clock())
     try:
-        used = credentials.use_readmission
+        used = security.use_readmission
         if await central.writer.run(used, proven.charger, proven.profile, at, visitor.address):
             return
     except StoreUnavailable:

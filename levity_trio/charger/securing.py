@@ -27,7 +27,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable
 from levity_trio.store.engine.writer import persist
 from levity_trio.store.lookups.securing import SecuringPlan
-from levity_trio.store.writes.chargers import securing
+from levity_trio.store.writes.chargers import security
 from levity_trio.store.writes.chargers.commands import Repeatable
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.times import stamp
@@ -76,7 +76,7 @@ class SecuringTask:
     async def run(self) -> None:
         """Look for as long as the server runs."""
         with suppress(DatabaseDamaged):
-            read = partial(self._central.writer.run, securing.with_plans)
+            read = partial(self._central.writer.run, security.chargers_with_plans)
             self._planned.update(await persist(read))
         self._changed |= self._planned
         while True:
@@ -100,7 +100,7 @@ class SecuringTask:
         """Send the next step of a plan, if there is one; return False if it is to be tried again in
         a while."""
         write, clock = self._central.writer.run, self._central.clock
-        due = await write(securing.advance, charger, stamp(clock()))
+        due = await write(security.advance_plan, charger, stamp(clock()))
         if due is None or not self._chargers.is_connected(charger):
             return True
         once = f"securing-{due.plan.id}-{due.step.value}-{due.attempt}"
@@ -122,7 +122,7 @@ class SecuringTask:
                 reason=str(problem),
             )
             return False
-        await write(securing.tried, due, command, stamp(clock()))
+        await write(security.step_tried, due, command, stamp(clock()))
         return True
 
     async def _call(self, plan: SecuringPlan, step: Step) -> tuple[str, Payload]:

@@ -53,9 +53,9 @@ from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.engine.faults import DatabaseDamaged, RateExceeded, StoreUnavailable
 from levity_trio.store.engine.writer import persist
-from levity_trio.store.reads.chargers import charger_facts
-from levity_trio.store.writes.chargers import pings, sessions
-from levity_trio.store.writes.chargers.set_aside import count_faults
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.chargers.sessions import count_faults
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.site import frames
 from levity_trio.wire.errors import NoRoom, Refused
@@ -183,7 +183,7 @@ class SessionRow:
         if faults and self.is_begun:
             await _persist(partial(central.writer.hand_in, count_faults, self.origin(), faults))
         if (outcome := liveness.pings.outcome) is not None:
-            await _persist(partial(central.writer.hand_in, pings.note, ending, outcome))
+            await _persist(partial(central.writer.hand_in, sessions.note_pings, ending, outcome))
 
 
 async def _persist(write: Callable[[], Awaitable[object]]) -> None:
@@ -201,7 +201,7 @@ BOOT_SECONDS: Final = 60.0
 """So long after its row was inserted, a charger may send its boot unasked."""
 REFUSAL_SECONDS: Final = 30.0
 """So long the connection of a charger stays open whose message is not acknowledged."""
-STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, charger_facts.STOPPING)
+STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, chargers.STOPPING)
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 TOO_SLOW: Final = "a large message did not arrive in time, or stopped for too long"
 NO_MEMORY: Final = "the memory budget for messages is exhausted"
@@ -681,7 +681,7 @@ class Session:
 
     async def _are_pings_off(self) -> bool:
         try:
-            return await self.central.writer.run(pings.are_off, self.charger)
+            return await self.central.writer.run(sessions.pings_are_off, self.charger)
         except StoreUnavailable:
             # This connection will be closed soon.
             return True

@@ -28,13 +28,13 @@ from levity_trio.events import (
 )
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.writes.chargers import certificates
-from levity_trio.store.writes.chargers.certificates import (
+from levity_trio.store.writes.chargers import security
+from levity_trio.store.writes.chargers.commands import Repeatable
+from levity_trio.store.writes.chargers.security import (
     AUTHORITY,
     CertificateWork,
     NewCertificate,
 )
-from levity_trio.store.writes.chargers.commands import Repeatable
 from levity_trio.wire.errors import CallFailed as CallNotSent
 from levity_trio.wire.texts import digest
 from levity_trio.wire.times import stamp
@@ -87,7 +87,7 @@ class Signing:
             # A certificate must not be valid at a wrong time.
             return True
         is_work_left = False
-        for work in await central.writer.run(certificates.advance, self._now()):
+        for work in await central.writer.run(security.advance_certificates, self._now()):
             act = self._issue if work.pem is None else self._send
             is_done = False
             with surviving("a certificate could not be issued or sent", cp=work.charger):
@@ -96,7 +96,7 @@ class Signing:
                 is_work_left = True
 
         payload = {"requestedMessage": "SignChargePointCertificate"}
-        for charger in await central.writer.run(certificates.due, self._now()):
+        for charger in await central.writer.run(security.due_certificates, self._now()):
             with surviving("a charger could not be asked to renew its certificate", cp=charger):
                 # Who is away is asked when it comes back.
                 if not self._chargers.is_connected(charger):
@@ -116,10 +116,10 @@ class Signing:
             return False
         except NoRequest as problem:
             log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
-            await self._central.writer.run(certificates.give_up, work, self._now())
+            await self._central.writer.run(security.give_up_request, work, self._now())
             return True
         made = NewCertificate.of(issued)
-        await self._central.writer.run(certificates.issue, work.request, made, self._now())
+        await self._central.writer.run(security.issue_certificate, work.request, made, self._now())
         # It is sent next.
         self._news.set()
         return True
@@ -139,7 +139,7 @@ class Signing:
         except (CallNotSent, UnknownCharger) as problem:
             log.warning("a certificate cannot be sent yet", cp=work.charger, reason=str(problem))
             return False
-        await self._central.writer.run(certificates.sent, work.request, command)
+        await self._central.writer.run(security.certificate_sent, work.request, command)
         return True
 
     def _now(self) -> str:

@@ -17,7 +17,7 @@ import trio
 from levity_trio.access.turned_away import MOST, Refusal, clause
 from levity_trio.clock import Clock
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.writes.chargers import turned_away
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
 
 SPARE_SECONDS: Final = 60.0
@@ -53,7 +53,7 @@ class TurnedAway:
             written_at = now
             # A known charger has a place of its own, which strangers cannot take from it.
             place = charger if charger in self._known else next(self._places)
-            self._writer.coalesce(("turned away", place), turned_away.note, refusal)
+            self._writer.coalesce(("turned away", place), sessions.note_turned_away, refusal)
         self._noted[refusal.subject] = refusal.kind, written_at
         if len(self._noted) > REMEMBERED:
             del self._noted[next(iter(self._noted))]

@@ -24,13 +24,13 @@ from levity_trio.events import Event
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import parts
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.reader import Reader, Sparing
-from levity_trio.store.reads.transactions import charges
-from levity_trio.store.reads.transactions.charges import ChargesFound
+from levity_trio.store.reads.transactions import costs
+from levity_trio.store.reads.transactions.costs import ChargesFound
 from levity_trio.store.writes.chargers.commands import CallMessage, TooMany
-from levity_trio.store.writes.money.wallets import ASK_AGAIN, settle, stop
-from levity_trio.store.writes.people.limits import TheMonth, assess, count, stop_used
+from levity_trio.store.writes.money.ledger import ASK_AGAIN, settle, stop
+from levity_trio.store.writes.people.tags import TheMonth, assess_month, count_use, stop_used
 from levity_trio.wire.times import stamp
 
 ASKER: Final = "stop when spent"
@@ -79,7 +79,7 @@ class WalletKeeper:
         self._reader = reader
         self._sparing = Sparing(reader, "what a transaction costs cannot be told")
         self._chargers = Chargers(central)
-        self._rule = charges.rule_of(central.config, central.policy)
+        self._rule = costs.rule_of(central.config, central.policy)
         self._revision = 0
         """The last one of bill_work that was looked at."""
         self._turns = 0
@@ -114,19 +114,21 @@ class WalletKeeper:
         """Settle what has changed and what is open, then have the sessions of spent accounts
         stopped."""
         read = self._reader.run
-        if await read(charges.are_kept):
-            while (reached := await self._settle(charges.changed, self._revision)) is not None:
+        if await read(costs.are_kept):
+            while (
+                reached := await self._settle(costs.changed_charges, self._revision)
+            ) is not None:
                 self._revision = reached
             after = 0
-            while (reached := await self._settle(charges.present, after)) is not None:
+            while (reached := await self._settle(costs.present_charges, after)) is not None:
                 after = reached
-        if await read(month_use.are_limited):
+        if await read(months.are_limited):
             await self._count()
         if self._central.config.stop_when_spent:
             now = self._central.clock()
             before = stamp(now - ASK_AGAIN)
-            spent = await read(partial(charges.to_stop, before=before))
-            used = await read(partial(month_use.to_stop, at=stamp(now), before=before))
+            spent = await read(partial(costs.to_stop_when_spent, before=before))
+            used = await read(partial(months.to_stop, at=stamp(now), before=before))
             await self._ask(stop, spent, now, "its account is spent")
             await self._ask(stop_used, used, now, "the limit of its month is reached")
 
@@ -138,30 +140,34 @@ class WalletKeeper:
         whole = month, self._turns
         if self._whole != whole:
             # What changes while all of it is counted is counted again: hence the revision first.
-            reached = await read(month_use.newest_revision)
-            ended = await read(partial(month_use.ended_since, since=month.since))
+            reached = await read(months.newest_revision)
+            ended = await read(partial(months.ended_since, since=month.since))
             await self._count_these(month, ended)
-            await write(assess, month, stamp(self._central.clock()))
+            await write(assess_month, month, stamp(self._central.clock()))
             self._whole = whole
             self._counted = reached
         while True:
-            changed = await read(partial(month_use.changed, after=self._counted, most=AT_ONCE))
+            changed = await read(partial(months.changed, after=self._counted, most=AT_ONCE))
             if not changed:
                 break
             await self._count_these(month, [number for number, _ in changed])
             _, self._counted = changed[-1]
-        await self._count_these(month, await read(month_use.open_now))
+        await self._count_these(month, await read(months.open_now))
 
     async def _count_these(self, month: TheMonth, numbers: Sequence[int]) -> None:
         for part in parts(numbers, AT_ONCE):
-            counted = await self._sparing.run(partial(month_use.counted, rule=self._rule), part)
+            counted = await self._sparing.run(partial(months.counted, rule=self._rule), part)
             if counted:
-                await self._central.writer.run(count, counted, month, stamp(self._central.clock()))
+                await self._central.writer.run(
+                    count_use, counted, month, stamp(self._central.clock())
+                )
 
     async def _settle(self, read: Callable[..., ChargesFound], after: int) -> int | None:
         """Settle the next transactions; return whereafter to go on, None at the end."""
         look = await self._reader.run(partial(read, after=after, most=AT_ONCE))
-        used = await self._sparing.run(partial(charges.used, rule=self._rule), look.transactions)
+        used = await self._sparing.run(
+            partial(costs.used_of_wallets, rule=self._rule), look.transactions
+        )
         if used:
             await self._central.writer.run(settle, used, stamp(self._central.clock()))
         return look.next

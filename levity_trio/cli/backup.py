@@ -62,7 +62,7 @@ def backup(
     Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged)
     or is not sound, 2 for wrong usage.
     """
-    from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.keeping.copies import back_up  # noqa: PLC0415 - so that --help answers at once
 
     dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", str(config.database)])
     database = config.file(

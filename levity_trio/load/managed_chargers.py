@@ -46,9 +46,8 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, PRICE, WAITED
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn
-from levity_trio.store.writes.load import leases as writes
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.load.leases import CLOSED, MANAGED
+from levity_trio.store.writes.load.load import CLOSED, MANAGED
 
 ANSWER_SECONDS = ANSWER.total_seconds()
 """A car that takes nothing within so long after it was lowered answers to that."""
@@ -273,7 +272,7 @@ class ManagedChargers:
         for what, value in learned.items():
             if value and car.id_tag is not None:
                 at = timestamp_of(now)
-                self.unwritten.later(load.learned, what, place, car.id_tag, str(value), at)
+                self.unwritten.later(load.note_learned, what, place, car.id_tag, str(value), at)
         return record
 
     def _look_for_turns(self, cars: Iterable[PluggedIn], now: float) -> None:
@@ -306,7 +305,7 @@ class ManagedChargers:
         managed = self.chargers[charger]
         if managed.restarts_since is not None:
             if now >= seconds(managed.restarts_since) + DAY_SECONDS:
-                self.unwritten.later(writes.restarts, charger, None)
+                self.unwritten.later(load.note_restarts, charger, None)
             return
         boot = managed.boot
         before = self._boots.setdefault(charger, boot)
@@ -320,7 +319,7 @@ class ManagedChargers:
         late = self._restarts[charger]
         late.append(now)
         if len(late) == RESTARTS and late[0] > now - HOUR_SECONDS:
-            self.unwritten.later(writes.restarts, charger, timestamp_of(now))
+            self.unwritten.later(load.note_restarts, charger, timestamp_of(now))
 
     def asks_at(self, charger: str) -> float:
         """Return when a charger that refused something may be asked in other words."""
@@ -436,7 +435,7 @@ class ManagedChargers:
         if transaction not in sessions:
             sessions.add(transaction)
             if len(sessions) == SESSIONS:
-                self.unwritten.later(writes.learn, charger, facts, timestamp_of(now))
+                self.unwritten.later(load.learn_of_firmware, charger, facts, timestamp_of(now))
 
     def skew(self, charger: str) -> int:
         """Return how far the clock of a charger is ahead, in seconds. Readings that come late by
@@ -491,7 +490,7 @@ class ManagedChargers:
         least = drawn.least / record.per_ampere
         has_obeyed = self.leases.reported(socket.place, least, drawn.at, drawn.most)
         if has_obeyed and charger.disobeys_since is not None:
-            self.unwritten.later(writes.obeyed, *socket.place, timestamp_of(now))
+            self.unwritten.later(load.note_obeyed, *socket.place, timestamp_of(now))
         if car.transaction is not None:
             self._learn_of_car(record, held, drawn)
 
@@ -850,7 +849,7 @@ class ManagedChargers:
                 way=int(can.way),
             )
             prepared_at = self.chargers[charger].prepared_at
-            self.unwritten.later(writes.ignored, fact, int(way), prepared_at)
+            self.unwritten.later(load.note_ignored, fact, int(way), prepared_at)
             yield fact, way
             self.can[charger] = replace(can, way=way)
             self.leases.tell_again(place, now)

@@ -37,7 +37,7 @@ from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import PluggedIn
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp
@@ -102,7 +102,7 @@ class LimitSender:
         except CallFailed:
             return None
         try:
-            command = await self.chargers.submit(charger, action, payload, asked_by=leases.BY)
+            command = await self.chargers.submit(charger, action, payload, asked_by=load.BY)
             return await self.chargers.wait(command)
         except (CallFailed, StoreUnavailable):
             return None
@@ -161,7 +161,7 @@ class LimitSender:
         managed, place = self._managed, step.place
         both = managed.leases.recording(step, self.now)
         try:
-            await self._writer.run(leases.keep_lease, managed.stored(place, both))
+            await self._writer.run(load.keep_lease, managed.stored(place, both))
         except BaseException:
             # Also if it is cancelled: one that stays pending would keep all later ones back.
             managed.leases.failed(step, self.now)
@@ -177,7 +177,7 @@ class LimitSender:
         if held is None:
             return
         try:
-            self._writer.note(leases.keep_lease, self._managed.stored(place, held.lease))
+            self._writer.note(load.keep_lease, self._managed.stored(place, held.lease))
             self._managed.unrecorded.discard(place)
         except StoreUnavailable:
             self._managed.unrecorded.add(place)
@@ -220,7 +220,7 @@ class LimitSender:
         name, at = charger.charger, stamp(self._clock())
         if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
             # With other firmware, all is open again.
-            await self._writer.run(leases.forgive, name, 1)
+            await self._writer.run(load.forgive_charger, name, 1)
             return
         if not charger.keys and name not in self._asked:
             self._asked.add(name)
@@ -240,7 +240,7 @@ class LimitSender:
         # What it loses by a boot since this preparation began is sent again.
         as_of = charger.boot, charger.firmware
         stored_as = way, charger.prepared_at
-        await self._writer.run(leases.prepared, name, at, as_of, stored_as)
+        await self._writer.run(load.note_prepared, name, at, as_of, stored_as)
 
     async def _take_over(
         self, charger: ManagedCharger, sockets: Sequence[Socket], cars: Iterable[PluggedIn]
@@ -300,7 +300,7 @@ class LimitSender:
                     if weaker.way is not can.way:
                         way = int(weaker.way)
                     at = stamp(self._clock())
-                    await self._writer.run(leases.took_default, name, shown, (before, way), at)
+                    await self._writer.run(load.note_default, name, shown, (before, way), at)
                 facts, can = {**facts, **shown}, weaker
                 break
         return can, way
@@ -321,7 +321,7 @@ class LimitSender:
         if additions:
             changed.append(SAMPLED)
         before = {key: charger.keys.get(key) for key in changed}
-        await self._writer.run(leases.put_back_later, name, before)
+        await self._writer.run(load.put_back_later, name, before)
         if not is_often:
             await self.change(name, INTERVAL, REPORT_SECONDS)
         for more in additions:
@@ -340,8 +340,8 @@ class LimitSender:
         for socket in sockets:
             calls += [profiles.clearing_own(way, socket.connector) for way in profiles.PURPOSES]
         for key, value in charger.put_back.items():
-            if key.startswith(leases.CLOSED):
-                connector = int(key.removeprefix(leases.CLOSED))
+            if key.startswith(load.CLOSED):
+                connector = int(key.removeprefix(load.CLOSED))
                 calls.append(_availability(connector, is_open=True))
             elif value is not None:
                 calls.append(("ChangeConfiguration", {"key": key, "value": value}))
@@ -349,20 +349,20 @@ class LimitSender:
             state = await self.ask(charger.charger, call, is_stored=True)
             if state not in (ACCEPTED, *REFUSED):
                 return
-        await self._writer.run(leases.gone, charger.charger, stamp(self._clock()))
+        await self._writer.run(load.note_gone, charger.charger, stamp(self._clock()))
 
     async def open_or_close(self, place: Place, *, is_open: bool) -> None:
         """Close a free connector that cannot be limited and whose maximum does not fit, or open it
         again."""
         charger, connector = place
-        key = f"{leases.CLOSED}{connector}"
+        key = f"{load.CLOSED}{connector}"
         if not is_open:
-            await self._writer.run(leases.put_back_later, charger, {key: "Operative"})
+            await self._writer.run(load.put_back_later, charger, {key: "Operative"})
         state = await self.ask(charger, _availability(connector, is_open=is_open), is_stored=True)
         if state != ACCEPTED:
             self._managed.not_moved[place] = self.now + REFUSED_SECONDS
         elif is_open:
-            await self._writer.run(leases.put_back_later, charger, {}, key)
+            await self._writer.run(load.put_back_later, charger, {}, key)
 
 
 def _availability(connector: int, *, is_open: bool) -> tuple[str, dict[str, Any]]:

@@ -58,8 +58,8 @@ from levity_trio.store.reads.load.leases import stored_leases
 from levity_trio.store.reads.load.load import LoadNow, LoadWish
 from levity_trio.store.reads.load.load_day import price_waits
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.load.leases import BY, MANAGED
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.load.load import BY, MANAGED
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told, stored_in
 from levity_trio.wire.times import stamp
@@ -268,7 +268,7 @@ class LoadManagement:
                 if not self._is_adopted:
                     heard = await self._reader.run(partial(reads.heard_before, now=self._at()))
                     self._managed.adopt(await self._reader.run(stored_leases), heard, now)
-                    await self._writer.run(leases.cancel_trials, self._at())
+                    await self._writer.run(load.cancel_trials, self._at())
                     self._is_adopted = True
                 begun = await self._reader.run(partial(reads.sun_begun, site=document.id))
                 before = None if self._site is None else self._site.sun
@@ -302,7 +302,7 @@ class LoadManagement:
                 self._read_at = 0.0
                 raise
             if present.newcomers:
-                self._later(leases.manage, present.newcomers, self._at(), BY)
+                self._later(load.manage, present.newcomers, self._at(), BY)
             await self._look_at_prices(site, present.wishes, now)
         if not site.is_ready(now):
             return
@@ -423,11 +423,11 @@ class LoadManagement:
         place, charger = socket.place, socket.charger
         # Within the writer's own deadline: what is stored as begun is ended.
         with trio.CancelScope(shield=True):
-            number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
+            number = await self._writer.run(load.begin_trial, *place, self._at(), by)
         task_status.started(number)
 
         async def store(steps: str) -> None:
-            await self._writer.run(leases.keep_trial, number, steps)
+            await self._writer.run(load.keep_trial, number, steps)
 
         trial = ChargerTrial(self._sender, self._reader, socket, can, store, self._speed)
         result = "cancelled"
@@ -448,7 +448,7 @@ class LoadManagement:
             self._managed.trying.discard(place)
             self._managed.lose(socket, self._now())
             facts = trial.facts if result != "cancelled" else {}
-            self._later(leases.end_trial, number, trial.stored, result, self._at(), facts)
+            self._later(load.end_trial, number, trial.stored, result, self._at(), facts)
             self.read_again()
 
     # What is stored

@@ -81,7 +81,7 @@ from levity_trio.store.reads.load.load import (
     says,
 )
 from levity_trio.store.reads.load.load_day import PriceWait
-from levity_trio.store.writes.load.load import keep_order, learned
+from levity_trio.store.writes.load.load import keep_order, note_learned
 from levity_trio.wire.meters import MeterConfig
 
 LOST_SECONDS = 3600.0
@@ -447,7 +447,9 @@ class SiteState:
             rotation = self._wiring.drawn(place, circuits, amperes, at)
             if rotation is not None:
                 at_text = timestamp_of(now)
-                self.chargers.unwritten.later(learned, "rotation", place, "", rotation, at_text)
+                self.chargers.unwritten.later(
+                    note_learned, "rotation", place, "", rotation, at_text
+                )
 
     def _planted(self) -> Tree:
         """Return the tree with all known connectors. A charger that came after it was entered must

@@ -81,9 +81,9 @@ from levity_trio.store.reads.money.months import additions
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.people.messages import DueMessages, due
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.live_config import LiveConfig
-from levity_trio.store.writes.money.closing import Supplement
-from levity_trio.store.writes.people import messages, recipients
+from levity_trio.store.upkeep.following import LiveConfig
+from levity_trio.store.writes.money.ledger import Supplement
+from levity_trio.store.writes.people import messages
 from levity_trio.store.writes.people import messages as writes
 from levity_trio.store.writes.people.messages import (
     ClaimedMessage,
@@ -91,9 +91,9 @@ from levity_trio.store.writes.people.messages import (
     NewMessage,
     Round,
     add,
+    stand_for_households,
     store_round,
 )
-from levity_trio.store.writes.people.recipients import stand_for_households
 from levity_trio.told import Told, joined
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
@@ -223,9 +223,9 @@ async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
     with surviving("topics and messages of an earlier run could not be looked at"):
         # After a restore, topics are encrypted by another key: phones scan new ones.
         if around.key.digest is not None:
-            lost = await writer.run(recipients.lost_topics, around.key)
+            lost = await writer.run(writes.lost_topics, around.key)
             for number in lost:
-                await writer.run(recipients.set_topic, number, new_topic(), around.key)
+                await writer.run(writes.set_topic, number, new_topic(), around.key)
             if lost:
                 log.warning(
                     "topics of push messages are unknown here and were replaced; scan the new ones",

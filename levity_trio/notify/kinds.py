@@ -32,11 +32,10 @@ from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
 from levity_trio.store.billing.biller import address_lines
-from levity_trio.store.reads.money.billing import BillerRow
-from levity_trio.store.reads.money.statements import ClosedStatement
+from levity_trio.store.reads.money.statements import BillerRow, ClosedStatement
 from levity_trio.store.reads.now.attention import AttentionKind as Look
 from levity_trio.store.reads.now.attention import odd_words
-from levity_trio.store.reads.now.away import SEVERAL, TOGETHER, listed
+from levity_trio.store.reads.now.present import SEVERAL, TOGETHER, listed
 from levity_trio.wire.times import in_zone
 from levity_trio.wire.words import of_ocpp
 

@@ -8,8 +8,13 @@ from typing import Final, NamedTuple
 from levity_trio.billing.settling import StatementState
 from levity_trio.store.billing.rows import before_of
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.money.billing import BillerRow, biller
-from levity_trio.store.reads.money.statements import ClosedStatement, closed_among, id_of_number
+from levity_trio.store.reads.money.statements import (
+    BillerRow,
+    ClosedStatement,
+    biller,
+    closed_among,
+    id_of_number,
+)
 from levity_trio.told import Told
 
 _LANGUAGE: Final = "SELECT language, before FROM statement WHERE id = ?"

@@ -43,7 +43,7 @@ from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.lookups.load_spans import answered_at
 from levity_trio.store.lookups.places import Owners, periods_of
-from levity_trio.store.reads.chargers.chargers import faults, served, statuses
+from levity_trio.store.reads.chargers.chargers import open_faults, served, statuses_now
 from levity_trio.store.reads.load import load
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.attention import (
@@ -54,7 +54,7 @@ from levity_trio.store.reads.now.attention import (
     attention,
 )
 from levity_trio.store.reads.now.present import OPEN_REVIEWS
-from levity_trio.store.reads.site.events import newest
+from levity_trio.store.reads.site.receivers import newest
 from levity_trio.told import of_stored
 from levity_trio.wire.times import shifted, stamp
 
@@ -269,7 +269,7 @@ def find(db: Database, now: datetime, rule: Rule, machine: MachineState) -> Look
     # What happened before messages were set up is told to nobody.
     cursor = Cursor(*stored) if stored else Cursor(newest(db), 0, None)
     chargers = served(db)
-    places = ServedChargers(chargers, statuses(db, chargers), faults(db), ())
+    places = ServedChargers(chargers, statuses_now(db, chargers), open_faults(db), ())
     upto, facts = _facts(db, cursor.position, rule)
 
     conditions = [*_conditions(db, now, rule, machine, places)]

@@ -41,7 +41,7 @@ from levity_trio.notify.kinds import (
 from levity_trio.notify.overdue import OverdueOne
 from levity_trio.notify.reading import ClosedOne, LookFindings, MessageRecipient, NewFact, left_out
 from levity_trio.records import record
-from levity_trio.store.writes.chargers.outcomes import REPLACED
+from levity_trio.store.writes.chargers.commands import REPLACED
 from levity_trio.store.writes.people.messages import CauseRow, NewMessage, Round
 from levity_trio.wire.times import in_zone, stamp
 

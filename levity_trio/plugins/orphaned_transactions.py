@@ -17,7 +17,7 @@ from levity_trio.plugins.base import Plugin, Site
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.writes.origin import Opening, Origin
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from levity_trio.wire.payloads import call
 from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
@@ -37,9 +37,9 @@ class OrphanedTransactions(Plugin):
         if isinstance(request, call.StartTransaction):
             moment = _understand(request.timestamp, origin, TRANSACTION_AHEAD)
             opening = Opening(request.connector_id, request.id_tag, request.meter_start, moment)
-            closing.close_before_start(db, origin, opening)
+            stops.close_before_start(db, origin, opening)
         elif isinstance(request, call.StatusNotification) and request.status == AVAILABLE:
-            closing.close_available(
+            stops.close_available(
                 db, origin, request.connector_id, _since(request.timestamp, origin)
             )
 
@@ -65,7 +65,7 @@ async def _close_silent_regularly(site: Site) -> None:
         await trio.sleep(pause)
         if site.is_clock_trusted():
             with surviving("silent transactions could not be closed"):
-                await site.writer.run(closing.close_silent, stamp(site.clock()), silent_seconds)
+                await site.writer.run(stops.close_silent, stamp(site.clock()), silent_seconds)
 
 
 def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:

@@ -66,20 +66,20 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.copying import site_of
 from levity_trio.store.reads.site.database import StartState, beginning, own_settings
-from levity_trio.store.reads.transactions.charges import policy_of, rule_of
-from levity_trio.store.upkeep.booking import open_booking
-from levity_trio.store.upkeep.duties import open_duties
-from levity_trio.store.upkeep.following import open_following
-from levity_trio.store.upkeep.live_config import open_live
-from levity_trio.store.upkeep.metering import open_metering
+from levity_trio.store.reads.site.receivers import site_of
+from levity_trio.store.reads.transactions.costs import policy_of, rule_of
+from levity_trio.store.upkeep.derived import (
+    open_booking,
+    open_metering,
+    open_rejudging,
+    open_sharing,
+    open_signing,
+)
+from levity_trio.store.upkeep.following import open_duties, open_following, open_live
 from levity_trio.store.upkeep.nightly import keep_backing_up
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
-from levity_trio.store.upkeep.rejudging import open_rejudging
-from levity_trio.store.upkeep.sharing import open_sharing
-from levity_trio.store.upkeep.signing import open_signing
-from levity_trio.store.writes.chargers import commands, credentials, sessions
+from levity_trio.store.writes.chargers import commands, security, sessions
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
@@ -335,7 +335,7 @@ async def _begin(central: Central, reader: Reader) -> None:
     )
     central.site = await reader.run(site_of)
     central.pending.load(await central.writer.run(commands.unfinished))
-    central.doors.load(await central.writer.run(credentials.read_all))
+    central.doors.load(await central.writer.run(security.read_all_security))
     gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 

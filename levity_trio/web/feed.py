@@ -22,7 +22,7 @@ from levity_trio.events.stored import anonymous
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.writer import surviving
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import StoredFact, after, before_oldest, newest
+from levity_trio.store.reads.site.receivers import StoredFact, after, before_oldest, newest
 
 ROOM: Final = 256
 """Facts that wait for one stream."""

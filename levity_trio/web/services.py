@@ -21,8 +21,8 @@ from levity_trio.config import ServerConfig
 from levity_trio.notify.delivery import Around, LinkAddresses, Messages, open_messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.charges import rule_of
-from levity_trio.store.upkeep.tagging import open_tags
+from levity_trio.store.reads.transactions.costs import rule_of
+from levity_trio.store.upkeep.following import open_tags
 from levity_trio.web.api.engine.endpoints import ApiParts
 from levity_trio.web.api.listeners import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.drivers_address import addresses_to_send

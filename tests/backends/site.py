@@ -25,8 +25,8 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.origin import Message
-from levity_trio.store.writes.site import backends
-from levity_trio.store.writes.site.backends import BackendData
+from levity_trio.store.writes.site import receivers
+from levity_trio.store.writes.site.receivers import BackendData
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -316,11 +316,13 @@ class Site:
         }
         told: dict[str, dict[str, Any]] = {charger: {} for charger in chargers}
         new = BackendData(**data)
-        return self.books.run(backends.add, new, told, {}, begins_at, KEY, self.books.at, "anna")
+        return self.books.run(
+            receivers.add_backend, new, told, {}, begins_at, KEY, self.books.at, "anna"
+        )
 
     def start_over(self, begins_at: str | None = None) -> None:
         """Have another backend instead, which is told what comes from now on or since then."""
-        self.books.run(backends.pause, self.number, self.books.at)
+        self.books.run(receivers.pause_backend, self.number, self.books.at)
         self.number = self.add("another", self.charger.name, begins_at=begins_at)
 
     def set(self, **fields: object) -> None:
@@ -339,7 +341,7 @@ class Site:
 
     def call(self, card: str, alias: str | None) -> None:
         """Call a card something at the backend; None leaves it out."""
-        self.books.run(backends.put_card, self.number, Policy().key(card), alias)
+        self.books.run(receivers.put_backend_card, self.number, Policy().key(card), alias)
 
     @asynccontextmanager
     async def copying(self) -> AsyncIterator[Copies]:

@@ -13,7 +13,7 @@ import trio
 from trio_websocket import ConnectionClosed
 
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.writes.site import backends
+from levity_trio.store.writes.site import receivers
 from tests.backends.site import FIRST_NUMBER, KEY, SILENCE, Failure, Site
 
 BOOT: Final = "BootNotification"
@@ -61,7 +61,7 @@ async def test_it_registers_as_its_charger(site: Site) -> None:
         site.charger.status("Preparing", connector)
     site.set_charger(log_id=site.books.value("SELECT max(id) FROM log"))
     fields = {"identity": "Ladesäule 7/1", "password": "gehe:im"}
-    site.books.run(backends.put_charger, site.number, "CP-1", fields, KEY, site.books.at)
+    site.books.run(receivers.put_backend_charger, site.number, "CP-1", fields, KEY, site.books.at)
     told = await site.tell()
     assert site.backend.paths == ["/ocpp/Lades%C3%A4ule%207%2F1"]
     proof = b64encode("Ladesäule 7/1:gehe:im".encode())
@@ -396,7 +396,7 @@ async def test_it_says_goodbye(site: Site) -> None:
 async def test_a_paused_backend_gets_a_goodbye_and_later_all(site: Site) -> None:
     async with site.copying() as copies:
         await trio.sleep(5)
-        site.books.run(backends.pause, site.number, site.books.at)
+        site.books.run(receivers.pause_backend, site.number, site.books.at)
         copies.note_change()
         await trio.sleep(5)
         assert [end[0] for end in site.backend.ends if end is not None] == [1000]
@@ -404,7 +404,7 @@ async def test_a_paused_backend_gets_a_goodbye_and_later_all(site: Site) -> None
         session(site)
         await trio.sleep(100)
         assert site.backend.actions == [BOOT]
-        site.books.run(backends.pause, site.number, None)
+        site.books.run(receivers.pause_backend, site.number, None)
         copies.note_change()
         await trio.sleep(5)
         assert site.backend.actions[-1] == "StopTransaction"
@@ -424,7 +424,7 @@ async def test_each_backend_has_its_own_numbers(site: Site) -> None:
 async def test_a_backend_without_its_secret_is_not_dialled(site: Site) -> None:
     other = SecretKey("B" * 43 + "=")
     fields = {"password": "secret"}
-    site.books.run(backends.put_charger, site.number, "CP-1", fields, other, site.books.at)
+    site.books.run(receivers.put_backend_charger, site.number, "CP-1", fields, other, site.books.at)
     async with site.copying():
         await trio.sleep(100)
         assert "give it again" in problem(site)

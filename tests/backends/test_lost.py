@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from levity_trio.store.reads.site import copying
+from levity_trio.store.reads.site import receivers
 from tests.backends.site import FIRST_NUMBER, Site, Told
 from tests.backends.test_messages import SAMPLE
 from tests.store.books import meter_value
@@ -148,7 +148,7 @@ async def test_lost_readings_are_told_once_wherever_the_backend_leaves(site: Sit
 async def test_readings_beyond_those_of_others_come_before_their_stop(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "LOG_ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(receivers, "LOG_ROWS_AT_ONCE", 5)
     number = site.charger.start(1000)
     await site.facts()
     others = type(site.charger)(site.books, "CP-2")
@@ -242,7 +242,7 @@ async def test_repeated_starts_and_stops_are_told_once(site: Site) -> None:
 async def test_more_than_a_page_of_everything(site: Site) -> None:
     """More frames and sessions than one read returns, with those of another charger in between."""
     others = type(site.charger)(site.books, "CP-2")
-    for session in range(copying.SESSIONS_AT_ONCE + 5):
+    for session in range(receivers.SESSIONS_AT_ONCE + 5):
         number = site.charger.start(10_000 * (session + 1))
         for reading in range(10):
             site.books.wait(1)
@@ -254,8 +254,8 @@ async def test_more_than_a_page_of_everything(site: Site) -> None:
         site.books.wait(1)
     told = await site.facts(600)
     one = ["StartTransaction", *["MeterValues"] * 10, "StopTransaction"]
-    assert [action for action, _ in told] == one * (copying.SESSIONS_AT_ONCE + 5)
-    assert len(told) > copying.FRAMES_AT_ONCE
+    assert [action for action, _ in told] == one * (receivers.SESSIONS_AT_ONCE + 5)
+    assert len(told) > receivers.FRAMES_AT_ONCE
     assert registers(told) == sorted(registers(told), key=int)
     for first in range(0, len(told), len(one)):
         numbers = {payload["transactionId"] for _, payload in told[first + 1 : first + len(one)]}
@@ -264,7 +264,7 @@ async def test_more_than_a_page_of_everything(site: Site) -> None:
 
 async def test_more_sessions_than_a_page(site: Site) -> None:
     """Their readings, which would all be in one page, wait for their starts."""
-    sessions = copying.SESSIONS_AT_ONCE + 5
+    sessions = receivers.SESSIONS_AT_ONCE + 5
     for session in range(sessions):
         number = site.charger.start(1000 * (session + 1))
         read(site, number, 1000 * (session + 1) + 1)

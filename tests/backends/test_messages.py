@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.backends.site import FIRST_NUMBER, Site, Wired
 from tests.store import telling
 from tests.store.books import meter_value
@@ -345,10 +345,10 @@ def closed(site: Site, reason: str, register: int | None) -> int:
     if register is not None:
         charger.tell(charger.register(register), transaction=number)
     site.books.wait(5)
-    if reason == closing.REBOOT:
+    if reason == stops.REBOOT:
         charger.boot()
         site.books.wait(1)
-        site.books.run(closing.close_silent, site.books.at, 0.0)
+        site.books.run(stops.close_silent, site.books.at, 0.0)
     else:
         new_start(charger, 4000)
     assert site.books.value("SELECT stop_reason FROM tx WHERE id = ?", number) == reason
@@ -356,9 +356,7 @@ def closed(site: Site, reason: str, register: int | None) -> int:
 
 
 @pytest.mark.parametrize("is_repaired", [0, 1])
-@pytest.mark.parametrize(
-    ("reason", "told"), [(closing.REBOOT, "PowerLoss"), (closing.OTHER, "Other")]
-)
+@pytest.mark.parametrize(("reason", "told"), [(stops.REBOOT, "PowerLoss"), (stops.OTHER, "Other")])
 async def test_a_session_that_the_server_closed_ends_there(
     site: Site, reason: str, told: str, is_repaired: int
 ) -> None:
@@ -380,7 +378,7 @@ async def test_it_ends_at_its_start_if_the_meter_told_nothing_else(
     site: Site, is_repaired: int
 ) -> None:
     site.set(is_repaired=is_repaired)
-    closed(site, closing.REBOOT, None)
+    closed(site, stops.REBOOT, None)
     await site.facts()
     (stop,) = site.backend.of("StopTransaction")
     assert stop["meterStop"] == 1000
@@ -388,7 +386,7 @@ async def test_it_ends_at_its_start_if_the_meter_told_nothing_else(
 
 async def test_judged_energy_is_no_register(site: Site) -> None:
     """The next session began at 4000 Wh. That may be billed; the meter did not tell it then."""
-    number = closed(site, closing.OTHER, 1500)
+    number = closed(site, stops.OTHER, 1500)
     site.books.settle()
     assert site.books.value("SELECT energy_delivered FROM tx WHERE id = ?", number) is not None
     await site.facts()
@@ -398,14 +396,14 @@ async def test_judged_energy_is_no_register(site: Site) -> None:
 
 async def test_registers_that_count_each_session_do_not_end_before_its_start(site: Site) -> None:
     """A Grizzl-E tells a total at its start and counts from 0 in readings."""
-    closed(site, closing.REBOOT, 500)
+    closed(site, stops.REBOOT, 500)
     await site.facts()
     (stop,) = site.backend.of("StopTransaction")
     assert stop["meterStop"] >= 1000
 
 
 async def test_its_own_stop_is_kept_when_it_comes_late(site: Site) -> None:
-    number = closed(site, closing.REBOOT, 1500)
+    number = closed(site, stops.REBOOT, 1500)
     await site.facts()
     site.books.wait(60)
     site.charger.stop(number, 2000, at=site.charger.clock(50))
@@ -420,7 +418,7 @@ async def test_its_own_stop_is_kept_when_it_comes_late(site: Site) -> None:
 
 
 async def test_what_comes_after_the_servers_end_is_late(site: Site) -> None:
-    number = closed(site, closing.REBOOT, 1500)
+    number = closed(site, stops.REBOOT, 1500)
     await site.facts()
     site.books.wait(60)
     site.charger.tell(site.charger.register(1800, 55), transaction=number)

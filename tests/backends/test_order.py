@@ -14,9 +14,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.store.reads.site import copying
-from levity_trio.store.writes.site import backends
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.reads.site import receivers as reads
+from levity_trio.store.writes.site import receivers
+from levity_trio.store.writes.transactions import stops
 from tests.backends.site import OF_SESSIONS, Backend, Site, Told, Wired, dialling
 from tests.charger.conftest import run_in_virtual_time
 from tests.store.books import Books, in_memory
@@ -26,9 +26,9 @@ from tests.store.books import Books, in_memory
 def pages_of(frames: int, rows: int, sessions: int) -> Iterator[None]:
     """Read pages of so many frames, rows of the log and sessions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copying, "FRAMES_AT_ONCE", frames)
-        patch.setattr(copying, "LOG_ROWS_AT_ONCE", rows)
-        patch.setattr(copying, "SESSIONS_AT_ONCE", sessions)
+        patch.setattr(reads, "FRAMES_AT_ONCE", frames)
+        patch.setattr(reads, "LOG_ROWS_AT_ONCE", rows)
+        patch.setattr(reads, "SESSIONS_AT_ONCE", sessions)
         yield
 
 
@@ -139,7 +139,7 @@ class Story:
         """Restart, and let the server close what was open."""
         self.charger.boot()
         self.site.books.wait(1)
-        self.site.books.run(closing.close_silent, self.site.books.at, 0.0)
+        self.site.books.run(stops.close_silent, self.site.books.at, 0.0)
 
     def unknown(self) -> None:
         self.charger.stop(4711, self.register)
@@ -210,12 +210,12 @@ def test_pages_and_restarts_change_nothing(
         site = new_site(backend)
         with closing_of(site.books.connection):
             other = site.add("at once", site.charger.name)
-            site.books.run(backends.pause, other, site.books.at)
+            site.books.run(receivers.pause_backend, other, site.books.at)
             Story(site).play(steps)
             in_pages = await told_in_pages(site, sizes, cuts)
 
-            site.books.run(backends.pause, site.number, site.books.at)
-            site.books.run(backends.pause, other, None)
+            site.books.run(receivers.pause_backend, site.number, site.books.at)
+            site.books.run(receivers.pause_backend, other, None)
             before = len(site.backend.history)
             await site.tell(1200)
             assert plain(site, in_pages) == plain(site, site.backend.history[before:])

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from levity_trio.backends.link import try_connection
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.copying import CopiedCharger, in_use
+from levity_trio.store.reads.site.receivers import CopiedCharger, in_use
 from tests.backends.site import FIRST_NUMBER, KEY, Backend, Site
 from tests.store.books import Books
 from tests.store.reading import view

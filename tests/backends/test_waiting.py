@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from levity_trio.store.writes.people.accounts import ChangeRefused
-from levity_trio.store.writes.site import backends
+from levity_trio.store.writes.site import receivers
 from tests.backends.site import OF_SESSIONS, SILENCE, Failure, Site, Told
 
 START, READINGS, STOP = OF_SESSIONS
@@ -213,13 +213,13 @@ async def test_after_a_day_it_is_set_aside_and_told_when_the_owner_wants_it(site
         await trio.sleep(100)
         assert registers(site, STOP, "meterStop") == [5200]
 
-        site.books.run(backends.tell_again, site.number, number, site.books.at)
+        site.books.run(receivers.tell_again, site.number, number, site.books.at)
         await trio.sleep(100)
     assert registers(site, STOP, "meterStop") == [5200, 1200]
     assert len(site.backend.of(READINGS)) == before + 2
     assert waiting(site) == []
     with pytest.raises(ChangeRefused, match="no session that waits"):
-        site.books.run(backends.tell_again, site.number, None, site.books.at)
+        site.books.run(receivers.tell_again, site.number, None, site.books.at)
 
 
 async def test_a_day_is_one_in_which_the_backend_answers(site: Site) -> None:
@@ -251,7 +251,7 @@ async def test_another_error_sets_it_aside_at_once(site: Site, action: str) -> N
     del site.backend.answers[action]
     await site.tell(2 * 3600)
     assert site.backend.actions.count(action) == 2
-    site.books.run(backends.tell_again, site.number, numbers[0], site.books.at)
+    site.books.run(receivers.tell_again, site.number, numbers[0], site.books.at)
     await site.tell()
     assert registers(site, START, "meterStart").count(1000) == 1 + (action == START)
     assert registers(site, STOP, "meterStop").count(1200) == 1 + (action == STOP)
@@ -273,7 +273,7 @@ async def test_what_left_the_log_meanwhile_is_made(site: Site) -> None:
     number = session(site, 1000)
     await site.tell()
     session(site, 5000)
-    site.books.run(backends.tell_again, site.number, None, site.books.at)
+    site.books.run(receivers.tell_again, site.number, None, site.books.at)
     site.books.connection.execute("DELETE FROM log")
     del site.backend.answers[START]
     await site.tell()

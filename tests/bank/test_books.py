@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from levity_trio.store.reads.money import bank_files
+from levity_trio.store.reads.money import wallets
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
@@ -25,4 +25,4 @@ def test_a_statement_is_known_by_the_number_that_was_printed_on_it() -> None:
         biller.close("2026-03")
         books.connection.execute(bill_by, ("2027-",))
         with reading(books) as db:
-            assert [one.number for one in bank_files.books(db).open] == ["2026-1"]
+            assert [one.number for one in wallets.books(db).open] == ["2026-1"]

@@ -10,7 +10,7 @@ from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Kind
 from levity_trio.charger.central import Central
 from levity_trio.events import HandshakeRefused
-from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers import security
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter
 from tests.charger.peers import StreamPair, open_charger, open_raw, upgrade
@@ -31,7 +31,7 @@ async def give(
 ) -> int:
     """Store a password of a known charger, as an operator does; return its id."""
     stored = passwords.store(password, kind)
-    return await writer.run(credentials.expect_password, charger, stored, stamp(START), "anna")
+    return await writer.run(security.expect_password, charger, stored, stamp(START), "anna")
 
 
 async def make_known(central: Central, *chargers: str) -> None:

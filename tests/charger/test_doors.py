@@ -19,7 +19,7 @@ from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from levity_trio.charger.failures import FREE, Failures
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
-from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers import security
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.wire.times import stamp
 from tests.charger.doors import (
@@ -158,7 +158,7 @@ async def test_a_refusal_tells_by_its_time_neither_identities_nor_passwords(
     await make_known(central, "GIVEN", "VERIFIED", "NEITHER")
     for charger in ("GIVEN", "VERIFIED"):
         await give(writer, charger, PASSWORD, GIVEN)
-        await writer.run(credentials.require, charger, 1, stamp(START), "anna")
+        await writer.run(security.require_profile, charger, 1, stamp(START), "anna")
     await at_profile_one(central, writer, "MADE")
     await use(central, "VERIFIED", basic("VERIFIED", PASSWORD))
     central.registrations.mode = Mode.CLOSED
@@ -180,7 +180,7 @@ async def test_few_compare_passwords_at_once_and_the_others_are_no_failures(
 ) -> None:
     await make_known(central, "CP-1")
     await give(writer, "CP-1", PASSWORD, GIVEN)
-    await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
+    await writer.run(security.require_profile, "CP-1", 1, stamp(START), "anna")
     told: list[str] = []
 
     async def guess(number: int) -> None:
@@ -234,7 +234,7 @@ async def test_how_often_one_address_guesses_in_an_hour(
 ) -> None:
     await make_known(central, "CP-1")
     await give(writer, "CP-1", PASSWORD, GIVEN)
-    await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
+    await writer.run(security.require_profile, "CP-1", 1, stamp(START), "anna")
 
     async def guess() -> None:
         while True:
@@ -266,7 +266,7 @@ async def test_a_dropped_password_ends_its_connection(
     header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
     async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
         await charger.call("Heartbeat")
-        await writer.run(credentials.drop, password, stamp(START), "anna")
+        await writer.run(security.drop_password, password, stamp(START), "anna")
         assert (await charger.wait_closed())[0] == 1008
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 401
 
@@ -400,10 +400,10 @@ async def test_a_profile_rises_by_itself_and_never_falls(
 ) -> None:
     await at_profile_one(central, writer)
     assert [fact.profile for fact in writer.recorded(ProfileChanged)] == [1]
-    await writer.run(credentials.require, "CP-1", 2, stamp(START), "anna")
+    await writer.run(security.require_profile, "CP-1", 2, stamp(START), "anna")
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 401
     assert profile_of(writer) == 2
-    await writer.run(credentials.require, "CP-1", 0, stamp(START), "anna")
+    await writer.run(security.require_profile, "CP-1", 0, stamp(START), "anna")
     assert await status(central, "CP-1") == 101
     assert [(fact.profile, fact.by) for fact in writer.recorded(ProfileChanged)] == [
         (1, None),
@@ -416,13 +416,13 @@ async def test_a_profile_that_nothing_proves_is_not_required(
     central: Central, writer: InlineWriter
 ) -> None:
     await make_known(central, "CP-1")
-    with pytest.raises(credentials.NotProvable):
-        await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
+    with pytest.raises(security.NotProvable):
+        await writer.run(security.require_profile, "CP-1", 1, stamp(START), "anna")
     await give(writer, "CP-1")
-    with pytest.raises(credentials.NotProvable):
-        await writer.run(credentials.require, "CP-1", 3, stamp(START), "anna")
+    with pytest.raises(security.NotProvable):
+        await writer.run(security.require_profile, "CP-1", 3, stamp(START), "anna")
     with pytest.raises(UnknownIdentity):
-        await writer.run(credentials.require, "NOBODY", 0, stamp(START), "anna")
+        await writer.run(security.require_profile, "NOBODY", 0, stamp(START), "anna")
 
 
 # Readmission
@@ -430,7 +430,7 @@ async def test_a_profile_that_nothing_proves_is_not_required(
 
 async def readmit(writer: InlineWriter, profile: int = 0, minutes: int = 10) -> None:
     until = stamp(START + timedelta(minutes=minutes, seconds=trio.current_time()))
-    await writer.run(credentials.readmit, "CP-1", profile, stamp(START), until, "anna")
+    await writer.run(security.readmit, "CP-1", profile, stamp(START), until, "anna")
 
 
 async def test_a_readmission_is_for_one_handshake(central: Central, writer: InlineWriter) -> None:
@@ -477,7 +477,7 @@ async def test_a_readmission_opens_no_lower_profile_than_its_own(
     central: Central, writer: InlineWriter
 ) -> None:
     await at_profile_one(central, writer)
-    await writer.run(credentials.require, "CP-1", 2, stamp(START), "anna")
+    await writer.run(security.require_profile, "CP-1", 2, stamp(START), "anna")
     await readmit(writer, profile=1)
     assert await status(central, "CP-1") == 401
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
@@ -493,7 +493,7 @@ async def test_who_may_connect_is_known_after_a_restart(
     await at_profile_one(central, writer)
     central.doors._known.clear()
     central.doors._changed.clear()
-    central.doors.load(await writer.run(credentials.read_all))
+    central.doors.load(await writer.run(security.read_all_security))
     assert await status(central, "CP-1") == 401
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
 

@@ -16,9 +16,9 @@ from levity_trio.charger.securing import keep_security
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.events import MeterBack, SecuringBegan, SecuringEnded
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.chargers import certificates
 from levity_trio.store.writes.chargers import local_lists as list_writes
-from levity_trio.store.writes.chargers.certificates import CertificateWork
+from levity_trio.store.writes.chargers import security
+from levity_trio.store.writes.chargers.security import CertificateWork
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import open_charger
 
@@ -83,7 +83,7 @@ async def test_a_certificate_that_cannot_be_issued_holds_up_no_other(
     ]
     monkeypatch.setattr(signing, "issue_for_charger", issue)
     monkeypatch.setattr(signing, "has_root", lambda _: True)
-    monkeypatch.setattr(certificates, "advance", lambda *_: work)
+    monkeypatch.setattr(security, "advance_certificates", lambda *_: work)
     central.clock_trusted = True
     assert await signing.Signing(central)._look()
     assert asked == ["csr 1", "csr 2"]

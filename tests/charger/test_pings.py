@@ -11,7 +11,7 @@ from trio.testing import memory_stream_pair
 from levity_trio.charger.central import Central
 from levity_trio.charger.liveness import CLOSING_SECONDS
 from levity_trio.events import PingsSwitchedOff
-from levity_trio.store.writes.chargers.pings import CLOSINGS
+from levity_trio.store.writes.chargers.sessions import CLOSINGS
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import CLOSE, PING, PONG, TEXT, RawPeer, open_raw, upgrade
 

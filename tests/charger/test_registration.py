@@ -25,9 +25,9 @@ from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.writes.chargers import registration, stations
+from levity_trio.store.writes.chargers import registration
+from levity_trio.store.writes.chargers.commands import follow_all
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
-from levity_trio.store.writes.chargers.outcomes import follow_all
 from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.wire.errors import NotRegistered
 from levity_trio.wire.payloads import CHARGER_ACTIONS
@@ -133,7 +133,9 @@ async def test_a_charger_that_was_created_connects_to_a_closed_server(
 
 
 async def meet_created(central: Central, writer: InlineWriter, name: str) -> None:
-    await writer.run(stations.add_charger, name, stations.ChargerData(None, None), ANNA.at, "anna")
+    await writer.run(
+        registration.add_charger, name, registration.ChargerData(None, None), ANNA.at, "anna"
+    )
     async with open_charger(central, f"/ws/{name}") as charger:
         assert await status_after_boot(charger) == "Accepted"
 

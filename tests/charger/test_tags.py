@@ -13,7 +13,7 @@ from levity_trio.access.tags import Policy, Tag, Unknown, Verdict
 from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.charger.central import Central
 from levity_trio.events import StartRefused, TagPresented
-from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.reads.transactions.costs import policy_of
 from levity_trio.store.writes.people import accounts, ownership, tags
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.ownership import NamedThing, Said

@@ -16,8 +16,7 @@ from levity_trio.charger.turned_away import SPARE_SECONDS
 from levity_trio.events import ChargerConnected, ChargerOdd, ChargerTurnedAway
 from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.now.attention import Attention, ServedChargers, attention
-from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
-from levity_trio.store.writes.chargers.sessions import HANGS_UP
+from levity_trio.store.writes.chargers.sessions import HANGS_UP, MOST_CONNECTIONS
 from levity_trio.wire.proxy_header import SIGNATURE
 from tests.charger.doors import OTHER, PASSWORD, basic, give, knock, make_known, use
 from tests.charger.parts import InlineWriter, configure

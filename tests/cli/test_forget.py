@@ -13,7 +13,7 @@ from levity_trio.events import ChargerHidden, ChargerShown
 from levity_trio.store.engine.file_store import locked, open_database, open_reader
 from levity_trio.store.reads.now.present import present, waiting
 from levity_trio.store.reads.site.database import StartState, beginning
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from tests.charger.parts import START
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -166,14 +166,14 @@ def take_up(books: Books, *, is_there_room: bool) -> None:
 
 def test_one_that_is_limited_is_let_go_first(capsys: pytest.CaptureFixture[str]) -> None:
     change(lambda books: Station(books, "SCAN-1"))
-    change(lambda books: books.run(leases.manage, ["SCAN-1"], books.at, "anna"))
+    change(lambda books: books.run(load.manage, ["SCAN-1"], books.at, "anna"))
     assert main(["forget", "SCAN-1"]) == 1
     assert capsys.readouterr().err == (
         "levity-trio: load management limits SCAN-1; hide it after: levity-trio load off SCAN-1\n"
     )
     assert main(["forget", "--like", "SCAN-*"]) == 0  # a pattern fits none of them
     assert hidden() == frozenset()
-    change(lambda books: books.run(leases.let_go, ["SCAN-1"], books.at, "anna"))
+    change(lambda books: books.run(load.let_go, ["SCAN-1"], books.at, "anna"))
     assert main(["forget", "SCAN-1"]) == 0  # what it was sent is cleared when it returns
     assert hidden() == {"SCAN-1"}
 

@@ -23,7 +23,7 @@ from levity_trio.deploy.program import OPT, try_on
 from levity_trio.deploy.steps import SYSTEMD, Machine
 from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.writes.chargers.hiding import hide
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from tests.store.books import Books, Station
 from tests.store.keeping import charge, query, run
 
@@ -88,9 +88,9 @@ def test_uninstall_is_refused_while_chargers_are_limited(
         books = Books(connection)
         for charger in ("CP-1", "CP-2", "CP-3"):
             Station(books, charger).lose()
-        books.run(leases.manage, ["CP-1", "CP-2", "CP-3"], books.at, "anna")
+        books.run(load.manage, ["CP-1", "CP-2", "CP-3"], books.at, "anna")
         # still limited, until this has reached it
-        books.run(leases.let_go, ["CP-2", "CP-3"], books.at, "anna")
+        books.run(load.let_go, ["CP-2", "CP-3"], books.at, "anna")
         books.run(hide, "CP-3", books.at, None)  # it was removed
     assert main(["uninstall", "--root", "card", "--yes"]) == 1
     assert capsys.readouterr().err == (

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from levity_trio.backends import link
 from levity_trio.cli import main
-from levity_trio.store.writes.site import backends
+from levity_trio.store.writes.site import receivers
 
 MODULE = "tests.integration.backend_hasty"
 SHORT = {
@@ -21,5 +21,5 @@ SHORT = {
 if __name__ == "__main__":
     assert SHORT.keys() <= vars(link).keys()
     vars(link).update(SHORT)
-    backends.SHORTEST_PAUSE = timedelta(seconds=0.2)  # type: ignore[misc] # of a test
+    receivers.SHORTEST_PAUSE = timedelta(seconds=0.2)  # type: ignore[misc] # of a test
     sys.exit(main())

@@ -28,8 +28,8 @@ from levity_trio.events import HouseholdReported
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.writes.people import recipients
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import messages
+from levity_trio.store.writes.people.messages import By, RecipientData
 from tests.integration.serving import ROOT, Serving, environment, query, serving
 from tests.sizes import size
 
@@ -98,7 +98,7 @@ def fill(database: Path) -> None:
             )
             for number in range(PEOPLE):
                 data = RecipientData(who="owner", mail=f"{number}@example.org", kinds=["report"])
-                recipients.add(db, data, None, SecretKey(None), By(at, "anna"))
+                messages.add_recipient(db, data, None, SecretKey(None), By(at, "anna"))
             for number in range(FACTS):
                 told = HouseholdReported(
                     charger=None,

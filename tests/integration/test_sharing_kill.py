@@ -16,7 +16,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.engine.file_store import FileDatabase, open_database
-from levity_trio.store.upkeep.sharing import divided_sessions
+from levity_trio.store.upkeep.derived import divided_sessions
 from tests.integration.receiver import wait_until
 from tests.integration.serving import Serving, query, serving
 from tests.sizes import size

@@ -13,7 +13,7 @@ from typing import Any, Final
 from levity_trio.clock import SimulatedTime
 from levity_trio.store.engine.database import UnitOfWork, commit
 from levity_trio.store.engine.file_store import open_database
-from levity_trio.store.writes.transactions.signing import check_again
+from levity_trio.store.writes.transactions.judging import check_signed_again
 from levity_trio.wire.times import stamp
 from tests.integration.charger import Charger, Closed
 from tests.integration.receiver import wait_until
@@ -84,7 +84,7 @@ def enter_keys(database: Path, fleet: list[SigningCharger]) -> None:
 def _enter(own: SigningCharger, db: UnitOfWork) -> None:
     row = (own.identity, 0, own.meter.key.text, own.meter.key.fingerprint, stamp(datetime.now(UTC)))
     db.execute(ENTER, row)
-    check_again(db, own.identity)
+    check_signed_again(db, own.identity)
 
 
 def states(server: Serving) -> list[tuple[Any, ...]]:

@@ -26,7 +26,7 @@ from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.engine.database import commit
 from levity_trio.store.engine.file_store import FileConnection, open_database
-from levity_trio.store.writes.money import closing as closing_writes
+from levity_trio.store.writes.money import ledger as closing_writes
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.people.ownership import Said
 from tests.documents import statements as forms
@@ -107,7 +107,7 @@ def with_fees(connection: FileConnection, begun_on: date) -> None:
     results = commit(
         connection,
         [
-            lambda db: closing_writes.begin(db, begun_on, AT, "cleo"),
+            lambda db: closing_writes.begin_billing(db, begun_on, AT, "cleo"),
             lambda db: tariffs.add(db, given, None, said),
             lambda db: tariffs.assign(db, tariffs.Assigning(target, 1, begun_on, AT), None, said),
         ],

@@ -18,7 +18,7 @@ from levity_trio.load.tree import LETTERS, NOTHING, Phases
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, configure
 from tests.load.steered import SteeredLoad
@@ -130,7 +130,7 @@ class Block:
 
     def learn(self, **facts: Any) -> None:
         """Let a trial have shown something of all chargers."""
-        self.writer.run_now(leases.learn, "CP-0", facts, stamp(self.central.clock()))
+        self.writer.run_now(load.learn_of_firmware, "CP-0", facts, stamp(self.central.clock()))
 
     # The chargers
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from levity_trio.load.service import LoadManagement
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import shifted, stamp
 
 
@@ -14,17 +14,17 @@ class SteeredLoad(LoadManagement):
     """The same, in the words of the API."""
 
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        return await self._writer.run(leases.manage, chargers, self._at(), by)
+        return await self._writer.run(load.manage, chargers, self._at(), by)
 
     async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        return await self._writer.run(leases.let_go, chargers, self._at(), by)
+        return await self._writer.run(load.let_go, chargers, self._at(), by)
 
     async def trust(self, charger: str, by: str | None) -> None:
-        await self._writer.run(leases.trust, charger, by)
+        await self._writer.run(load.trust_charger, charger, by)
         self.read_again()
 
     async def try_again(self, charger: str) -> None:
-        await self._writer.run(leases.try_again, charger, self._at(), "anna")
+        await self._writer.run(load.try_charger_again, charger, self._at(), "anna")
         self.read_again()
 
     async def limit_by_hand(

@@ -13,7 +13,7 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
 from levity_trio.simulator.charger import operations
 from levity_trio.store.writes.chargers.registration import DecidedBy
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, THREE, Block, open_block, site
@@ -201,7 +201,7 @@ async def test_a_free_charger_that_cannot_be_limited_is_closed_while_it_does_not
 ) -> None:
     async with open_block(central, writer, 3, {0: ["no-smart-charging"]}) as block:
         await block.manage(site(40, 3))
-        writer.run_now(leases.learn, "CP-0", {"way": 5}, stamp(central.clock()))
+        writer.run_now(load.learn_of_firmware, "CP-0", {"way": 5}, stamp(central.clock()))
         await trio.sleep(MINUTE)
         connector = block.chargers[0].charger.connectors[1]
         assert connector.status == "Available"
@@ -218,7 +218,7 @@ async def test_a_charger_that_is_not_opened_again_is_asked_seldom(
 ) -> None:
     async with open_block(central, writer, 3, {0: ["no-smart-charging"]}) as block:
         await block.manage(site(40, 3))
-        writer.run_now(leases.learn, "CP-0", {"way": 5}, stamp(central.clock()))
+        writer.run_now(load.learn_of_firmware, "CP-0", {"way": 5}, stamp(central.clock()))
         block.arrive(1)
         await trio.sleep(MINUTE)
         monkeypatch.setitem(operations.OPERATIONS, "ChangeAvailability", lambda *_: "Rejected")

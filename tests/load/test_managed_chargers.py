@@ -16,7 +16,7 @@ from levity_trio.load.rule import Allocation, Bound, CurrentLimit
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)
@@ -140,7 +140,7 @@ def test_boots_after_our_clock_was_set_back_are_no_answer_to_what_was_sent_befor
     for boot in (2, 3, 4):
         booted = told._replace(managed={"CP-1": replace(CHARGER, boot=boot)})
         holding.take(booted, TREE, NOW - set_back + 10 * boot)
-    answers = [args for write, *args in holding.unwritten if write is leases.restarts]
+    answers = [args for write, *args in holding.unwritten if write is load.note_restarts]
     assert bool(answers) is (not set_back)
 
 
@@ -271,7 +271,7 @@ def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
             holding.refused(TREE.sockets[PLACE], raised(16, 0, transaction), NOW)
         for _ in range(3):
             holding.accepted(PLACE, transaction, NOW)
-    assert [*holding.unwritten] == [(leases.learn, "CP-1", {"way": 2}, timestamp_of(NOW))]
+    assert [*holding.unwritten] == [(load.learn_of_firmware, "CP-1", {"way": 2}, timestamp_of(NOW))]
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:

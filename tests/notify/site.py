@@ -14,9 +14,8 @@ from levity_trio.notify.rounds import MAIL, Ways, messages_of
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.people import recipients
-from levity_trio.store.writes.people.messages import Round, store_round
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import messages
+from levity_trio.store.writes.people.messages import By, RecipientData, Round, store_round
 from tests.store.books import SERVER, Books, Station, in_memory
 from tests.store.nows import BERLIN, WELL
 from tests.store.reading import reading
@@ -47,7 +46,7 @@ class Site:
     def add(self, topic: str | None = None, **data: Any) -> int:
         """Add a recipient."""
         return self.books.run(
-            recipients.add, RecipientData(**data), topic, KEY, By(self.books.at, "anna")
+            messages.add_recipient, RecipientData(**data), topic, KEY, By(self.books.at, "anna")
         )
 
     def found(self) -> Round:

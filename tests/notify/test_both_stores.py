@@ -13,9 +13,8 @@ from levity_trio.notify.delivery import MailingOrder, _planned, _unknown
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.people import messages as reads
-from levity_trio.store.writes.people import messages, recipients
-from levity_trio.store.writes.people.messages import DeliveryFailure
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import messages
+from levity_trio.store.writes.people.messages import By, DeliveryFailure, RecipientData
 from tests.both_stores import both_in_memory
 from tests.notify.site import KEY, WAYS, Site
 from tests.store.bills import Biller
@@ -154,15 +153,15 @@ def test_statements_and_recipients(site: Site) -> None:
         assert reads.messages_of_statement(db, row.statement or 0) == [row]
         assert reads.topic(db, flat, KEY) == "0123"
     by = By(books.at, "anna")
-    books.run(recipients.note_shown, flat, books.at)
-    assert books.run(recipients.lost_topics, KEY) == []
-    assert books.run(recipients.set_topic, flat, "4567", KEY)
+    books.run(messages.note_shown, flat, books.at)
+    assert books.run(messages.lost_topics, KEY) == []
+    assert books.run(messages.set_topic, flat, "4567", KEY)
     data = RecipientData(
         who="driver", account=ANNA, mail="b@example.org", quiet_from="22:00", quiet_until="06:00"
     )
-    assert books.run(recipients.change, flat, data)
+    assert books.run(messages.change_recipient, flat, data)
     books.now += timedelta(hours=1)
-    assert books.run(recipients.end, flat, by)
-    books.run(recipients.forget, ANNA, by)
+    assert books.run(messages.end_recipient, flat, by)
+    books.run(messages.forget_recipients, ANNA, by)
     with reading(books) as db:
         assert reads.recipients(db, ANNA) == []

@@ -37,8 +37,8 @@ from levity_trio.notify.reading import (
 from levity_trio.notify.rounds import MAIL, messages_of
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import DatabaseSpace
-from levity_trio.store.writes.chargers import oddities, turned_away
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.people.messages import NewMessage
 from levity_trio.wire.times import stamp
@@ -330,7 +330,7 @@ def test_one_that_is_turned_away_at_the_door_is_not_back() -> None:
     site.stations[0].lose()
     site.wait(20)
     refused = Refusal("CP-01", "10.0.0.1", "wrong_password", "its password is wrong", site.books.at)
-    site.books.run(turned_away.note, refused)
+    site.books.run(sessions.note_turned_away, refused)
     site.wait(20)
     assert [part for _, part, _ in site.told()] == ["begin"]
 
@@ -413,7 +413,7 @@ def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_mor
     for _ in range(3):
         for cause, figure, connector, earlier in odd:
             origin = Origin("CP-02", None, site.books.at)
-            site.books.run(oddities.note, origin, cause, figure, connector, earlier)
+            site.books.run(sessions.note_oddity, origin, cause, figure, connector, earlier)
         site.wait(10)
     words = "between two sessions its register went from 61 to 7400 kWh, more than can have flowed"
     assert site.told() == [
@@ -439,17 +439,17 @@ def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_mor
 
 def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
     site = Site(2)
-    site.books.run(leases.manage, ["CP-01", "CP-02"], site.books.at, "anna")
+    site.books.run(load.manage, ["CP-01", "CP-02"], site.books.at, "anna")
     for charger in ("CP-01", "CP-02", "CP-01"):
         fact = LimitIgnored(
             charger=charger, at=site.books.at, connector=1, limit=10, drawn=15.8, way=1
         )
-        site.books.run(leases.ignored, fact, 2, None)
+        site.books.run(load.note_ignored, fact, 2, None)
         site.wait(3)
     for _ in range(3):
-        site.books.run(leases.obeyed, "CP-01", 1, site.books.at)
+        site.books.run(load.note_obeyed, "CP-01", 1, site.books.at)
         site.wait(10)
-    site.books.run(leases.let_go, ["CP-02"], site.books.at, "anna")
+    site.books.run(load.let_go, ["CP-02"], site.books.at, "anna")
     site.wait(10)
     assert site.told() == [
         ("ignored", "begin", "CP-01 does not obey its limit, so others may get less current"),

@@ -36,10 +36,9 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.store.writes.people import messages as writes
-from levity_trio.store.writes.people import recipients
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people.messages import By, RecipientData
 from levity_trio.told import of_stored
 from tests.charger.parts import InlineWriter
 from tests.documents import statements as forms
@@ -97,7 +96,7 @@ class Site:
 
     def add(self, topic: str | None = None, **data: Any) -> int:
         given = RecipientData(**{"who": "owner", "kinds": ["report"], **data})
-        return self.books.run(recipients.add, given, topic, KEY, By(self.books.at, "anna"))
+        return self.books.run(writes.add_recipient, given, topic, KEY, By(self.books.at, "anna"))
 
     def report(self) -> None:
         """Let something happen that each owner is told."""
@@ -250,7 +249,7 @@ async def test_an_address_that_is_refused_is_shown_and_others_go_on(site: Site) 
             )
             assert of_stored(problem) == "gone@example.org was refused: 550 5.1.1 no such user here"
             data = RecipientData(who="owner", kinds=["report"], mail="back@example.org")
-            site.books.run(recipients.change, gone, data)
+            site.books.run(writes.change_recipient, gone, data)
             site.report()
             await eventually(
                 lambda: site.value("SELECT count(*) FROM message") == 4 and site.value(WAITING) == 0
@@ -454,7 +453,7 @@ async def test_topics_of_another_key_are_new_and_must_be_scanned(
     site: Site, log_lines: list[Any]
 ) -> None:
     number = site.add(TOPIC)
-    site.books.run(recipients.note_shown, number, site.books.at)
+    site.books.run(writes.note_shown, number, site.books.at)
     other = SecretKey("B" * 43 + "=")
     async with site.running(other):
         await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))

@@ -17,7 +17,7 @@ from levity_trio.notify.delivery import keep_pinging
 from levity_trio.outgoing.request import Unanswered
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from tests.notify.ntfy import serving_ntfy
 from tests.store.template import new_database
 

@@ -19,8 +19,8 @@ from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.people import recipients
-from levity_trio.store.writes.people.recipients import By
+from levity_trio.store.writes.people import messages
+from levity_trio.store.writes.people.messages import By
 from tests.notify.site import WAYS, Site
 from tests.store.bills import Biller
 from tests.store.books import Books, Station
@@ -261,7 +261,7 @@ def test_what_lasts_and_cannot_be_told_keeps_nothing_else_from_being_told(
 def test_quiet_hours_that_cannot_be_read_keep_no_one_else_from_being_told() -> None:
     """Older versions took a time with a line feed at its end."""
     home = Home()
-    home.books.run(recipients.end, home.owner, By(home.books.at, "anna"))
+    home.books.run(messages.end_recipient, home.owner, By(home.books.at, "anna"))
     kinds = ["report", "fault"]
     odd = home.add(
         who="owner", mail="odd@example.org", kinds=kinds, quiet_from="22:00\n", quiet_until="06:00"

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.charging.sent.readings import Place, counting
 from levity_trio.store.reads.transactions.transactions import open_transactions
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.plugins.metric_runs import Run
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
@@ -94,7 +94,7 @@ def test_without_a_stop_what_was_shown_is_billed(
         books.wait(30)
         station.tell(meter_value(station.clock(), *told(BEGIN + wh)), transaction=transaction)
     station.boot()
-    books.run(closing.close_silent, books.at, 0.0)
+    books.run(stops.close_silent, books.at, 0.0)
     assert_figure(station, transaction, 6000, flagged=True)
 
 

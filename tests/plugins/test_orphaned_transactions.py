@@ -17,7 +17,7 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from levity_trio.wire.payloads import call
 from tests.charger.parts import START
 from tests.plugins.sites import Answering, Served, connected, served
@@ -271,7 +271,7 @@ async def test_a_failure_costs_the_start_nothing(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(closing, "close_before_start", fail)
+    monkeypatch.setattr(stops, "close_before_start", fail)
     async with server.having(open_orphaned_transactions), connected(server.central) as charger:
         await start(charger)
         await trio.sleep(HOUR)

@@ -25,16 +25,16 @@ from levity_trio.plugins.base import Limited, LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
-from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.now import copies
-from levity_trio.store.reads.site.events import state
-from levity_trio.store.writes.chargers import outcomes, pings, sessions
+from levity_trio.store.reads.site.receivers import state
+from levity_trio.store.writes.chargers import commands, sessions
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.chargers.registration import begin_waiting
-from levity_trio.store.writes.load import leases
-from levity_trio.store.writes.site import mqtt
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.site import receivers
 from levity_trio.wire.times import stamp
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, Page, label_names
@@ -95,7 +95,7 @@ def test_an_outage_is_counted_once(books: Books, run: Run) -> None:
 def test_our_own_stop_is_no_failure_of_a_charger(books: Books, run: Run) -> None:
     station = Station(books)
     station.start(1000)
-    station.lose(reason=charger_facts.STOPPING)
+    station.lose(reason=chargers.STOPPING)
     books.run(sessions.start_run, SERVER, "2", books.at, True)
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_cp_reconnect_during_tx_total", cp_id="CP-1") == 0
@@ -156,7 +156,7 @@ def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, run: Run) ->
     ask(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
     for status in ("Unavailable", "Available"):
         station.status(status)
-        books.run(outcomes.follow_all, books.at)
+        books.run(commands.follow_all, books.at)
         found.append(
             run.page().get("ocpp_connector_availability_differs", cp_id="CP-1", connector_id="1")
         )
@@ -227,8 +227,8 @@ def test_whose_pings_are_off(books: Books, run: Run) -> None:
     station = Station(books, "CP-1")
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0
     ending = sessions.ConnectionEnd("CP-1", books.server, 0, books.at, 1006, "")
-    for _ in range(pings.CLOSINGS):
-        books.run(pings.note, ending, pings.PingOutcome.CLOSED)
+    for _ in range(sessions.CLOSINGS):
+        books.run(sessions.note_pings, ending, sessions.PingOutcome.CLOSED)
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 1
     station.boot(firmware_version="2.0")
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0
@@ -507,9 +507,9 @@ def of_connectors(page: Page, name: str) -> list[float | None]:
 def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Run) -> None:
     for charger in ("CP-1", "CP-2"):
         Station(books, charger)
-    books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
-    books.run(leases.trust, "CP-1", "anna")
-    books.run(leases.let_go, ["CP-2"], books.at, "anna")
+    books.run(load.manage, ["CP-1", "CP-2"], books.at, "anna")
+    books.run(load.trust_charger, "CP-1", "anna")
+    books.run(load.let_go, ["CP-2"], books.at, "anna")
     ends_at = stamp(books.now + timedelta(minutes=30))
     lease: dict[str, Any] = {
         "charger": "CP-1",
@@ -552,12 +552,12 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     assert of_connectors(page(), "writes_today") == [7, 0]
     assert page().get("ocpp_load_writes_a_day") == 100
     ignored = LimitIgnored(charger="CP-1", at=books.at, connector=1, limit=10, drawn=15.8, way=1)
-    books.run(leases.ignored, ignored, 2, None)
+    books.run(load.note_ignored, ignored, 2, None)
     assert of_chargers(page(), "disobeys") == [1, 0]
     assert of_chargers(page(), "trusted") == [0, 0]
     assert of_chargers(page(), "limits_ignored_total") == [1, 0]
     sent.clear()
-    books.run(leases.gone, "CP-2", books.at)
+    books.run(load.note_gone, "CP-2", books.at)
     assert of_chargers(page(), "disobeys") == [1, None]
     assert of_connectors(page(), "writes_today") == [None, None]
 
@@ -566,7 +566,7 @@ def test_the_broker_of_mqtt(run: Run) -> None:
     run.gauges.update_mqtt(None)
     assert run.page().get("ocpp_mqtt_connected") == 0
     books = run.books
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
     run.gauges.update_mqtt(state(view(books.connection)))
     page = run.page()

@@ -22,9 +22,8 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money.months import MonthPreview, preview
-from levity_trio.store.writes.money import closing, tariffs
-from levity_trio.store.writes.money.closing import Closed
-from levity_trio.store.writes.money.wallets import LedgerEntry, enter
+from levity_trio.store.writes.money import ledger, tariffs
+from levity_trio.store.writes.money.ledger import Closed, LedgerEntry, enter
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station
@@ -87,7 +86,7 @@ class Biller:
         if has_begun:
             return
         self.assign(self.add(FLAT), date(2026, 1, 1))
-        self.books.run(closing.begin, begun_on, self.books.at, "cleo")
+        self.books.run(ledger.begin_billing, begun_on, self.books.at, "cleo")
         self.books.connection.execute(
             "INSERT INTO biller (name, payment_days, set_at, set_by) "
             "VALUES ('Owner', 14, '', 'cleo')"
@@ -146,7 +145,7 @@ class Biller:
             return closable(rows_of(db), Month.parse(month), account, self.terms, self.order)
 
     def close(self, month: str, account: int | None = None) -> Closed:
-        closed = self.books.run(closing.close, self.closable(month, account))
+        closed = self.books.run(ledger.close_month, self.closable(month, account))
         assert closed is not None
         return closed
 

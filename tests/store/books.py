@@ -26,7 +26,7 @@ from levity_trio.store.engine.database import UnitOfWork, commit
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.chargers import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin, Start, Started, Stop
-from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting
+from levity_trio.store.writes.transactions import decisions, judging, starts, stops
 from levity_trio.store.writes.transactions.starts import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
@@ -224,7 +224,12 @@ class Station:
         self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1
     ) -> None:
         """A MeterValues."""
-        self.write(waiting.store, connector, [readings.read(values, self.books.now)], transaction)
+        self.write(
+            decisions.store_readings,
+            connector,
+            [readings.read(values, self.books.now)],
+            transaction,
+        )
 
     def register(self, wh: int, minutes_ago: float = 0) -> dict[str, Any]:
         """A meterValue of the billed register."""
@@ -258,7 +263,7 @@ class Station:
         """Send a last reading and a boot, and let the system close what is suspended."""
         self.tell(self.register(meter), transaction=transaction, connector=connector)
         self.boot()
-        self.books.run(closing.close_silent, self.books.at, 0.0)
+        self.books.run(stops.close_silent, self.books.at, 0.0)
 
     def bill(self, transaction: int) -> tuple[Any, ...]:
         """Return Wh, method and confidence of a transaction."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from levity_trio.store.reads.site.copying import Fresh
-from levity_trio.store.writes.site import backends
-from levity_trio.store.writes.site.backends import CopyOutcome
+from levity_trio.store.reads.site.receivers import Fresh
+from levity_trio.store.writes.site import receivers
+from levity_trio.store.writes.site.receivers import CopyOutcome
 from tests.store.books import Books
 
 _ADD = (
@@ -41,8 +41,10 @@ def link(
     """Note how the copy of a charger stands."""
     if not is_connected and behind_since is not None:
         # It stays behind while it is away.
-        books.run(backends.note_link, backend, charger, True, None, behind_since, books.at)
-    books.run(backends.note_link, backend, charger, is_connected, problem, behind_since, books.at)
+        books.run(receivers.note_backend_link, backend, charger, True, None, behind_since, books.at)
+    books.run(
+        receivers.note_backend_link, backend, charger, is_connected, problem, behind_since, books.at
+    )
 
 
 def refuse(
@@ -52,7 +54,7 @@ def refuse(
     fresh = Fresh(at=books.at, action="StatusNotification", payload={"connectorId": 1})
     outcome = CopyOutcome(kind=kind, payload={"connectorId": 1}, answer="FormationViolation: no")
     kept_at = books.at if at is None else at.isoformat()
-    books.run(backends.keep, (backend, charger), fresh, outcome, kept_at)
+    books.run(receivers.keep_outcome, (backend, charger), fresh, outcome, kept_at)
 
 
 def call(books: Books, backend: int, card: str, alias: str | None) -> None:

@@ -12,14 +12,14 @@ import pytest
 from levity_trio.charger.exchange import read_again
 from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.writes.origin import StopWithData
-from levity_trio.store.writes.transactions import decisions, waiting
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
     Decision,
     DecisionRefused,
+    TransactionDetails,
     correct,
 )
-from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from tests.store.books import Books
 
 
@@ -52,7 +52,7 @@ class Operator:
 
     def attach(self, message: int, transaction: int, **given: object) -> StoredTransaction:
         told = told_by(self.books, message, given)
-        return self.books.run(waiting.attach, message, transaction, told, self.decision())
+        return self.books.run(decisions.attach_message, message, transaction, told, self.decision())
 
     def make(
         self, message: int, given: Mapping[str, object] | None = None, **known: Any
@@ -60,11 +60,11 @@ class Operator:
         told = told_by(self.books, message, given or {})
         assert isinstance(told, StopWithData)
         return self.books.run(
-            waiting.make, message, told, TransactionDetails(**known), self.decision()
+            decisions.make_transaction, message, told, TransactionDetails(**known), self.decision()
         )
 
     def dismiss(self, message: int) -> None:
-        self.books.run(waiting.dismiss, message, self.decision())
+        self.books.run(decisions.dismiss_message, message, self.decision())
 
 
 def refused(decide: Callable[..., object], *args: object, **values: object) -> DecisionRefused:

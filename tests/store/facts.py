@@ -1,6 +1,6 @@
 """A row of each table of facts."""
 
-from levity_trio.store.writes.chargers.set_aside import count_repairs
+from levity_trio.store.writes.chargers.sessions import count_repairs
 from tests.store.books import Books, Station
 
 NOT_ENDED = "('CP-1', 'generated', '', '', '', 'anna', NULL, NULL)"

@@ -15,7 +15,7 @@ import orjson
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
-from levity_trio.store.reads.chargers.local_lists import LocalListStatus, next_turn, statuses
+from levity_trio.store.reads.chargers.configuration import LocalListStatus, next_turn, statuses
 from levity_trio.store.writes.chargers import commands, local_lists, sessions
 from levity_trio.store.writes.chargers.commands import (
     CommandDraft,

@@ -15,10 +15,10 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
-from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closure
+from levity_trio.store.writes.transactions import stops
 from levity_trio.store.writes.transactions.starts import stop_unreadable
-from levity_trio.store.writes.transactions.states import follow_free, load
+from levity_trio.store.writes.transactions.states import follow_free, load_transaction
+from levity_trio.store.writes.transactions.stops import FREE_SECONDS, Closure
 from tests.store.books import SERVER, Books, Station, meter_value
 
 ACTS = tuple(
@@ -151,22 +151,22 @@ class Living:
         self.station.write(stop_unreadable, message, "no meterStop")
 
     def become_available(self) -> None:
-        self.station.write(closing.close_available, 1, Moment(self.books.at, None, True))
+        self.station.write(stops.close_available, 1, Moment(self.books.at, None, True))
 
     def be_silent(self) -> None:
-        self.books.run(closing.close_silent, self.books.at, 0.0)
+        self.books.run(stops.close_silent, self.books.at, 0.0)
 
     def stay_free(self) -> None:
         """Its connector is Available, without a row that would be evidence about the stops that
         follow."""
         self.station.write(follow_free, 1, "Available")
         self.books.wait(FREE_SECONDS / 60)
-        self.books.run(closing.close_silent, self.books.at, LONG)
+        self.books.run(stops.close_silent, self.books.at, LONG)
 
     def start_next(self) -> None:
         self.until = self.until or self.station.clock(SECOND)
         at = Moment(self.books.at, self.station.clock(), True)
-        self.station.write(closing.close_before_start, Opening(1, "NEXT", self.wh, at))
+        self.station.write(stops.close_before_start, Opening(1, "NEXT", self.wh, at))
         self.station.start(self.wh, tag="NEXT")
 
     def operate(self) -> None:
@@ -182,7 +182,7 @@ class Living:
 
     def _close(self, db: UnitOfWork, origin: Origin) -> None:
         reason = Closure(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
-        closing.close(db, origin, load(db, self.transaction), reason, who="anna")
+        stops.close(db, origin, load_transaction(db, self.transaction), reason, who="anna")
 
     def _stop(self, transaction: int, at: str | None) -> None:
         self.wh = self._level() + 1

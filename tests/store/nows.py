@@ -10,8 +10,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.reads.now import Now, NowQuestion, now
 from levity_trio.store.reads.now.attention import Attention, MachineState
-from levity_trio.store.reads.now.cards import ChargerNow, SessionNow
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import ChargerNow, OpenSessions, SessionNow
 from tests.store.books import Books
 from tests.store.reading import reading
 

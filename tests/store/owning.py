@@ -9,7 +9,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Thing, TimeSpan, What
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people.accounts import owned, transactions_of, unowned
+from levity_trio.store.reads.people.households import owned, transactions_of, unowned
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import accounts, ownership
 from levity_trio.store.writes.people.accounts import AccountData

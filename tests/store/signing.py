@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from levity_trio.store.reads.money import month_use
-from levity_trio.store.reads.transactions.explain import checked, revision
-from levity_trio.store.writes.transactions.signing import check_again, keep
+from levity_trio.store.reads.money import months
+from levity_trio.store.reads.transactions.explain import checked, checked_revision
+from levity_trio.store.writes.transactions.judging import check_signed_again, keep_signed
 from tests.signed.meters import Meter
 from tests.store.books import Books, Station
 from tests.store.reading import reading
@@ -21,13 +21,13 @@ def look(books: Books) -> int:
     number = 0
     while True:
         with reading(books) as db:
-            done = revision(db)
-            changed = month_use.changed(db, after=done, most=20)
+            done = checked_revision(db)
+            changed = months.changed(db, after=done, most=20)
             found = checked(db, [one for one, _ in changed])
         if not changed:
             return number
         number += len(changed)
-        books.run(keep, found, changed[-1][1], books.at)
+        books.run(keep_signed, found, changed[-1][1], books.at)
         books.wait(30)
         books.settle()
 
@@ -36,7 +36,7 @@ def enter(books: Books, meter: Meter, charger: str = "CP-1", connector: int = 0)
     """Enter the key of a meter, as an operator does."""
     row = (charger, connector, meter.key.text, meter.key.fingerprint, books.at)
     books.run(lambda db: db.execute(ENTER, row))
-    books.run(check_again, charger)
+    books.run(check_signed_again, charger)
     look(books)
 
 

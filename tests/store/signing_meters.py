@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from levity_trio.store.reads.transactions.explain import checked
-from levity_trio.store.writes.transactions.signing import keep
+from levity_trio.store.writes.transactions.judging import keep_signed
 from tests.store.books import Books, Station
 from tests.store.reading import view
 
@@ -91,4 +91,4 @@ def charge(
 def look(books: Books) -> None:
     """Check what meters signed of all sessions that wait for that."""
     numbers = [number for (number,) in books.rows("SELECT DISTINCT tx_id FROM bill_work")]
-    books.run(keep, checked(view(books.connection), numbers), 0, books.at)
+    books.run(keep_signed, checked(view(books.connection), numbers), 0, books.at)

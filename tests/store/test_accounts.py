@@ -17,15 +17,14 @@ from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people.accounts import transactions_of
+from levity_trio.store.reads.people.households import transactions_of
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.store.writes.people import accounts, tags, vehicles
+from levity_trio.store.upkeep.following import open_tags
+from levity_trio.store.writes.people import accounts, ownership, tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
-from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.people.ownership import Said, VehicleData
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.transactions.decisions import DecisionRefused
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -132,7 +131,9 @@ def test_a_mistake_is_voided_and_what_holds_instead_is_entered(
 
 def test_a_loan_goes_back_by_itself(books: Books, station: Station, house: House) -> None:
     house.give(
-        ANNA, "Card", vehicle=books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo")
+        ANNA,
+        "Card",
+        vehicle=books.run(ownership.add_vehicle, VehicleData(name="Kombi"), books.at, "cleo"),
     )
     begin, end = books.at, stamp(books.now + timedelta(hours=2))
     house.give(BEN, "Card", begin, end)
@@ -145,7 +146,7 @@ def test_a_loan_goes_back_by_itself(books: Books, station: Station, house: House
 
 
 def test_what_holds_already_changes_nothing(books: Books, house: House) -> None:
-    vehicle = books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo")
+    vehicle = books.run(ownership.add_vehicle, VehicleData(name="Kombi"), books.at, "cleo")
     assert house.give(ANNA, "Card", vehicle=vehicle)
     assert not house.give(ANNA, " CARD ")  # it goes on to name its vehicle
     assert not house.give(ANNA, "card", books.at)
@@ -156,16 +157,20 @@ def test_what_holds_already_changes_nothing(books: Books, house: House) -> None:
 
 
 def test_a_removed_vehicle_belongs_to_nobody(books: Books, house: House) -> None:
-    vehicle = books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo")
+    vehicle = books.run(ownership.add_vehicle, VehicleData(name="Kombi"), books.at, "cleo")
     house.give(ANNA, Thing(What.VEHICLE, str(vehicle)))
     books.wait(1)
-    books.run(vehicles.remove, vehicle, house.said("sold"))
+    books.run(ownership.remove_vehicle, vehicle, house.said("sold"))
     assert books.rows("SELECT until, end_reason FROM ownership") == [(books.at, "sold")]
     assert (
-        refused(books.run, vehicles.change, vehicle, {"name": "Bus"}, books.at, "cleo").code
+        refused(
+            books.run, ownership.change_vehicle, vehicle, {"name": "Bus"}, books.at, "cleo"
+        ).code
         == RefusalCode.NOT_FOUND
     )
-    assert books.run(vehicles.add, VehicleData(name="kombi"), books.at, "cleo") == vehicle + 1
+    assert (
+        books.run(ownership.add_vehicle, VehicleData(name="kombi"), books.at, "cleo") == vehicle + 1
+    )
 
 
 def test_a_tag_that_is_removed_and_added_again_stays_whose_it_was(
@@ -234,13 +239,15 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
 
 
 def test_a_removed_vehicle_is_found_neither_by_name_nor_by_number(books: Books) -> None:
-    number = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
+    number = books.run(ownership.add_vehicle, VehicleData(name="Bus"), books.at, "cleo")
     assert (
-        books.run(vehicles.number_of, "bus") == number == books.run(vehicles.number_of, str(number))
+        books.run(ownership.vehicle_number, "bus")
+        == number
+        == books.run(ownership.vehicle_number, str(number))
     )
-    books.run(vehicles.remove, number, Said(books.at, "cleo", None))
+    books.run(ownership.remove_vehicle, number, Said(books.at, "cleo", None))
     for named, told in (("Bus", "'Bus'"), (str(number), str(number))):
-        found = refused(books.run, vehicles.number_of, named)
+        found = refused(books.run, ownership.vehicle_number, named)
         assert (found.code, found.words, found.field) == (
             RefusalCode.NOT_FOUND,
             f"there is no car {told}",

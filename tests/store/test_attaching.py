@@ -8,7 +8,7 @@ import pytest
 from levity_trio.charger.exchange import NotReadAgain
 from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.events import MessageAttached, MessageDismissed, TransactionStopped
-from levity_trio.store.writes.chargers.set_aside import set_aside
+from levity_trio.store.writes.chargers.sessions import set_aside
 from levity_trio.store.writes.transactions.decisions import DecisionProblem
 from levity_trio.store.writes.transactions.starts import start_unreadable
 from tests.store.books import Books, Station

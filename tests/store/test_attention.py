@@ -12,10 +12,10 @@ from levity_trio.locale.texts import said
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import DatabaseSpace
-from levity_trio.store.writes.chargers import outcomes
+from levity_trio.store.writes.chargers import commands
 from levity_trio.store.writes.chargers.chargers import note_labels
-from levity_trio.store.writes.load import leases
-from levity_trio.store.writes.site import mqtt
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.site import receivers
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store import copied, loads
@@ -70,11 +70,11 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
     for charger in ("CP-1", "CP-2"):
         Station(books, charger)
     name(books, "CP-1", "Space 7")
-    books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
+    books.run(load.manage, ["CP-1", "CP-2"], books.at, "anna")
     assert page.attention() == []
     since = books.at
     books.run(
-        leases.ignored,
+        load.note_ignored,
         LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1),
         2,
         None,
@@ -88,7 +88,7 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
         "CP-1",
         words,
     )
-    books.run(leases.let_go, ["CP-1"], books.at, "anna")
+    books.run(load.let_go, ["CP-1"], books.at, "anna")
     assert page.attention() == []
 
 
@@ -190,9 +190,9 @@ def test_a_connector_that_is_not_as_it_was_told_to_be(
     change = {"connectorId": 1, "type": "Operative"}
     ask(station, "ChangeAvailability", change)
     assert page.told() == []
-    books.run(outcomes.follow_all, books.at)
+    books.run(commands.follow_all, books.at)
     books.wait(2.1)
-    books.run(outcomes.follow_all, books.at)
+    books.run(commands.follow_all, books.at)
     words = "Space 9, connector 1, was told to be in service, and reports Unavailable"
     assert page.told() == [("availability", words, "CP-1")]
     station.status("Available")
@@ -328,25 +328,25 @@ def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
 def test_a_broker_of_mqtt_that_is_away_or_takes_no_facts(books: Books) -> None:
     page = Page(books, WELL._replace(has_mqtt=True))
     assert page.attention() == []
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     position = int(books.value("SELECT position FROM mqtt"))
     books.wait(11)
     assert page.attention() == []
     away = books.at
-    books.run(mqtt.note_link, False, away, "house:1883", "refused")
+    books.run(receivers.note_broker_link, False, away, "house:1883", "refused")
     books.wait(9)
     assert page.attention() == []
     books.wait(1)
     assert [(one.kind, one.words, one.since) for one in page.attention()] == [
         ("mqtt", "the MQTT broker house:1883 cannot be reached; 0 facts wait for it", away)
     ]
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
     assert page.attention() == []
     books.wait(10)
     (stuck,) = page.attention()
     assert stuck.words == "the MQTT broker house:1883 takes no facts; 1 fact waits for it"
-    books.run(mqtt.move, position, position + 1, books.at)
+    books.run(receivers.move_mqtt, position, position + 1, books.at)
     assert page.attention() == []
     books.wait(60)
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))

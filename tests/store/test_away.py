@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from levity_trio.store.reads.now.away import counted, listed, together
-from levity_trio.store.reads.now.present import present
+from levity_trio.store.reads.now.present import counted, listed, present, together
 from tests.store.books import Books, Station
 from tests.store.nows import Page
 from tests.store.reading import view

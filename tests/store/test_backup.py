@@ -13,7 +13,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.beside.backup_note import last_backup
 from levity_trio.store.engine.file_store import connect
 from levity_trio.store.keeping import copies
-from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.files import contents, make

@@ -10,9 +10,7 @@ import pytest
 from levity_trio.manual import find
 from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.reads.transactions.bill.shape import Bill, BillAdjustment
-from levity_trio.store.reads.transactions.bill.words import bill_lines
+from levity_trio.store.reads.transactions.bill import Bill, BillAdjustment, bill_lines, bill_of
 from levity_trio.store.reads.transactions.explain import explain, lines
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.transactions import decisions

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.billing.months import Month
-from levity_trio.store.reads.money.billing import FirstBill, first_bill
 from levity_trio.store.reads.money.months import (
     BillMonth,
     WantedMonth,
@@ -14,6 +13,7 @@ from levity_trio.store.reads.money.months import (
     month,
     months,
 )
+from levity_trio.store.reads.money.statements import FirstBill, first_bill
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import ANNA, HOUR, Biller, charge, house_of_two, month_is_over, rule_of

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.billing.states import BillState
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.transactions.billed import billed_transaction, billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station

@@ -26,10 +26,10 @@ from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.reads.money.meters import reconciliation
 from levity_trio.store.reads.now.present import waiting
-from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.upkeep.booking import Booking
-from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.money.wallets import LedgerEntry
+from levity_trio.store.reads.transactions.bill import bill_of
+from levity_trio.store.upkeep.derived import Booking
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.money.ledger import LedgerEntry
 from levity_trio.store.writes.people import accounts, ownership
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.both_stores import both_in_memory
@@ -207,7 +207,7 @@ class Busy(Year):
             entry = LedgerEntry(
                 1, LedgerKind.CHARGE, -wh, "EUR", "why", self.books.at, "cleo", transaction=tx
             )
-            self.books.run(wallets.enter, entry)
+            self.books.run(ledger.enter, entry)
 
 
 @settings(max_examples=size(40, 8), deadline=None)

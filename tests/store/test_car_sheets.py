@@ -14,12 +14,11 @@ from levity_trio.billing.car_sheet import CarPrice, CarSheet, PriceWay
 from levity_trio.billing.months import Month
 from levity_trio.documents.making import open_maker
 from levity_trio.documents.paper import CarPaper, DocumentForm
-from levity_trio.store.reads.money.car_sheets import OfCar, car_sheet
-from levity_trio.store.writes.chargers.stations import ConnectorData, describe_connector
-from levity_trio.store.writes.money import car_prices
-from levity_trio.store.writes.people import vehicles
+from levity_trio.store.reads.money.statements import OfCar, car_sheet
+from levity_trio.store.writes.chargers.registration import ConnectorData, describe_connector
+from levity_trio.store.writes.people import ownership
 from levity_trio.store.writes.people.accounts import ChangeRefused
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.people.ownership import VehicleData
 from tests.documents.reading import html_texts, pdf_text
 from tests.store.bills import (
     ANNA,
@@ -47,7 +46,7 @@ class Garage:
         self.house = house_of_two(books)
         self.biller = Biller(self.house, has_begun=True)
         data = VehicleData(name="Kombi", plate="B-AG 7")
-        assert books.run(vehicles.add, data, books.at, "cleo") == CAR
+        assert books.run(ownership.add_vehicle, data, books.at, "cleo") == CAR
         self.house.give(ANNA, "Work", vehicle=CAR)
         self.station = Station(books)
         self.station.boot(meter_serial_number="M-77")
@@ -66,7 +65,7 @@ class Garage:
     ) -> None:
         exact = None if price is None else Decimal(price)
         chosen = CarPrice(month, way, "EUR", exact, *fee)
-        self.books.run(car_prices.choose, ANNA, CAR, chosen, self.books.at, "anna")
+        self.books.run(ownership.choose_car_price, ANNA, CAR, chosen, self.books.at, "anna")
 
     def sheet(self, month: str = "2026-03", account: int = ANNA) -> CarSheet | None:
         of = OfCar(account, CAR, Month.parse(month))

@@ -11,13 +11,13 @@ import pytest
 from levity_trio.access.certificates import Requested
 from levity_trio.events import CertificateDelivered, CertificateNameAllowed, CertificateRefused
 from levity_trio.store.reads.now.present import present
-from levity_trio.store.writes.chargers import certificates, commands
-from levity_trio.store.writes.chargers.certificates import (
+from levity_trio.store.writes.chargers import commands, security
+from levity_trio.store.writes.chargers.commands import CommandEnd, NewCommand
+from levity_trio.store.writes.chargers.security import (
     DAILY_CERTIFICATES,
     MOST_ATTEMPTS,
     NewCertificate,
 )
-from levity_trio.store.writes.chargers.commands import CommandEnd, NewCommand
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -72,21 +72,23 @@ def ask(station: Station, action: str = "ExtendedTriggerMessage", payload: str =
 
 
 def request(station: Station, csr: str = "CSR", key: str = "key", name: str = "SN-1") -> str:
-    return station.write(certificates.receive, csr, requested(key, name), HOUSE)
+    return station.write(security.receive_request, csr, requested(key, name), HOUSE)
 
 
 def deliver(station: Station, fingerprint: str, state: str = "accepted", days: int = 365) -> None:
     """Issue the open request's certificate, send it, and take the answer."""
     books = station.books
-    (work,) = books.run(certificates.advance, books.at)
+    (work,) = books.run(security.advance_certificates, books.at)
     if work.pem is None:
-        books.run(certificates.issue, work.request, issued(books, fingerprint, days), books.at)
+        books.run(
+            security.issue_certificate, work.request, issued(books, fingerprint, days), books.at
+        )
     command = ask(station, "CertificateSigned", '{"certificateChain":"PEM"}')
-    books.run(certificates.sent, work.request, command)
-    books.run(certificates.sent, work.request, command)  # as after a crash
+    books.run(security.certificate_sent, work.request, command)
+    books.run(security.certificate_sent, work.request, command)  # as after a crash
     status = {"accepted": '{"status":"Accepted"}', "rejected": '{"status":"Rejected"}'}.get(state)
     station.write(commands.settle, CommandEnd(command, "CertificateSigned", state, payload=status))
-    books.run(certificates.advance, books.at)
+    books.run(security.advance_certificates, books.at)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_a_request_is_issued_sent_and_installed(books: Books, known: Station) ->
         None,
     )
     assert books.value("SELECT attempts FROM certificate_request") == 1
-    assert not books.run(certificates.advance, books.at)
+    assert not books.run(security.advance_certificates, books.at)
 
 
 def test_without_a_serial_number_its_identity_counts(books: Books, station: Station) -> None:
@@ -136,7 +138,7 @@ def test_that_somebody_asked_counts_for_a_day(books: Books, known: Station, days
 def test_a_charger_that_has_proved_itself_may_ask_by_itself(books: Books, station: Station) -> None:
     station.boot(serial_number="SN-1")
     assert request(station) == "Rejected"
-    assert books.recorded(CertificateRefused)[0].reason == reason(books) == certificates.UNASKED
+    assert books.recorded(CertificateRefused)[0].reason == reason(books) == security.UNASKED
     books.connection.execute("DROP TRIGGER session_origin_stays")
     books.connection.execute("UPDATE session SET profile = 1")
     assert request(station) == "Accepted"
@@ -150,9 +152,9 @@ def test_a_refused_charger_gets_none(books: Books, known: Station) -> None:
 
 def test_a_newer_request_replaces_an_open_one(books: Books, known: Station) -> None:
     request(known)
-    (work,) = books.run(certificates.advance, books.at)
+    (work,) = books.run(security.advance_certificates, books.at)
     request(known, "CSR 2", "key 2")
-    books.run(certificates.issue, work.request, issued(books, "late"), books.at)
+    books.run(security.issue_certificate, work.request, issued(books, "late"), books.at)
     assert results(books) == ["superseded", None]
     assert not books.count("certificate")
 
@@ -166,7 +168,7 @@ def test_the_same_request_gets_the_same_certificate_while_it_is_good(
         request(known)
         deliver(known, f"{expected}")
         assert books.count("certificate") == expected
-    books.run(certificates.revoke, 2, books.at, "anna", "lost")
+    books.run(security.revoke_certificate, 2, books.at, "anna", "lost")
     request(known)
     deliver(known, "3")
     assert books.count("certificate") == 3
@@ -198,11 +200,11 @@ def test_a_request_of_which_no_certificate_can_be_made_is_given_up(
     books: Books, known: Station
 ) -> None:
     request(known)
-    (work,) = books.run(certificates.advance, books.at)
+    (work,) = books.run(security.advance_certificates, books.at)
     for _ in range(2):
-        books.run(certificates.give_up, work, books.at)
+        books.run(security.give_up_request, work, books.at)
     assert results(books) == ["undelivered"]
-    assert not books.run(certificates.advance, books.at)
+    assert not books.run(security.advance_certificates, books.at)
 
 
 def test_a_flood_of_requests_ends(books: Books, known: Station) -> None:
@@ -210,7 +212,7 @@ def test_a_flood_of_requests_ends(books: Books, known: Station) -> None:
         request(known, f"CSR {number}", f"key {number}") for number in range(DAILY_CERTIFICATES + 2)
     ]
     assert answers == ["Accepted"] * DAILY_CERTIFICATES + ["Rejected"] * 2
-    assert reason(books) == certificates.TOO_MANY
+    assert reason(books) == security.TOO_MANY
 
 
 def test_a_certificate_is_renewed_once_a_day_when_it_nears_its_end(
@@ -219,42 +221,45 @@ def test_a_certificate_is_renewed_once_a_day_when_it_nears_its_end(
     request(known)
     deliver(known, "a")
     books.wait(240 * 24 * 60)
-    assert not books.run(certificates.due, books.at)
+    assert not books.run(security.due_certificates, books.at)
     books.wait(10 * 24 * 60)
-    assert books.run(certificates.due, books.at) == ["CP-1"]
+    assert books.run(security.due_certificates, books.at) == ["CP-1"]
     ask(known)
-    assert not books.run(certificates.due, books.at)
+    assert not books.run(security.due_certificates, books.at)
     books.wait(25 * 60)
-    assert books.run(certificates.due, books.at) == ["CP-1"]
+    assert books.run(security.due_certificates, books.at) == ["CP-1"]
     ask(known)
     request(known, "CSR 2", "key 2")
     deliver(known, "b")
     books.wait(25 * 60)
-    assert not books.run(certificates.due, books.at)
+    assert not books.run(security.due_certificates, books.at)
 
 
 def test_a_revoked_certificate_is_not_renewed(books: Books, known: Station) -> None:
     request(known)
     deliver(known, "a")
     books.wait(300 * 24 * 60)
-    assert books.run(certificates.revoke, 1, books.at, "anna", "sold") == "CP-1"
-    assert books.run(certificates.revoke, 1, books.at, "anna", "sold") is None
-    assert books.run(certificates.revoke, 2, books.at, "anna", "sold") is None
-    assert not books.run(certificates.due, books.at)
+    assert books.run(security.revoke_certificate, 1, books.at, "anna", "sold") == "CP-1"
+    assert books.run(security.revoke_certificate, 1, books.at, "anna", "sold") is None
+    assert books.run(security.revoke_certificate, 2, books.at, "anna", "sold") is None
+    assert not books.run(security.due_certificates, books.at)
 
 
 def test_a_certificate_that_is_revoked_on_its_way_is_not_sent(books: Books, known: Station) -> None:
     request(known)
-    (work,) = books.run(certificates.advance, books.at)
-    books.run(certificates.issue, work.request, issued(books, "a"), books.at)
-    books.run(certificates.revoke, 1, books.at, "anna", "sold")
-    assert not books.run(certificates.advance, books.at)
+    (work,) = books.run(security.advance_certificates, books.at)
+    books.run(security.issue_certificate, work.request, issued(books, "a"), books.at)
+    books.run(security.revoke_certificate, 1, books.at, "anna", "sold")
+    assert not books.run(security.advance_certificates, books.at)
     assert results(books) == ["undelivered"]
 
 
 def test_a_certificate_is_adopted_once(books: Books, known: Station) -> None:
-    assert books.run(certificates.adopt, "CP-1", issued(books, "a"), books.at, "anna") == 1
-    assert books.run(certificates.adopt, known.name, issued(books, "a"), books.at, "anna") is None
+    assert books.run(security.adopt_certificate, "CP-1", issued(books, "a"), books.at, "anna") == 1
+    assert (
+        books.run(security.adopt_certificate, known.name, issued(books, "a"), books.at, "anna")
+        is None
+    )
 
 
 def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(
@@ -265,12 +270,16 @@ def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(
 
     for fingerprint, days in (("a", 365), ("b", 300)):
         books.run(
-            certificates.adopt, known.name, issued(books, fingerprint, days), books.at, "anna"
+            security.adopt_certificate,
+            known.name,
+            issued(books, fingerprint, days),
+            books.at,
+            "anna",
         )
     assert expiries() == {}
     books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 3)")
     assert expiries() == {"CP-1": stamp(books.now + timedelta(days=365))}
-    books.run(certificates.revoke, 1, books.at, "anna", "lost")
+    books.run(security.revoke_certificate, 1, books.at, "anna", "lost")
     assert expiries() == {"CP-1": stamp(books.now + timedelta(days=300))}
 
 
@@ -287,7 +296,7 @@ class TestNames:
     def allow(station: Station, seen: Requested) -> str | None:
         books = station.books
         told: str | None = books.run(
-            certificates.allow_name, 1, seen, HOUSE, books.at, "anna", "its maker does so"
+            security.allow_name, 1, seen, HOUSE, books.at, "anna", "its maker does so"
         )
         return told
 

@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.upgrading import try_on
 from tests.postgresql import running
 from tests.store.bills import Biller, charge, house_of_two, month_is_over

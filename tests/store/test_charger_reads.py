@@ -9,7 +9,7 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.engine.frame_log import store_frames
-from levity_trio.store.reads.chargers.charger_facts import (
+from levity_trio.store.reads.chargers.chargers import (
     STOPPING,
     Uptime,
     command,
@@ -18,11 +18,11 @@ from levity_trio.store.reads.chargers.charger_facts import (
     uptimes,
 )
 from levity_trio.store.reads.chargers.configuration import (
-    changes,
     configuration,
     differences,
     history,
     of_all,
+    setting_changes,
 )
 from levity_trio.store.reads.pages import NoPage, WantedPage
 from levity_trio.store.reads.site import logged
@@ -145,14 +145,16 @@ def test_configuration_now_and_then_and_what_changed(books: Books, station: Stat
         ]
         assert [one.value for one in configuration(db, "CP-1", first)] == ["60", "300"]
         assert [one.value for one in history(db, "CP-1", "HeartbeatInterval")] == ["900", "60"]
-        changed = changes(db, "CP-1", first)
+        changed = setting_changes(db, "CP-1", first)
         assert [
             (one.key, one.before and one.before.value, one.after and one.after.value)
             for one in changed
         ] == [
             *(("HeartbeatInterval", "60", "900"), ("NumberOfConnectors", None, "1")),
         ]
-        assert [one.key for one in changes(db, "CP-1", second, third)] == ["NumberOfConnectors"]
+        assert [one.key for one in setting_changes(db, "CP-1", second, third)] == [
+            "NumberOfConnectors"
+        ]
         assert [
             (key, ours and ours.value, theirs and theirs.value)
             for key, ours, theirs in differences(db, "CP-1", "CP-2")

@@ -15,10 +15,10 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.money import wallets as shown
-from levity_trio.store.reads.transactions import charges as reads
-from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.reads.transactions.charges import ChargesFound, TransactionCharge
-from levity_trio.store.writes.money import wallets
+from levity_trio.store.reads.transactions import costs as reads
+from levity_trio.store.reads.transactions.bill import bill_of
+from levity_trio.store.reads.transactions.costs import ChargesFound, TransactionCharge
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -47,14 +47,14 @@ class Charging(Purses):
     def look(self, most: int = 100) -> int:
         """Settle what has changed and what is present; return how many transactions were priced."""
         priced = 0
-        for read in (reads.changed, reads.present):
-            after = self.revision if read is reads.changed else 0
+        for read in (reads.changed_charges, reads.present_charges):
+            after = self.revision if read is reads.changed_charges else 0
             while (found := self.read(read, after, most)).next is not None:
                 after = found.next
                 used = self.priced(found)
                 priced += len(used)
                 self.settle(used)
-            self.revision = after if read is reads.changed else self.revision
+            self.revision = after if read is reads.changed_charges else self.revision
         return priced
 
     def read(
@@ -67,10 +67,10 @@ class Charging(Purses):
 
     def priced(self, found: ChargesFound) -> list[TransactionCharge]:
         with reading(self.books) as db:
-            return reads.used(db, found.transactions, self.biller.terms.rule)
+            return reads.used_of_wallets(db, found.transactions, self.biller.terms.rule)
 
     def settle(self, used: list[TransactionCharge]) -> None:
-        self.books.run(wallets.settle, used, self.books.at)
+        self.books.run(ledger.settle, used, self.books.at)
 
     def ledger(self, account: int = ANNA) -> list[tuple[str, int, int | None]]:
         """The entries of an account after its top-up."""
@@ -249,7 +249,7 @@ def test_what_changes_while_it_is_priced_is_left_for_the_next_look(
     house: Charging, station: Station
 ) -> None:
     transaction = charge(station)
-    used = house.priced(house.read(reads.changed, 0))
+    used = house.priced(house.read(reads.changed_charges, 0))
     assert [one.amount for one in used] == [120]
     house.give_by_hand(transaction, BEN)
     house.settle(used)
@@ -312,13 +312,13 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(
 ) -> None:
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(35_000), transaction=transaction)
-    assert house.books.run(wallets.stop, transaction, house.books.now) == (None, None)
+    assert house.books.run(ledger.stop, transaction, house.books.now) == (None, None)
     house.look()
     assert to_stop(house) == [(transaction, "CP-1")]
-    message, _ = house.books.run(wallets.stop, transaction, house.books.now)
+    message, _ = house.books.run(ledger.stop, transaction, house.books.now)
     assert message == ("RemoteStopTransaction", {"transactionId": transaction})
     house.books.wait(59)
-    assert (house.books.run(wallets.stop, transaction, house.books.now)[0], to_stop(house)) == (
+    assert (house.books.run(ledger.stop, transaction, house.books.now)[0], to_stop(house)) == (
         None,
         [],
     )
@@ -326,25 +326,27 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(
     house.look()
     house.books.wait(1)
     assert len(to_stop(house)) == 1
-    assert house.books.run(wallets.stop, transaction, house.books.now)[0] is not None
+    assert house.books.run(ledger.stop, transaction, house.books.now)[0] is not None
     house.books.wait(61)
     house.enter(LedgerKind.TOP_UP, 1000)
-    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
+    assert (to_stop(house), house.books.run(ledger.stop, transaction, house.books.now)[0]) == (
         [],
         None,
     )
     house.enter(LedgerKind.CHARGEBACK, -1000)
     station.stop(transaction, 37_000)
-    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
+    assert (to_stop(house), house.books.run(ledger.stop, transaction, house.books.now)[0]) == (
         [],
         None,
     )
 
 
 def to_stop(house: Charging) -> list[tuple[int, str]]:
-    before = house.books.now - wallets.ASK_AGAIN
+    before = house.books.now - ledger.ASK_AGAIN
     with reading(house.books) as db:
-        return reads.to_stop(db, before.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+        return reads.to_stop_when_spent(
+            db, before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
 
 
 def test_a_statement_that_is_closed_ends_the_wallets_part(

@@ -12,8 +12,8 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.file_store import connect, open_database
 from levity_trio.store.engine.schema import Version, newest_version
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import CHECKS, CheckReport, check
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.restoring import restore
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, change, charge, ignore, query, run

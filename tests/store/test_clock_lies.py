@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
@@ -358,7 +358,7 @@ def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(
     books.wait(4 * HOUR)
     station.connect()
     begun, start = books.now - timedelta(minutes=200), 4_581_538
-    station.books.run(closing.close_silent, books.at, 0.0)
+    station.books.run(stops.close_silent, books.at, 0.0)
     transaction = station.start(start, at=unset(13))
     for number in range(1, 11):
         books.wait(1)

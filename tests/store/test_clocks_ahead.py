@@ -9,7 +9,7 @@ from levity_trio.charging.sent.readings import understand
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from levity_trio.wire.times import stamp
 from tests.store.billed import billed_of, evidence_of
 from tests.store.books import SERVER, Books, Station
@@ -113,7 +113,7 @@ def test_one_without_a_stop_ends_when_the_next_one_begins(books: Books, outage: 
     transaction = station.start(WH, at=station.clock(outage - 5))
     station.tell(station.register(WH + 500, 40), transaction=transaction)
     moment = understand(station.clock(20), books.now)
-    station.write(closing.close_before_start, Opening(1, "TAG", WH + 500, moment))
+    station.write(stops.close_before_start, Opening(1, "TAG", WH + 500, moment))
     assert_times(books, transaction, outage - 5, 20)
 
 

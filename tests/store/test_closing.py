@@ -17,7 +17,7 @@ from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.months import WantedMonth, drafted
-from levity_trio.store.writes.money import closing, wallets
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -374,7 +374,7 @@ def test_what_something_changed_of_since_it_was_computed_is_not_closed(
     else:
         biller.close("2026-03")
     before = books.count("statement")
-    assert books.run(closing.close, computed) is None
+    assert books.run(ledger.close_month, computed) is None
     assert books.count("statement") == before
     if what != "another closing":
         assert biller.close("2026-03").first == ("7" if what == "number" else "1")
@@ -386,7 +386,7 @@ def test_what_changes_of_a_later_month_does_not_matter(biller: Biller, station: 
     month_is_over(biller.books, 3)
     computed = biller.closable("2026-03")
     correct(biller.books, charge(station), 3000)
-    assert biller.books.run(closing.close, computed) is not None
+    assert biller.books.run(ledger.close_month, computed) is not None
 
 
 def test_only_what_was_shown_is_closed(biller: Biller, station: Station) -> None:
@@ -623,8 +623,8 @@ def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station)
 
 
 def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station) -> None:
-    terms = wallets.NewTerms(WalletTerms.PREPAID, 0, "as agreed", biller.books.at, "cleo")
-    biller.books.run(wallets.set_terms, ANNA, terms)
+    terms = ledger.NewTerms(WalletTerms.PREPAID, 0, "as agreed", biller.books.at, "cleo")
+    biller.books.run(ledger.set_terms, ANNA, terms)
     charge(station)
     month_is_over(biller.books, 3)
     biller.close("2026-03")

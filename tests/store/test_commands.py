@@ -12,8 +12,8 @@ import pytest
 from levity_trio.access.tags import Verdict
 from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
 from levity_trio.store.writes.chargers import commands, notices, sessions
-from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
-from levity_trio.store.writes.people import authorization
+from levity_trio.store.writes.chargers.sessions import count_repairs, set_aside
+from levity_trio.store.writes.people import tags
 from tests.store.books import SERVER, Books, Station
 
 
@@ -399,7 +399,7 @@ def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station:
 
 
 def test_a_tag_that_is_shown_is_a_fact(books: Books, station: Station) -> None:
-    station.write(partial(authorization.present, is_asked=False), "tag", "TAG", Verdict("Accepted"))
+    station.write(partial(tags.present_tag, is_asked=False), "tag", "TAG", Verdict("Accepted"))
     (fact,) = books.recorded(TagPresented)
     assert (fact.id_tag, fact.verdict) == ("TAG", "Accepted")
 
@@ -440,7 +440,7 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
         {"configurationKey": [{"key": "a", "readonly": True}]},
     )
     station.write(commands.settle, commands.CommandEnd(1, "Reset", "timed out"))
-    station.write(partial(authorization.present, is_asked=False), "tag", "TAG", Verdict("Accepted"))
+    station.write(partial(tags.present_tag, is_asked=False), "tag", "TAG", Verdict("Accepted"))
     station.start(2500)
     station.lose()
     assert books.rows("SELECT kind FROM event WHERE session_id IS NULL") == [("ServerStarted",)]

@@ -10,7 +10,6 @@ import pytest
 from levity_trio.operations.configuration import Before
 from levity_trio.store.engine.database import DAILY_FACTS
 from levity_trio.store.reads.chargers import configuration as reads
-from levity_trio.store.reads.chargers import situation
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers.configuration import (
     NewReading,
@@ -20,7 +19,7 @@ from levity_trio.store.writes.chargers.configuration import (
     remove_template,
     set_template,
 )
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_commands import answer, send
@@ -83,27 +82,27 @@ def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:
     tell(station, {"configurationKey": [], "unknownKey": ["a", "a", "Strange"]}, "A", "Other")
     with reading(books) as db:
         assert [one.key for one in reads.configuration(db, "CP-1")] == ["B"]
-        (change,) = reads.changes(db, "CP-1", then)
+        (change,) = reads.setting_changes(db, "CP-1", then)
         assert (change.key, change.after) == ("A", None)
         assert [one.is_known for one in reads.history(db, "CP-1", "A")] == [False, True]
         assert not reads.has(db, "CP-1")["a"].is_known
         assert reads.before_reading(db, "CP-1") == Before(seen=("B",), unknown=("A",))
-        known = situation.situation(db, "CP-1", books.now, is_connected=True)
+        known = reads.situation(db, "CP-1", books.now, is_connected=True)
         assert known.configuration == {"B": "1"} | NOT_TOLD
     tell(station, {"configurationKey": [entry("A", "1")]}, "A")
     with reading(books) as db:
         assert reads.has(db, "CP-1")["a"].read_at > then
-        known = situation.situation(db, "CP-1", books.now, is_connected=True)
+        known = reads.situation(db, "CP-1", books.now, is_connected=True)
         assert known.configuration == {"A": "1", "B": "1"} | NOT_TOLD
 
 
 def test_an_operation_knows_whether_load_management_limits_its_charger(books: Books) -> None:
     for charger in ("CP-1", "CP-2"):
         Station(books, charger)
-    books.run(leases.manage, ["CP-2"], books.at, "anna")
+    books.run(load.manage, ["CP-2"], books.at, "anna")
     with reading(books) as db:
         found = [
-            situation.situation(db, name, books.now, is_connected=True).is_managed
+            reads.situation(db, name, books.now, is_connected=True).is_managed
             for name in ("CP-1", "CP-2")
         ]
     assert found == [False, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.store.reads.now.sessions import MOST_POINTS, SHORTEST_SECONDS, PowerCurve
+from levity_trio.store.reads.now.present import MOST_POINTS, SHORTEST_SECONDS, PowerCurve
 
 POINTS = st.lists(st.tuples(st.floats(-600, 1e6), st.floats(0, 1e5)), max_size=200)
 

@@ -17,7 +17,7 @@ from levity_trio.charger.exchange import NotReadAgain
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
 from levity_trio.store.cases.transaction import settled_by
 from levity_trio.store.engine.file_store import FileConnection
-from levity_trio.store.writes.chargers.set_aside import set_aside
+from levity_trio.store.writes.chargers.sessions import set_aside
 from levity_trio.store.writes.transactions.decisions import DecisionRefused
 from tests.sizes import size
 from tests.store.books import Books, in_memory

@@ -16,8 +16,8 @@ from levity_trio.events import (
 )
 from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionProblem
+from levity_trio.store.writes.transactions.stops import close_silent
 from tests.store.bills import Biller, house_of_two
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.deciding import Operator, decided, open_codes, refused, told

@@ -25,9 +25,8 @@ from levity_trio.store.reads.people.driving import (
     HouseholdView,
     transaction,
 )
-from levity_trio.store.reads.transactions.bill.reading import OwnBill
-from levity_trio.store.reads.transactions.bill.shape import BillPrice
-from levity_trio.store.reads.transactions.history import DriversCost, costs_of
+from levity_trio.store.reads.transactions.bill import BillPrice, OwnBill
+from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size

@@ -8,7 +8,7 @@ import pytest
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.keeping.copies import is_contained
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.chargers.set_aside import set_aside
+from levity_trio.store.writes.chargers.sessions import set_aside
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.site import frames
 from levity_trio.store.writes.site.frames import (

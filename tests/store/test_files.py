@@ -25,9 +25,9 @@ from levity_trio.store.beside.file_folder import (
     Written,
 )
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.reads.chargers import files as reads
+from levity_trio.store.reads.chargers import configuration as reads
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.writes.chargers import commands, files, outcomes
+from levity_trio.store.writes.chargers import commands, files
 from levity_trio.store.writes.chargers.files import NewFile, NewUrl
 from levity_trio.told import of_stored
 from tests.store.books import Books, Station
@@ -121,9 +121,9 @@ def test_a_file_that_came_is_a_fact_and_fulfils_its_command(books: Books, statio
     (fact,) = books.recorded(FileReceived)
     assert (fact.charger, fact.file, fact.command, fact.size_bytes) == ("CP-1", 1, command, 1200)
     books.wait(1)
-    assert books.run(outcomes.follow_all, books.at) == 1
+    assert books.run(commands.follow_all, books.at) == 1
     books.wait(24 * 60)
-    assert books.run(outcomes.follow_all, books.at) == 0
+    assert books.run(commands.follow_all, books.at) == 0
     state, words = books.row("SELECT outcome, outcome_words FROM command")
     assert (state, of_stored(words)) == ("fulfilled", "file 1 came, 1200 bytes")
 

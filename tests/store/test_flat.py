@@ -21,7 +21,7 @@ from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.reads.chargers.plug_ins import PlugIn, plug_ins
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.store.books import SERVER, Books, Station, meter_value
 from tests.store.history import REGISTER, with_history
 from tests.store.reading import view
@@ -180,15 +180,15 @@ def _read(station: Station, transaction: int | None) -> None:
 
 def _close_before_start(station: Station, _: int) -> None:
     opening = Opening(1, "NEXT", REGISTER + 500, understand(station.clock(), station.books.now))
-    station.write(closing.close_before_start, opening)
+    station.write(stops.close_before_start, opening)
 
 
 def _close_available(station: Station, _: int) -> None:
-    station.write(closing.close_available, 1, understand(station.clock(), station.books.now))
+    station.write(stops.close_available, 1, understand(station.clock(), station.books.now))
 
 
 def _close_silent(station: Station, _: int) -> None:
-    station.books.run(closing.close_silent, station.books.at, 0.0)
+    station.books.run(stops.close_silent, station.books.at, 0.0)
 
 
 def _start_again(station: Station, _: int) -> None:

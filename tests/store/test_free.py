@@ -8,7 +8,7 @@ from levity_trio.charging.sent.readings import understand
 from levity_trio.events import TransactionClosed
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening
-from levity_trio.store.writes.transactions.closing import close_before_start, close_silent
+from levity_trio.store.writes.transactions.stops import close_before_start, close_silent
 from tests.store.books import SERVER, Books, Station, meter_value
 
 QUARTER, HOUR, DAY = 15, 60, 24 * 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.writes.transactions import closing, judging
+from levity_trio.store.writes.transactions import judging, stops
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import settle
 
@@ -76,13 +76,13 @@ def test_a_transaction_that_cannot_be_closed_keeps_no_other_open(
     for station in stations:
         station.boot()
     books.wait(60)
-    real = closing.close
+    real = stops.close
 
     def failing(*given: object) -> None:
         if given[2].id == numbers[0]:  # type: ignore[attr-defined]
             raise ValueError
         real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(closing, "close", failing)
-    books.run(closing.close_silent, books.at, 900.0)
+    monkeypatch.setattr(stops, "close", failing)
+    books.run(stops.close_silent, books.at, 900.0)
     assert books.rows("SELECT status FROM tx ORDER BY id") == [("Active",), ("Completed",)]

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.reads.chargers.charger_facts import uptimes
+from levity_trio.store.reads.chargers.chargers import uptimes
 from levity_trio.store.reads.chargers.security import security
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
 from levity_trio.store.reads.now.present import present
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.database import beginning
-from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain, lines
 from levity_trio.store.reads.transactions.recheck import Rechecking
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.site import imports
 from levity_trio.store.writes.transactions import decisions
-from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
+from levity_trio.store.writes.transactions.stops import close_silent
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station
 from tests.store.files import make_ours

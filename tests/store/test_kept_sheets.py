@@ -21,8 +21,8 @@ from levity_trio.notify.delivery import as_paper
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import checking
-from levity_trio.store.writes.money import closing
-from levity_trio.store.writes.people import personal
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.people import households
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.documents import statements as forms
@@ -207,8 +207,8 @@ def test_it_goes_with_the_names_and_the_figures_stay(biller: Biller) -> None:
     books.connection.execute(
         "UPDATE account SET until = '2026-04-01T00:00:00.000Z' WHERE id = ?", (BEN,)
     )
-    books.run(personal.delete, BEN, personal.Deletion(0, "moved", books.at, "cleo"))
-    assert books.run(personal.forget_due, books.now.date(), books.at, 10) == 1
+    books.run(households.delete_personal, BEN, households.Deletion(0, "moved", books.at, "cleo"))
+    assert books.run(households.forget_due, books.now.date(), books.at, 10) == 1
     number = books.value("SELECT number FROM statement WHERE account_id = ?", BEN)
     assert BENS not in "".join(printout(books, number))
     assert "6.000" in printout(books, number).pdf
@@ -243,6 +243,6 @@ def test_a_closing_whose_sheets_say_something_else_meanwhile_closes_nothing(
     month_is_over(books, 4)
     closable = biller.closable("2026-04")
     books.connection.execute(change)
-    assert books.run(closing.close, closable) is None
+    assert books.run(ledger.close_month, closable) is None
     last = books.value("SELECT next_number FROM billing")
     assert biller.close("2026-04").first == str(last)

@@ -15,7 +15,7 @@ from levity_trio.store.reads.money.statements import StatementFilters, closed_st
 from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet
 from levity_trio.store.reads.money.wallets import wallets as wallets_of
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.writes.money.wallets import enter, statement_with
+from levity_trio.store.writes.money.ledger import enter, statement_with
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.reads.chargers.plans import ConnectorLimit, limits, profiles
+from levity_trio.store.reads.chargers.configuration import ConnectorLimit, limits, profiles
 from levity_trio.store.reads.pages import WantedPage
 from tests.store.books import Books, Station
 from tests.store.reading import reading

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.reads import pages
-from levity_trio.store.reads.chargers.charger_facts import (
+from levity_trio.store.reads.chargers.chargers import (
     boots,
     faults,
     habits,
@@ -17,8 +17,8 @@ from levity_trio.store.reads.chargers.charger_facts import (
     statuses,
 )
 from levity_trio.store.reads.pages import NoPage, WantedPage
-from levity_trio.store.reads.transactions.billed import NEWEST, OLDEST, billed_transactions
-from levity_trio.store.reads.transactions.review_queue import queue, reviews_of
+from levity_trio.store.reads.transactions.costs import NEWEST, OLDEST, billed_transactions
+from levity_trio.store.reads.transactions.reviews import queue, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
     Transaction,
     TransactionFilters,
@@ -27,8 +27,8 @@ from levity_trio.store.reads.transactions.transactions import (
     of_transaction,
     transaction,
 )
-from levity_trio.store.writes.chargers.set_aside import count_repairs
-from levity_trio.store.writes.chargers.set_aside import set_aside as put_aside
+from levity_trio.store.writes.chargers.sessions import count_repairs
+from levity_trio.store.writes.chargers.sessions import set_aside as put_aside
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station

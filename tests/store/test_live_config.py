@@ -12,8 +12,8 @@ import trio
 
 from levity_trio.config import ServerConfig
 from levity_trio.config.sources import load
-from levity_trio.store.upkeep import live_config
-from levity_trio.store.upkeep.live_config import LiveConfig, open_live
+from levity_trio.store.upkeep import following
+from levity_trio.store.upkeep.following import LiveConfig, open_live
 from levity_trio.store.upkeep.nightly import night_after
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -55,7 +55,7 @@ async def test_who_waits_is_woken_by_a_change_only() -> None:
 
 
 async def test_what_another_server_sets_holds_here_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_config, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(following, "SETTINGS_SECONDS", 0.01)
     stored: dict[str, str | None] = {}
 
     async def read() -> Mapping[str, str | None]:

@@ -14,7 +14,7 @@ from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.load import ConnectorReading, LoadCarQuarter, LoadQuarter, says
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value
@@ -202,9 +202,9 @@ def test_a_span_that_ends_after_the_stop_is_billed_again(books: Books, station: 
 
 def test_what_was_learned_counts_anew_with_another_value(books: Books) -> None:
     for value in ("1", "1", "3"):
-        books.run(load.learned, "lines", ("", 0), "card", value, AT)
-    books.run(load.learned, "rotation", ("CP-1", 1), "", "STR", AT)
-    books.run(load.learned, "rotation", ("CP-1", 1), "", "STR", LATEST)
+        books.run(load.note_learned, "lines", ("", 0), "card", value, AT)
+    books.run(load.note_learned, "rotation", ("CP-1", 1), "", "STR", AT)
+    books.run(load.note_learned, "rotation", ("CP-1", 1), "", "STR", LATEST)
     with reading(books) as db:
         found = [(one.what, one.value, one.seen) for one in reads.learned(db)]
     assert found == [("lines", "3", 1), ("rotation", "STR", 2)]
@@ -218,8 +218,8 @@ def test_a_session_teaches_of_its_card_once_whatever_restarts(
         transaction = station.start(1000)
         for _ in range(3):
             books.wait(60)
-            books.run(load.learned, "lines", place, "card", "1", books.at)
-            books.run(load.learned, "rotation", place, "", "STR", books.at)
+            books.run(load.note_learned, "lines", place, "card", "1", books.at)
+            books.run(load.note_learned, "rotation", place, "", "STR", books.at)
         station.stop(transaction, 5000)
         books.wait(60)
     with reading(books) as db:
@@ -230,8 +230,8 @@ def test_a_session_teaches_of_its_card_once_whatever_restarts(
 def test_what_is_forgotten_of_a_charger_is_also_that_it_restarts(
     books: Books, station: Station
 ) -> None:
-    books.run(leases.manage, [station.name], AT, "anna")
-    books.run(leases.restarts, station.name, AT)
+    books.run(load.manage, [station.name], AT, "anna")
+    books.run(load.note_restarts, station.name, AT)
     books.run(load.forget, None, station.name, LATER, "anna")
     assert books.rows("SELECT restarts_since FROM load_charger") == [(None,)]
 
@@ -291,7 +291,7 @@ def test_what_is_old_goes(books: Books, station: Station) -> None:
     books.run(load.limit_by_hand, ("CP-1", 1), 9, "", AT, "anna")
     for price in ("0.2", "0.3"):
         books.run(load.wait_for_price, station.start(), (price, LATER), AT, "anna")
-    assert books.run(load.delete_before, QUARTER + 1, LATER, LATER, 1.0) == (5, True)
+    assert books.run(load.delete_past, QUARTER + 1, LATER, LATER, 1.0) == (5, True)
     for table in ("load_quarter", "load_car_quarter", "load_order", "load_wish", "price_wish"):
         assert books.count(table) == 1, table
 

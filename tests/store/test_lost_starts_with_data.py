@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.store.writes.transactions.closing import close_silent
+from levity_trio.store.writes.transactions.stops import close_silent
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import settle, watts
 

@@ -23,8 +23,8 @@ from levity_trio.store.reads.money.months import (
     lacks_of_sender,
     missing_of,
 )
-from levity_trio.store.writes.money import closing
-from levity_trio.store.writes.money.closing import Supplement
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.money.ledger import Supplement
 from tests.store.bills import (
     BERLIN,
     FLAT,
@@ -85,7 +85,7 @@ def test_a_running_month_and_one_that_comes_later_wait(books: Books) -> None:
 
 def test_who_bills_and_where_to_pay(books: Books) -> None:
     biller = Biller(house_of_two(books), has_begun=True)
-    books.run(closing.begin, date(2026, 3, 1), books.at, "cleo")
+    books.run(ledger.begin_billing, date(2026, 3, 1), books.at, "cleo")
     books.now = OVER
     assert weights(books) == {"no_biller": "blocks", "no_tariff": "blocks"}
     biller.add(FLAT)
@@ -316,5 +316,5 @@ def add_to_papers(books: Books) -> list[Supplement]:
     with reading(books) as db:
         made = supplements(db, "2026-03", books.at, BERLIN, "salt")
     for one in made:
-        books.run(closing.supplement, one, books.at, "cleo")
+        books.run(ledger.supplement, one, books.at, "cleo")
     return made

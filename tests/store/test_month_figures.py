@@ -25,7 +25,7 @@ from levity_trio.store.reads.money.months import (
 )
 from levity_trio.store.reads.now import energy_now
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.store.writes.money.wallets import NewTerms, set_terms
+from levity_trio.store.writes.money.ledger import NewTerms, set_terms
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size

@@ -12,11 +12,10 @@ from levity_trio.access.tags import Index
 from levity_trio.billing.months import MonthLimit, UsedInMonth
 from levity_trio.events import MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
-from levity_trio.store.writes.people import limits, tags
-from levity_trio.store.writes.people.limits import TheMonth
-from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData, TheMonth
 from tests.store.bills import FLAT, Biller
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
@@ -45,9 +44,9 @@ class Month(House):
 
     def limit(self, wanted: UsageLimit, account: int | None = ANNA, card: str = "") -> None:
         if account is not None and not card:
-            self.books.run(limits.limit_account, account, wanted, self.books.at, "cleo")
+            self.books.run(tags.limit_account, account, wanted, self.books.at, "cleo")
         else:
-            self.books.run(limits.limit_tag, self.books.policy, card, wanted, self.books.at, "cleo")
+            self.books.run(tags.limit_tag, self.books.policy, card, wanted, self.books.at, "cleo")
         self.count()
 
     def month(self) -> TheMonth:
@@ -56,10 +55,10 @@ class Month(House):
     def count(self) -> None:
         """Count all of the month, and what is open."""
         with reading(self.books) as db:
-            numbers = [*month_use.ended_since(db, self.month().since), *month_use.open_now(db)]
+            numbers = [*months.ended_since(db, self.month().since), *months.open_now(db)]
         with reading(self.books) as db:
-            found = month_use.counted(db, numbers, self.biller.terms.rule)
-        self.books.run(limits.count, found, self.month(), self.books.at)
+            found = months.counted(db, numbers, self.biller.terms.rule)
+        self.books.run(tags.count_use, found, self.month(), self.books.at)
 
     def charge(self, kwh: float, card: str = CARD, minutes: int = 60) -> int:
         transaction = self.station.start(self.register, 1, card)
@@ -102,7 +101,7 @@ class Month(House):
 
     def to_stop(self) -> list[int]:
         with reading(self.books) as db:
-            found = month_use.to_stop(db, self.books.at, "")
+            found = months.to_stop(db, self.books.at, "")
         return [number for number, _ in found]
 
 
@@ -203,10 +202,10 @@ def test_one_that_charges_counts_and_goes_on(house: Month) -> None:
     house.count()
     assert house.start() == "Blocked"
     assert house.to_stop() == [transaction]
-    message, _ = house.books.run(limits.stop_used, transaction, house.books.now)
+    message, _ = house.books.run(tags.stop_used, transaction, house.books.now)
     assert message is not None
     assert message.payload == {"transactionId": transaction}
-    assert house.books.run(limits.stop_used, transaction, house.books.now) == (None, None)
+    assert house.books.run(tags.stop_used, transaction, house.books.now) == (None, None)
     house.station.stop(transaction, house.register + 6000)
     house.count()
     assert (house.standing()[0], house.to_stop()) == (6000, [])

@@ -13,7 +13,7 @@ from levity_trio.events import (
     LogStatusChanged,
     SecurityEventReported,
 )
-from levity_trio.store.writes.chargers import notices, outcomes
+from levity_trio.store.writes.chargers import commands, notices
 from tests.store.books import Books, Station
 from tests.store.test_outcomes import ask, outcome
 
@@ -90,7 +90,7 @@ def test_a_trigger_is_answered_by_a_repeated_one(books: Books, station: Station)
     notify(station, FirmwareStatusChanged, status="Idle", request_id=None)
     command = ask(station, "TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})
     notify(station, FirmwareStatusChanged, status="Idle", request_id=None)
-    books.run(outcomes.follow_all, books.at)
+    books.run(commands.follow_all, books.at)
     assert outcome(books, command)[0] == "fulfilled"
 
 
@@ -101,5 +101,5 @@ def test_each_failure_of_several_tries_counts(books: Books, station: Station, tr
     notify(station, DiagnosticsStatusChanged, status="Uploading")
     for _ in range(tries):
         notify(station, DiagnosticsStatusChanged, status="UploadFailed")
-    books.run(outcomes.follow_all, books.at)
+    books.run(commands.follow_all, books.at)
     assert outcome(books, command)[0] == ("contradicted" if tries > 2 else "pending")

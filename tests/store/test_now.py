@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from levity_trio.store.reads.now.cards import SessionNow
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import OpenSessions, SessionNow
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.load import load
 from tests.store.books import Books, Station, meter_value

@@ -10,8 +10,8 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.keeping import restoring
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.restoring import Restored
 from tests.store.bills import ANNA, Biller, charge
 from tests.store.books import Books, Station

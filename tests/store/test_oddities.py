@@ -13,8 +13,7 @@ from levity_trio.events import (
     FactsCounted,
 )
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
-from levity_trio.store.writes.chargers.sessions import HANGS_UP
+from levity_trio.store.writes.chargers.sessions import HANGS_UP, MOST_CONNECTIONS
 from tests.store.books import Books, Station
 from tests.store.deciding import Operator
 from tests.store.nows import Page

@@ -8,7 +8,7 @@ from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionSto
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.origin import Opening
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from levity_trio.store.writes.transactions.starts import start_unreadable
 from levity_trio.wire.times import STATUS_AHEAD
 from tests.store.books import SERVER, UNSET_CLOCK, Books, Station, meter_value
@@ -26,7 +26,7 @@ def new_start(
     """Send a start, after the plugin's write that precedes it."""
     sent = station.clock() if at is None else at
     station.write(
-        closing.close_before_start,
+        stops.close_before_start,
         Opening(connector, tag, meter, understand(sent, station.books.now)),
     )
     return station.start(meter, connector, tag, sent)
@@ -36,13 +36,13 @@ def available(station: Station, connector: int = 1, at: str | None = None) -> No
     """Send Available, after the plugin's write that precedes it."""
     sent = station.clock() if at is None else at
     station.write(
-        closing.close_available, connector, understand(sent, station.books.now, STATUS_AHEAD)
+        stops.close_available, connector, understand(sent, station.books.now, STATUS_AHEAD)
     )
     station.status("Available", connector, at=sent)
 
 
 def look(books: Books, minutes: float = MINUTES) -> None:
-    books.run(closing.close_silent, books.at, minutes * 60)
+    books.run(stops.close_silent, books.at, minutes * 60)
 
 
 def wait_and_look(books: Books, minutes: int) -> None:
@@ -602,7 +602,7 @@ def test_a_late_stop_that_bills_what_the_next_one_bills_too(
 
 def test_an_unbelievable_moment_closes_nothing(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
-    station.write(closing.close_available, 1, Moment(books.at, None, False))
+    station.write(stops.close_available, 1, Moment(books.at, None, False))
     assert open_ones(books) == {transaction}
 
 

@@ -14,8 +14,8 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.schema import NewerSchema, NotOurs, Version
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.offline import forget, open_import
 from levity_trio.store.keeping.restoring import restore
 from levity_trio.store.keeping.upgrading import look_at, main, try_on, undo

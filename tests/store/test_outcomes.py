@@ -17,8 +17,8 @@ from levity_trio.events import (
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import operation as outcomes_of
 from levity_trio.operations.operation import example
-from levity_trio.store.reads.chargers.situation import reservations_in_force
-from levity_trio.store.writes.chargers import commands, notices, outcomes
+from levity_trio.store.reads.chargers.configuration import reservations_in_force
+from levity_trio.store.writes.chargers import commands, notices
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.told import of_stored
@@ -58,7 +58,7 @@ def outcome(books: Books, command: int) -> tuple[str | None, str | None]:
 
 def follow(books: Books, minutes: float = 0.02) -> int:
     books.wait(minutes)
-    return books.run(outcomes.follow_all, books.at)
+    return books.run(commands.follow_all, books.at)
 
 
 def test_a_remote_start_is_fulfilled_by_the_transaction_with_its_tag(
@@ -209,7 +209,7 @@ def test_a_bug_in_judging_ends_the_following_of_one_command_only(
         ask(station, "Reset", {"type": "Soft"}),
         ask(station, "RemoteStartTransaction", {"idTag": "TAG"}),
     )
-    monkeypatch.setattr(outcomes, "follow", _fails_for("Reset", outcomes_of.follow))
+    monkeypatch.setattr(commands, "follow", _fails_for("Reset", outcomes_of.follow))
     assert follow(books) == 1
     assert outcome(books, broken)[0] == "not seen"
     assert outcome(books, sound)[0] == "pending"
@@ -225,7 +225,7 @@ def test_a_command_of_which_nothing_is_known_any_more_ends_the_following_of_no_o
         ask(station, "RemoteStartTransaction", {"idTag": "TAG"}),
     )
     known = {action: one for action, one in OPERATIONS.items() if action != "Reset"}
-    monkeypatch.setattr(outcomes, "OPERATIONS", known)
+    monkeypatch.setattr(commands, "OPERATIONS", known)
     assert follow(books) == 1
     assert (outcome(books, odd)[0], outcome(books, sound)[0]) == ("not seen", "pending")
 

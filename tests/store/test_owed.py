@@ -32,26 +32,25 @@ from levity_trio.store.billing.drafting import draft
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.settling import settlement_of
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.money.owing import owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     StatementFilters,
     closed_statements,
 )
-from levity_trio.store.reads.money.wallets import wallet
+from levity_trio.store.reads.money.wallets import owing, wallet
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions import charges
-from levity_trio.store.reads.transactions.charges import TransactionCharge
-from levity_trio.store.writes.money.wallets import (
+from levity_trio.store.reads.transactions import costs
+from levity_trio.store.reads.transactions.costs import TransactionCharge
+from levity_trio.store.writes.money.ledger import (
     LedgerEntry,
     NewTerms,
     enter,
     set_terms,
     settle,
 )
-from levity_trio.store.writes.people import accounts, recipients
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import accounts, messages
+from levity_trio.store.writes.people.messages import By, RecipientData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.in_process import Question, Reply, hand_on
 from tests.both_stores import both_in_memory
@@ -135,9 +134,9 @@ class Household:
         """Charge what has changed, as the server does all the time."""
         used: list[TransactionCharge] = []
         with reading(self.books) as db:
-            if charges.are_kept(db):
-                changed = charges.changed(db, 0, MOST_ROWS).transactions
-                used = charges.used(db, changed, self.biller.terms.rule)
+            if costs.are_kept(db):
+                changed = costs.changed_charges(db, 0, MOST_ROWS).transactions
+                used = costs.used_of_wallets(db, changed, self.biller.terms.rule)
         self.books.run(settle, used, self.books.at)
 
     def _days(self) -> None:
@@ -376,7 +375,7 @@ class Household:
         books, ways = self.books, Ways(channels=(MAIL,), zone=BERLIN)
         person = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
         key = SecretKey("A" * 43 + "=")
-        books.run(recipients.add, person, None, key, By(books.at, "cleo"))
+        books.run(messages.add_recipient, person, None, key, By(books.at, "cleo"))
         reader, sums = cast("Reader", InlineReader(books)), list[int]()
         for one in self._overdue():
             order = ReminderOrder(one.number, "cleo", again=True)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.billing.examples import BASE_FEE
-from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
+from levity_trio.store.reads.money.wallets import MonthOfHousehold, Owing, owing
 from tests.store.bills import ANNA, BEN, Biller, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.reading import reading

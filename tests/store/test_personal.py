@@ -19,23 +19,14 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.keeping import checking
 from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.people import (
-    accounts,
-    messages,
-    ownership,
-    personal,
-    recipients,
-    tags,
-    vehicles,
-)
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.people import accounts, households, messages, ownership, tags
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
-from levity_trio.store.writes.people.messages import DeliveryFailure, NewMessage
-from levity_trio.store.writes.people.personal import Deletion
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people.households import Deletion
+from levity_trio.store.writes.people.messages import By, DeliveryFailure, NewMessage, RecipientData
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
-from levity_trio.store.writes.site.backends import put_card
+from levity_trio.store.writes.site.receivers import put_backend_card
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.told import stored
@@ -99,9 +90,9 @@ class Leaving(Biller):
         fields = {"name": name, "address": address, "contact": contact, "notes": notes}
         books.run(accounts.change, ANNA, fields, books.at, "cleo")
         self.kombi = books.run(
-            vehicles.add, VehicleData(name=vehicle, plate=plate), books.at, "cleo"
+            ownership.add_vehicle, VehicleData(name=vehicle, plate=plate), books.at, "cleo"
         )
-        self.shared = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
+        self.shared = books.run(ownership.add_vehicle, VehicleData(name="Bus"), books.at, "cleo")
         for thing in ("Card", Thing(What.SPACE, "CP-1", 1), Thing(What.SPACE, "CP-1", 2)):
             house.give(ANNA, thing, reason=reason, vehicle=self.kombi if thing == "Card" else None)
         for number in (self.kombi, self.shared):
@@ -123,18 +114,20 @@ class Leaving(Biller):
             "added_at, added_by) VALUES ('employer', 'ws://a', 0, 0, 0, '', '', '')"
         )
         for key, alias in (("card", ALIAS), ("other", "Bens Karte")):
-            books.run(put_card, 1, key, alias)
+            books.run(put_backend_card, 1, key, alias)
         books.run(
-            wallets.set_terms,
+            ledger.set_terms,
             ANNA,
-            wallets.NewTerms(WalletTerms.PREPAID, 0, terms, books.at, "cleo"),
+            ledger.NewTerms(WalletTerms.PREPAID, 0, terms, books.at, "cleo"),
         )
 
     def tell(self, name: str, mail: str, words: str) -> None:
         self.message(RecipientData(who="driver", account=ANNA, name=name, mail=mail), "full", words)
 
     def message(self, data: RecipientData, kind: str, words: str, event: int | None = None) -> None:
-        to = self.books.run(recipients.add, data, None, SecretKey(None), By(self.books.at, "cleo"))
+        to = self.books.run(
+            messages.add_recipient, data, None, SecretKey(None), By(self.books.at, "cleo")
+        )
         message = NewMessage(
             message_id=f"{kind} {event}",
             recipient=to,
@@ -150,8 +143,8 @@ class Leaving(Biller):
         self.books.run(messages.add, message, self.books.at)
 
     def enter(self, amount: int, kind: LedgerKind = LedgerKind.PAYMENT) -> None:
-        entry = wallets.LedgerEntry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
-        self.books.run(wallets.enter, entry)
+        entry = ledger.LedgerEntry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
+        self.books.run(ledger.enter, entry)
 
     def obstacles(self) -> list[Obstacle]:
         with reading(self.books) as db:
@@ -159,7 +152,9 @@ class Leaving(Biller):
 
     def delete(self, keep_years: int = 10) -> None:
         self.books.run(
-            personal.delete, ANNA, Deletion(keep_years, "moved out", self.books.at, "cleo")
+            households.delete_personal,
+            ANNA,
+            Deletion(keep_years, "moved out", self.books.at, "cleo"),
         )
 
     def forget(self, year: int, month: int = 4, day: int = 2) -> int:
@@ -232,7 +227,7 @@ def test_an_alias_of_a_card_that_was_passed_on_stays(leaving: Leaving) -> None:
 
 
 def test_a_card_that_is_left_out_stays_so(leaving: Leaving) -> None:
-    leaving.books.run(put_card, 1, "card", None)
+    leaving.books.run(put_backend_card, 1, "card", None)
     leaving.delete()
     assert aliases(leaving.books)["card"] is None
 
@@ -310,7 +305,7 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
         )
         books.run(accounts.add, data, books.at, "cleo")
     for account in range(1, len(names) + 1):
-        books.run(personal.delete, account, Deletion(10, "moved out", books.at, "cleo"))
+        books.run(households.delete_personal, account, Deletion(10, "moved out", books.at, "cleo"))
     trio.run(pruning.scrub, Writer(books))  # type: ignore[arg-type]
     assert left(path, books, names) == []
 
@@ -397,7 +392,7 @@ def test_a_name_that_another_account_has(leaving: Leaving) -> None:
 def test_an_open_account_is_kept(leaving: Leaving) -> None:
     books = leaving.books
     with pytest.raises(ChangeRefused, match="is open"):
-        books.run(personal.delete, BEN, Deletion(10, "r", books.at, "cleo"))
+        books.run(households.delete_personal, BEN, Deletion(10, "r", books.at, "cleo"))
     books.run(accounts.change, ANNA, {"until": None}, books.at, "cleo")
     assert [one.words[:10] for one in leaving.obstacles()] == ["it is open"]
 

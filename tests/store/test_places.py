@@ -15,7 +15,7 @@ from levity_trio.events import LimitChanged, StartRefused, TagChanged
 from levity_trio.store.lookups.places import UsageLimit, refusal
 from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
 from levity_trio.store.reads.people.driving import load_places
-from levity_trio.store.writes.people import authorization, limits, tags
+from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.tags import TagData
 from tests.store.books import Books, Station
@@ -47,9 +47,9 @@ class Yard(House):
 
     def limit(self, wanted: UsageLimit, account: int | None = None, card: str = "") -> bool:
         if account is not None:
-            return self.books.run(limits.limit_account, account, wanted, self.books.at, "cleo")
+            return self.books.run(tags.limit_account, account, wanted, self.books.at, "cleo")
         return self.books.run(
-            limits.limit_tag, self.books.policy, card, wanted, self.books.at, "cleo"
+            tags.limit_tag, self.books.policy, card, wanted, self.books.at, "cleo"
         )
 
     def starts(self, connector: int) -> list[str]:
@@ -321,16 +321,16 @@ def test_the_last_refused_cards_of_a_charger_are_kept(yard: Yard) -> None:
     for number in range(30):
         key = f"card {number}"
         shown = told._replace(status="Invalid", reason="space")
-        yard.station.write(partial(authorization.present, is_asked=False), key, key.upper(), shown)
+        yard.station.write(partial(tags.present_tag, is_asked=False), key, key.upper(), shown)
         yard.books.wait(1)
-    assert yard.books.count("refused_card") == authorization.REFUSED_OF_CHARGER
+    assert yard.books.count("refused_card") == tags.REFUSED_OF_CHARGER
 
 
 def test_limits_follow_the_normal_form(yard: Yard) -> None:
     Station(yard.books, "CP-2")
     yard.limit(UsageLimit(("CP-2",)), card="Ben's-1")
     yard.books.policy = Policy(strip=re.compile(r"(?:-\d)\Z"))
-    yard.books.run(limits.rekey, yard.books.policy)
+    yard.books.run(tags.rekey_limits, yard.books.policy)
     assert yard.start("Ben's") == "Invalid"
 
 

@@ -15,9 +15,9 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import energy_now
 from levity_trio.store.reads.transactions.power import A_DAY, DayPower, power_of_day
-from levity_trio.store.upkeep.metering import Metering
+from levity_trio.store.upkeep.derived import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT
-from levity_trio.store.writes.load.power import delete_before
+from levity_trio.store.writes.load.load import delete_energy_before
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import NOON, Books, Station
@@ -288,6 +288,6 @@ async def test_two_years_are_kept(books: Books, station: Station, kept: Kept) ->
     await kept.look()
     for days, left in ((0, 1), (2, 0)):
         before = int((NOON + days * DAY).timestamp()) // 86_400
-        assert books.run(delete_before, before, 1.0) == (1 - left, True)
+        assert books.run(delete_energy_before, before, 1.0) == (1 - left, True)
         assert books.count("power") == left
     assert POWER_KEPT > 2 * 365 * DAY

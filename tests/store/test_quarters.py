@@ -14,9 +14,8 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.pricing import Priced, Pricer
 from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.transactions.bill.reading import bill_of, own_bill
-from levity_trio.store.reads.transactions.bill.words import bill_lines
-from levity_trio.store.upkeep.sharing import divided_sessions, keep
+from levity_trio.store.reads.transactions.bill import bill_lines, bill_of, own_bill
+from levity_trio.store.upkeep.derived import divided_sessions, keep_divided
 from tests.store import telling
 from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
@@ -367,7 +366,7 @@ def test_what_is_kept_is_what_is_computed(biller: Biller, station: Station) -> N
     with reading(biller.books) as db:
         found = divided_sessions(db, [transaction])
     (revision,) = biller.books.row("SELECT revision FROM bill_work WHERE tx_id = ?", transaction)
-    biller.books.run(keep, found, {transaction: revision})
+    biller.books.run(keep_divided, found, {transaction: revision})
     assert biller.books.count("tx_quarter") == 1
     assert lines(biller) == before
     biller.books.connection.execute("UPDATE tx_quarter SET wh = '[0, 12000, 0, 0, 0, 0, 0]'")

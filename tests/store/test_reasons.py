@@ -19,7 +19,7 @@ from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import of_program
 from levity_trio.locale import speaking
 from levity_trio.store.billing.pricing import doubt
-from levity_trio.store.writes.transactions import closing, decisions
+from levity_trio.store.writes.transactions import decisions, stops
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.told import GAP, Quantity, Told, Value, with_told
 from tests.documents import statements as forms
@@ -92,7 +92,7 @@ def test_a_reason_of_a_lying_charger_has_no_sentence_within_that_is_not_translat
         books.wait(60)
         story, _ = liar_story([name], Random(number))
         play(story, books, f"CP-{number}")
-    books.run(closing.close_silent, books.at, 0.0)
+    books.run(stops.close_silent, books.at, 0.0)
     books.settle()
     asked = "SELECT review, review_told FROM tx WHERE review IS NOT NULL AND status = 'Completed'"
     reasons = [doubt(with_told(*row), None, None) for row in books.rows(asked)]

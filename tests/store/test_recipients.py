@@ -15,8 +15,8 @@ from levity_trio.store.engine.database import Store, UnitOfWork
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.reads.people import messages as reads
 from levity_trio.store.reads.reader import look
-from levity_trio.store.writes.people import recipients as writes
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import messages as writes
+from levity_trio.store.writes.people.messages import By, RecipientData
 
 NOW = "2026-03-01T12:00:00.000Z"
 ANNA = By(NOW, "anna")
@@ -50,7 +50,7 @@ def key(store: Store, tmp_path: Path) -> SecretKey:
 def added(
     store: Store, key: SecretKey, data: RecipientData = DRIVER, topic: str | None = TOPIC
 ) -> int:
-    return commit(store, lambda db: writes.add(db, data, topic, key, ANNA))
+    return commit(store, lambda db: writes.add_recipient(db, data, topic, key, ANNA))
 
 
 def read(tmp_path: Path, number: int) -> reads.RecipientRow:
@@ -92,10 +92,13 @@ def test_a_change_of_the_address_forgets_its_problem(
     number = added(store, key, topic=None)
     refused = "UPDATE recipient SET (mail_problem, mail_problem_at) = ('\"550 no such user\"', ?)"
     commit(store, lambda db: db.execute(refused, (NOW,)))
-    assert commit(store, lambda db: writes.change(db, number, replace(DRIVER, away_minutes=30)))
+    assert commit(
+        store, lambda db: writes.change_recipient(db, number, replace(DRIVER, away_minutes=30))
+    )
     assert read(tmp_path, number).mail_problem == "550 no such user"
     assert commit(
-        store, lambda db: writes.change(db, number, replace(DRIVER, mail="ben@example.com"))
+        store,
+        lambda db: writes.change_recipient(db, number, replace(DRIVER, mail="ben@example.com")),
     )
     found = read(tmp_path, number)
     assert (found.mail, found.mail_problem, found.kinds) == (
@@ -119,11 +122,11 @@ def test_what_waits_for_one_who_was_removed_is_not_sent(
         )
 
     commit(store, waiting)
-    assert commit(store, lambda db: writes.end(db, number, ANNA))
-    assert not commit(store, lambda db: writes.end(db, number, ANNA))
+    assert commit(store, lambda db: writes.end_recipient(db, number, ANNA))
+    assert not commit(store, lambda db: writes.end_recipient(db, number, ANNA))
     (message,) = look(tmp_path / "site.db", lambda db: reads.messages_of_account(db, 1, 10))
     assert (message.given_up_at, message.problem) == (NOW, writes.ENDED)
-    commit(store, lambda db: writes.forget(db, 1, ANNA))
+    commit(store, lambda db: writes.forget_recipients(db, 1, ANNA))
     found = read(tmp_path, number)
     assert (found.ended_at, found.has_push, found.mail) == (NOW, False, None)
     (message,) = look(tmp_path / "site.db", lambda db: reads.messages_of_account(db, 1, 10))
@@ -142,7 +145,7 @@ def test_mail_goes_to_the_address_of_a_household_or_of_its_recipient(
     assert with_mail() == set()
     number = added(store, key)
     assert with_mail() == {1}
-    commit(store, lambda db: writes.end(db, number, ANNA))
+    commit(store, lambda db: writes.end_recipient(db, number, ANNA))
     assert with_mail() == set()
     commit(store, lambda db: db.execute("UPDATE account SET mail = 'a@example.org'"))
     assert with_mail() == {1}

@@ -23,8 +23,8 @@ from levity_trio.documents.sheet import Table
 from levity_trio.documents.template import of_program
 from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.writes.people import vehicles
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.people import ownership
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from tests.documents.reading import pdf_text, squashed
@@ -232,7 +232,7 @@ def test_a_session_that_was_given_by_hand_shows_no_card_of_another_household(
     biller: Biller, station: Station, language: str, words: str
 ) -> None:
     books = biller.books
-    assert books.run(vehicles.add, VehicleData(name="Anna's car"), books.at, "cleo") == 1
+    assert books.run(ownership.add_vehicle, VehicleData(name="Anna's car"), books.at, "cleo") == 1
     biller.house.give(ANNA, "Card", vehicle=1)
     biller.house.give_by_hand(charge(station, 4000), BEN)
     charge(station, 3000)

@@ -26,22 +26,20 @@ from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.database import beginning
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.registration import (
+    AlreadyKnown,
+    ChargerData,
     DecidedBy,
     Otherwise,
+    add_charger,
+    add_station,
     adopt,
     adopt_all,
     begin_waiting,
+    change_charger,
     locked_out,
     refuse,
 )
-from levity_trio.store.writes.chargers.stations import (
-    AlreadyKnown,
-    ChargerData,
-    add_charger,
-    add_station,
-    change_charger,
-)
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
@@ -285,10 +283,10 @@ def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
     assert knock(stranger, "X-1")
     assert knock(stranger, "X-2")
     assert visible(books) == {"CHARGED", "ADOPTED", "NAMED", "PLACED", "X-2"}
-    books.run(leases.manage, ["X-2"], ANNA.at, "anna")  # load management limits it
+    books.run(load.manage, ["X-2"], ANNA.at, "anna")  # load management limits it
     assert not knock(stranger, "X-3")
-    books.run(leases.let_go, ["X-2"], ANNA.at, "anna")
-    books.run(leases.gone, "X-2", ANNA.at)
+    books.run(load.let_go, ["X-2"], ANNA.at, "anna")
+    books.run(load.note_gone, "X-2", ANNA.at)
     assert knock(stranger, "X-3")
     books.run(adopt, "X-3", ANNA)
     assert not knock(stranger, "X-4")

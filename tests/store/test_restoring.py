@@ -13,8 +13,8 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.file_store import InUse, connect, lock_held, open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import restoring
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check, numbered
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.restoring import Restored
 from tests.store.books import Books, Station
 from tests.store.files import contents, make

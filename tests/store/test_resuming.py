@@ -11,7 +11,7 @@ from levity_trio.charging.lifecycle import State, state_of
 from levity_trio.charging.sent.readings import Moment, ahead_when_sent
 from levity_trio.events import TransactionResumed
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.transactions.closing import close_available, close_silent
+from levity_trio.store.writes.transactions.stops import close_available, close_silent
 from tests.store.books import SERVER, Books, Station, meter_value
 
 HOUR, MINUTES = 60, 15

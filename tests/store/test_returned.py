@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.writes.chargers.set_aside import set_aside
+from levity_trio.store.writes.chargers.sessions import set_aside
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import Operator
 from tests.store.telling import QUARTER, charge, settle

@@ -17,7 +17,7 @@ from levity_trio.billing.pricing import EnergyFlow, counted, divide
 from levity_trio.charging.tolerances import LEAST_AC_W
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.load.load import load_present
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import OpenSessions
 from levity_trio.store.reads.transactions.transactions import curve
 from levity_trio.store.writes.transactions.runs import SAME_SHARE
 from tests.billing.cases import BERLIN

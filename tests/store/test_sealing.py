@@ -10,7 +10,7 @@ import pytest
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.keeping import checking
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
@@ -188,7 +188,7 @@ def test_a_closing_is_whole_or_nothing(
         patched.setattr(UnitOfWork, "execute", counted(execute))
         patched.setattr(UnitOfWork, "insert", counted(insert))
         try:
-            biller.books.run(closing.close, found)
+            biller.books.run(ledger.close_month, found)
         except Stop:
             assert dump(biller.books.connection) == before
     assert biller.books.value("SELECT count(*) FROM statement WHERE number IS NOT NULL") in (0, 2)

@@ -8,11 +8,11 @@ from levity_trio.charging.sent import readings
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions import judging
-from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.starts import (
     start_unreadable,
     stop_unreadable,
 )
+from levity_trio.store.writes.transactions.stops import close_silent
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import bill_of, charge, settle
 from tests.store.test_orphans import (

@@ -19,7 +19,7 @@ from levity_trio.store.beside.secret_key import (
 )
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.restoring import restore
 from tests.store.keeping import ignore
 

@@ -7,9 +7,9 @@ from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventRepo
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers import security as reads
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.writes.chargers import commands, credentials, securing
+from levity_trio.store.writes.chargers import commands, security
 from levity_trio.store.writes.chargers.commands import CommandEnd
-from levity_trio.store.writes.chargers.securing import NewPlan
+from levity_trio.store.writes.chargers.security import NewPlan
 from levity_trio.told import of_stored
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -32,11 +32,11 @@ def plan(profile: int = 1, address: str | None = None) -> NewPlan:
 def do(station: Station, status: str = "Accepted") -> Step:
     """Send the step that is due, and take its answer."""
     books = station.books
-    due = books.run(securing.advance, "CP-1", books.at)
+    due = books.run(security.advance_plan, "CP-1", books.at)
     assert due is not None
     command = ask(station, "ChangeConfiguration", '{"key":"Key","value":"1"}')
-    books.run(securing.tried, due, command, books.at)
-    books.run(securing.tried, due, command, books.at)  # as after a crash
+    books.run(security.step_tried, due, command, books.at)
+    books.run(security.step_tried, due, command, books.at)  # as after a crash
     state = "accepted" if status in ("Accepted", "RebootRequired") else "rejected"
     end = CommandEnd(command, "ChangeConfiguration", state, payload=f'{{"status":"{status}"}}')
     station.write(commands.settle, end)
@@ -44,17 +44,17 @@ def do(station: Station, status: str = "Accepted") -> Step:
 
 
 def test_step_by_step_until_the_charger_comes_back(books: Books, station: Station) -> None:
-    number = books.run(securing.begin, plan(), books.at, "anna")
+    number = books.run(security.begin_plan, plan(), books.at, "anna")
     assert [do(station), do(station)] == [Step.PASSWORD, Step.PROFILE]
-    assert books.run(securing.advance, "CP-1", books.at) is None
+    assert books.run(security.advance_plan, "CP-1", books.at) is None
     books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 1)")
-    assert books.run(securing.with_plans) == ["CP-1"]
-    books.run(securing.advance, "CP-1", books.at)
+    assert books.run(security.chargers_with_plans) == ["CP-1"]
+    books.run(security.advance_plan, "CP-1", books.at)
     (ended,) = books.recorded(SecuringEnded)
     assert (ended.securing, ended.result) == (number, "done")
-    assert not books.run(securing.with_plans)
+    assert not books.run(security.chargers_with_plans)
     assert books.count("securing_step") == 2
-    books.run(credentials.require, "CP-1", 0, books.at, "anna")
+    books.run(security.require_profile, "CP-1", 0, books.at, "anna")
     shown = reads.newest_securing(view(books.connection), "CP-1")
     assert shown is not None
     assert (shown.state, shown.steps[-1].state) == ("done", "done")  # it was, whatever came later
@@ -67,7 +67,7 @@ def test_the_profile_with_which_it_came_back_is_said(books: Books, station: Stat
         assert shown.state == "waits"
         return shown.steps[-1].words
 
-    books.run(securing.begin, plan(2), books.at, "anna")
+    books.run(security.begin_plan, plan(2), books.at, "anna")
     do(station)
     station.connect()
     do(station, "RebootRequired")
@@ -80,10 +80,10 @@ def test_the_profile_with_which_it_came_back_is_said(books: Books, station: Stat
 
 def test_what_failed_is_over_once_the_charger_has_come(books: Books, station: Station) -> None:
     """It was set by hand, and rebooted."""
-    books.run(securing.begin, plan(), books.at, "anna")
+    books.run(security.begin_plan, plan(), books.at, "anna")
     do(station)
     do(station, "Rejected")
-    books.run(securing.advance, "CP-1", books.at)
+    books.run(security.advance_plan, "CP-1", books.at)
     books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 1)")
     for _ in range(2):
         shown = reads.newest_securing(view(books.connection), "CP-1")
@@ -91,14 +91,14 @@ def test_what_failed_is_over_once_the_charger_has_come(books: Books, station: St
         assert (shown.state, shown.problem) == ("done", None)
         assert [one.state for one in shown.steps] == ["done", "skipped", "done"]
         assert "begin again" not in "".join(one.words for one in shown.steps)
-        books.run(securing.advance, "CP-1", books.at)
+        books.run(security.advance_plan, "CP-1", books.at)
 
 
 def test_why_it_stopped_is_told_once(books: Books, station: Station) -> None:
-    books.run(securing.begin, plan(), books.at, "anna")
+    books.run(security.begin_plan, plan(), books.at, "anna")
     do(station, "Rejected")
     for _ in range(2):
-        assert books.run(securing.advance, "CP-1", books.at) is None
+        assert books.run(security.advance_plan, "CP-1", books.at) is None
     (stopped,) = books.recorded(SecuringStopped)
     assert (stopped.step, stopped.words) == (
         "password",
@@ -108,7 +108,7 @@ def test_why_it_stopped_is_told_once(books: Books, station: Station) -> None:
 
 def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     def begin(**given: object) -> int:
-        return books.run(securing.begin, plan(**given), books.at, "anna")  # type: ignore[arg-type]  # as in plan
+        return books.run(security.begin_plan, plan(**given), books.at, "anna")  # type: ignore[arg-type]  # as in plan
 
     assert (begin(), begin()) == (1, 1)
     do(station)
@@ -116,8 +116,8 @@ def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     do(station, "Rejected")
     assert begin() == 2
     assert (begin(profile=2), begin(profile=2), begin(profile=2, address="wss://a")) == (3, 3, 4)
-    assert books.run(securing.cancel, "CP-1", books.at, "anna")
-    assert not books.run(securing.cancel, "CP-1", books.at, "anna")
+    assert books.run(security.cancel_plan, "CP-1", books.at, "anna")
+    assert not books.run(security.cancel_plan, "CP-1", books.at, "anna")
     with_states = reads.all_securing(view(books.connection), "CP-1", WantedPage())
     assert [one.state for one in with_states.data] == [
         "cancelled",
@@ -146,7 +146,7 @@ def test_the_step_at_which_it_stands_still_says_what_the_charger_reported(
 
     report("InvalidTLSVersion")
     books.wait(1)
-    books.run(securing.begin, plan(2), books.at, "anna")
+    books.run(security.begin_plan, plan(2), books.at, "anna")
     do(station)
     report("AttemptedReplayAttacks")
     assert "reported" not in "".join(words().values())  # it goes on
@@ -159,11 +159,11 @@ def test_the_step_at_which_it_stands_still_says_what_the_charger_reported(
     assert said in words()["connection"]
     assert "first connection with profile 2" in words()["connection"]
     assert "reported" not in words()["password"] + words()["security profile"]
-    books.run(securing.begin, plan(1), books.at, "anna")
+    books.run(security.begin_plan, plan(1), books.at, "anna")
     do(station, "Rejected")
     books.wait(1)
     report("TamperDetectionActivated")
     assert "the charger reported TamperDetectionActivated at" in words()["password"]
-    books.run(securing.advance, "CP-1", books.at)
+    books.run(security.advance_plan, "CP-1", books.at)
     (stopped,) = books.recorded(SecuringStopped)
     assert "reported" not in stopped.words  # each further event would be a message to the owner

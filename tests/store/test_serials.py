@@ -12,7 +12,7 @@ from levity_trio.events import ChargerOdd
 from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.store.writes.chargers.replacing import answer_serial
 from levity_trio.store.writes.people.accounts import ChangeRefused
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.store.books import Books, Station
 from tests.store.nows import Page
 from tests.store.telling import HOUR
@@ -107,7 +107,7 @@ def test_a_session_across_both_has_what_each_of_them_measured(
         books.wait(15)
         charger.tell(charger.register(wh), transaction=left)
     charger.boot(serial_number="SN-2")
-    books.run(closing.close_silent, books.at, 0.0)
+    books.run(stops.close_silent, books.at, 0.0)
     books.wait(HOUR)
     figure = "SELECT energy_delivered, energy_method FROM tx WHERE id = ?"
     assert books.row(figure, left) == (5500, "register")

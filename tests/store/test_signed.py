@@ -9,8 +9,8 @@ import pytest
 
 from levity_trio.store.reads.transactions.explain import MOST_TOLD
 from levity_trio.store.writes.chargers import configuration
-from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.signing import check_again
+from levity_trio.store.writes.transactions import stops
+from levity_trio.store.writes.transactions.judging import check_signed_again
 from tests.signed.meters import Meter
 from tests.signed.test_alfen import BEGIN, STOP, data, record
 from tests.store.bills import ANNA, Biller, house_of_two, month_is_over
@@ -121,7 +121,7 @@ def lost_stop(site: Site) -> int:
     station.tell(meter_value(station.clock(), 8350, ended), transaction=transaction)
     books.wait(5)
     station.boot()
-    books.run(closing.close_silent, books.at, 0.0)
+    books.run(stops.close_silent, books.at, 0.0)
     look(books)
     return transaction
 
@@ -262,7 +262,7 @@ def test_records_that_another_charger_heard_doubt_nobody(site: Site) -> None:
     other.stop(earlier, 8350, data=[meter_value(other.clock(), 8350, signed(told))])
     look(site.books)
     assert state(site.books, earlier) == ("proven", 7350, 0)
-    site.books.run(check_again, "CP-1")
+    site.books.run(check_signed_again, "CP-1")
     look(site.books)
     assert state(site.books, honest) == ("proven", 7350, 1)
     assert site.certainty(honest) == (7350, "certain", "")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from levity_trio.access.registration import Mode
-from levity_trio.store.reads.chargers.charger_facts import habits
+from levity_trio.store.reads.chargers.chargers import habits
 from levity_trio.store.writes.chargers import registration
 from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.store.writes.transactions import decisions

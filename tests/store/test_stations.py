@@ -21,7 +21,7 @@ from levity_trio.store.reads.chargers.chargers import (
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.transactions.recheck import DifferenceCause, compare
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
-from levity_trio.store.writes.chargers.stations import (
+from levity_trio.store.writes.chargers.registration import (
     AlreadyKnown,
     ChargerData,
     ConnectorData,

@@ -9,7 +9,7 @@ import pytest
 from levity_trio.billing.pricing import Stay, counted
 from levity_trio.billing.tariff import Blocking
 from levity_trio.store.billing.evidence import Needs
-from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from tests.billing.cases import BERLIN
@@ -332,7 +332,7 @@ def test_available_of_an_earlier_time_says_nothing(books: Books, station: Statio
 def test_a_server_that_was_stopped_does_not_count(books: Books, station: Station) -> None:
     transaction, wh = full(station)
     idle(station, transaction, wh, HOUR)
-    station.lose(reason=charger_facts.STOPPING)
+    station.lose(reason=chargers.STOPPING)
     books.run(sessions.end_run, books.server, books.at)
     books.wait(30)
     books.server = books.run(sessions.start_run, SERVER, "1.0", books.at, True)

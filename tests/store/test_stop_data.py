@@ -4,7 +4,7 @@ import pytest
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.store.writes.origin import Opening
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import HOUR, WATTS, assert_figure, charge, kwh, session, settle, watts
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 def start(station: Station, wh: int, connector: int = 1, tag: str = "TAG") -> int:
     """Start a transaction; what was open on the connector is closed before."""
     opening = Opening(connector, tag, wh, understand(station.clock(), station.books.now))
-    station.write(closing.close_before_start, opening)
+    station.write(stops.close_before_start, opening)
     return station.start(wh, connector, tag)
 
 

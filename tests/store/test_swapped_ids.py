@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.store.writes.origin import Opening
-from levity_trio.store.writes.transactions.closing import close_before_start
+from levity_trio.store.writes.transactions.stops import close_before_start
 from tests.store.books import Books, Station, in_memory, meter_value
 from tests.store.telling import assert_figure, bill_of, settle, watts
 

@@ -12,9 +12,15 @@ from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people.tags import TagFilters, asked_tags, periods, tags, tags_in_order
-from levity_trio.store.upkeep import tagging
-from levity_trio.store.upkeep.tagging import open_tags
+from levity_trio.store.reads.people.households import (
+    TagFilters,
+    asked_tags,
+    periods,
+    tags,
+    tags_in_order,
+)
+from levity_trio.store.upkeep import following
+from levity_trio.store.upkeep.following import open_tags
 from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.tags import TagData
 from tests.charger.parts import InlineWriter
@@ -164,7 +170,7 @@ async def test_a_tag_that_changes_while_all_are_read_again(
     memory: Memory, monkeypatch: Any
 ) -> None:
     """Nothing that was blocked or removed may charge again because an older page has it."""
-    monkeypatch.setattr(tagging, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(following, "TAGS_SECONDS", 0.01)
     add(memory, "One", "Two")
 
     def meanwhile() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.access.tags import Policy, Unknown, Verdict
 from levity_trio.events import StartRefused, TagChanged, TagsImported
-from levity_trio.store.writes.people import authorization, tags
+from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from tests.store.books import Books, Station
 from tests.store.owning import House
@@ -128,7 +128,7 @@ def test_too_many_at_once(closed: Books, station: Station) -> None:
     assert start(station, "Card", 1)[1] == "Accepted"
     assert start(other, "CARD", 1)[1] == "Accepted"
     assert start(other, "card ", 2)[1] == "ConcurrentTx"
-    assert closed.run(authorization.judge, closed.policy, "Card", closed.at).status == "Accepted"
+    assert closed.run(tags.judge_tag, closed.policy, "Card", closed.at).status == "Accepted"
 
 
 def test_refused_ones_do_not_count(closed: Books, station: Station) -> None:
@@ -260,7 +260,7 @@ def test_a_stop_is_answered_with_the_state_of_its_tag(closed: Books, station: St
 def test_a_start_with_an_unknown_tag_asks(books: Books, station: Station) -> None:
     books.policy = Policy(Unknown.ASK)
     assert start(station, "New")[1] == "Invalid"
-    station.write(partial(authorization.present, is_asked=True), "new", " new", Verdict("Invalid"))
+    station.write(partial(tags.present_tag, is_asked=True), "new", " new", Verdict("Invalid"))
     assert books.rows("SELECT key, id_tag, cp_id, count FROM asked_tag") == [
         ("new", " new", "CP-1", 2)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.charging.lifecycle import State
-from levity_trio.store.reads.transactions.review_queue import fitting, message
+from levity_trio.store.reads.transactions.reviews import fitting, message
 from tests.store.books import Books, Station
 from tests.store.reading import view
 

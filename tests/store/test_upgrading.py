@@ -13,7 +13,7 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.file_store import open_database
 from levity_trio.store.keeping import upgrading
-from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.upgrading import look_at, main, try_on, undo
 from levity_trio.store.reads.transactions.recheck import Rechecking
 from levity_trio.store.writes.chargers import sessions

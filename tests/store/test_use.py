@@ -10,9 +10,14 @@ import pytest
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.transactions import power
-from levity_trio.store.reads.transactions.use import ChargerUse, FaultsOfMonth, UseQuestion, use_of
+from levity_trio.store.reads.transactions.power import (
+    ChargerUse,
+    FaultsOfMonth,
+    UseQuestion,
+    use_of,
+)
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.load.power import keep
+from levity_trio.store.writes.load.load import keep_energy
 from levity_trio.wire.times import stamp
 from tests.store.bills import BERLIN
 from tests.store.books import Books, Station
@@ -28,7 +33,7 @@ def look(books: Books, month: str = "2026-03") -> ChargerUse:
         numbers = [number for (number,) in db.execute("SELECT id FROM tx").fetchall()]
     with reading(books) as db:
         found = power.taken(db, numbers)
-    books.run(keep, found)
+    books.run(keep_energy, found)
     of = Month.parse(month)
     asked = UseQuestion(
         "CP-1", month, stamp(of.since(BERLIN)), stamp(of.until(BERLIN)), books.at, BERLIN

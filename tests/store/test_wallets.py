@@ -18,10 +18,10 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.charges import policy_of
-from levity_trio.store.upkeep.tagging import open_tags
+from levity_trio.store.reads.transactions.costs import policy_of
+from levity_trio.store.upkeep.following import open_tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
-from levity_trio.store.writes.people.authorization import judge
+from levity_trio.store.writes.people.tags import judge_tag
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
@@ -55,7 +55,10 @@ def test_a_prepaid_account_without_money_may_not_charge(purses: Purses, station:
     assert purses.prepay()
     assert purses.turns() == [SPENT]
     assert (purses.judge("card"), verdict(station, "CARD ")) == ("Blocked", "Blocked")
-    assert purses.books.run(judge, purses.books.policy, "Card", purses.books.at).status == "Blocked"
+    assert (
+        purses.books.run(judge_tag, purses.books.policy, "Card", purses.books.at).status
+        == "Blocked"
+    )
     assert (purses.judge("Other"), verdict(station, "Other")) == ("Accepted", "Accepted")
     purses.enter(LedgerKind.TOP_UP, 1)
     assert purses.turns() == [SPENT, COVERED]

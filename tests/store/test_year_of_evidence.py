@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from levity_trio.store.keeping import restoring
-from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.upgrading import try_on
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes.people import accounts, personal
-from levity_trio.store.writes.people.personal import Deletion
+from levity_trio.store.writes.people import accounts, households
+from levity_trio.store.writes.people.households import Deletion
 from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import stamp
 from tests.postgresql import Server, running
@@ -71,7 +71,7 @@ class Year:
             biller.close(f"2026-{month:02}")
             if leaves:
                 moves_out = Deletion(10, "moved out", books.at, "cleo")
-                books.run(personal.delete, ANNA, moves_out)
+                books.run(households.delete_personal, ANNA, moves_out)
             books.run(frames.delete_of_strangers, books.at, 1.0, month % 2 == 0)
             honest.lose()
 

@@ -23,8 +23,8 @@ from levity_trio.prices import reading as documents
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import checking
-from levity_trio.store.reads.money import month_use
-from levity_trio.store.upkeep import sharing
+from levity_trio.store.reads.money import months
+from levity_trio.store.upkeep import derived
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.times import from_seconds
@@ -598,13 +598,13 @@ class Year:
             return
         while True:
             with reading(self.books) as db:
-                revision = sharing.work(db)
+                revision = derived.divided_up_to(db)
                 assert revision is not None
-                changed = month_use.changed(db, revision, sharing.AT_ONCE)
-                found = sharing.divided_sessions(db, [number for number, _ in changed])
+                changed = months.changed(db, revision, derived.SESSIONS_AT_ONCE)
+                found = derived.divided_sessions(db, [number for number, _ in changed])
             if not changed:
                 return
-            self.books.run(sharing.keep, found, dict(changed))
+            self.books.run(derived.keep_divided, found, dict(changed))
 
     def correct(self, month: int) -> None:
         """A person corrects figures of a month that is closed."""

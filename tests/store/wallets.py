@@ -8,10 +8,10 @@ from levity_trio.access.tags import Index
 from levity_trio.billing.ledger import LedgerKind, WalletStanding, WalletTerms
 from levity_trio.billing.ownership import BillBy
 from levity_trio.events import WalletCovered, WalletSpent
-from levity_trio.store.lookups.wallets import standing_of
+from levity_trio.store.lookups.places import standing_of
 from levity_trio.store.reads.money.wallets import owned_tags, spent_accounts
-from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.money.wallets import EntryResult, LedgerEntry, NewTerms
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.money.ledger import EntryResult, LedgerEntry, NewTerms
 from tests.store.books import Books
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -35,13 +35,13 @@ class Purses(House):
     def enter(
         self, kind: LedgerKind, amount: int, account: int = ANNA, **given: Any
     ) -> EntryResult:
-        return self.books.run(wallets.enter, self.entry(kind, amount, account, **given))
+        return self.books.run(ledger.enter, self.entry(kind, amount, account, **given))
 
     def prepay(
         self, account: int = ANNA, limit: int = 0, terms: WalletTerms = WalletTerms.PREPAID
     ) -> bool:
         new = NewTerms(terms, limit, "why", self.books.at, "cleo")
-        return self.books.run(wallets.set_terms, account, new)
+        return self.books.run(ledger.set_terms, account, new)
 
     def standing(self, account: int = ANNA) -> WalletStanding:
         return self.books.run(lambda db: standing_of(db.rows, account))

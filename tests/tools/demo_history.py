@@ -66,7 +66,7 @@ from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Vis
 from levity_trio.simulator.scenario import Kind
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.money.tariffs import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.times import stamp
@@ -314,7 +314,7 @@ async def _share(server: MonthServer, chargers: Sequence[Charger], pace: Pace, p
             imported = exported = generated = 0.0
 
     async with server.sharing(feeder_document(), OWNER) as management:
-        server.write(leases.manage, CHARGERS, stamp(part.clock()), OWNER)
+        server.write(load.manage, CHARGERS, stamp(part.clock()), OWNER)
         while True:
             feeder.look(chargers, pace.now)
             for name, amperes in (("House", feeder.shown), (PANELS, feeder.sun)):

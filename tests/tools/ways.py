@@ -46,9 +46,9 @@ from levity_trio.store.billing.booking import Book
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection, FileStore
 from levity_trio.store.engine.writer import open_writer
-from levity_trio.store.reads.transactions.charges import policy_of, rule_of
+from levity_trio.store.reads.transactions.costs import policy_of, rule_of
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.money import closing, tariffs
+from levity_trio.store.writes.money import ledger, tariffs
 from levity_trio.store.writes.people import accounts, ownership
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.ownership import NamedThing, Said
@@ -236,7 +236,7 @@ def _begin_billing(db: UnitOfWork, at: str) -> None:
         None,
         said,
     )
-    closing.begin(db, date(2026, 3, 1), at, "owner")
+    ledger.begin_billing(db, date(2026, 3, 1), at, "owner")
 
 
 async def _charge(ways: Sequence[Way], folder: Path) -> None:

@@ -11,8 +11,8 @@ import trio
 
 from levity_trio.access import user_passwords
 from levity_trio.nouns import User
-from levity_trio.store.reads.people import users as reads
-from levity_trio.store.reads.people.users import UserRow
+from levity_trio.store.reads.people import households as reads
+from levity_trio.store.reads.people.households import UserRow
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import Manager, NewInvitation, NewToken
 from levity_trio.web.logins.browsers import LoggedIn, Logins, Tokens, Visit, make, written
@@ -80,9 +80,9 @@ class House:
     def token(self, name: str, role: str) -> str:
         made = make()
         number = self.books.run(
-            users.create, NewToken(name, role, made.salt, made.digest, self.books.at, "")
+            users.create_token, NewToken(name, role, made.salt, made.digest, self.books.at, "")
         )
-        self.tokens.load(self.books.run(users.stored))
+        self.tokens.load(self.books.run(users.stored_tokens))
         assert number is not None
         return written(number, made.secret)
 

@@ -12,11 +12,10 @@ import trio
 
 from levity_trio.access.admission import network_of
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes.people import logins as writes
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.accounts import add as add_account
-from levity_trio.store.writes.people.logins import KEPT
+from levity_trio.store.writes.people.users import KEPT
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.logins.browsers import (
     Login,
@@ -209,20 +208,22 @@ async def test_a_tokens_use_is_stored_once_an_hour(house: House) -> None:
     stored = []
     for _ in range(59):
         if house.tokens.uses.note(1, house.books.now):
-            house.books.run(users.note_use, 1, house.books.at)
+            house.books.run(users.note_token_use, 1, house.books.at)
             stored.append(house.books.at)
-            house.tokens.load(house.books.run(users.stored))  # as a server beside others does
+            house.tokens.load(
+                house.books.run(users.stored_tokens)
+            )  # as a server beside others does
         house.wait(minutes=5)
     assert len(stored) == 5
     after = Tokens()
-    after.load(house.books.run(users.stored))
+    after.load(house.books.run(users.stored_tokens))
     assert not after.uses.note(1, house.books.now)  # after a start, it is not stored again
 
 
 async def test_a_use_that_is_not_stored_yet_counts(house: House) -> None:
     await house.add("anna")
     entered = await house.enter("anna")
-    before = house.books.run(writes.stored)
+    before = house.books.run(users.stored_logins)
     house.wait(days=29)
     assert house.logins.find(entered.cookie)
     house.logins.load(before)
@@ -287,8 +288,8 @@ async def test_a_log_in_with_a_token_ends_with_it(house: House) -> None:
         assert await refused(attempt) == "wrong_token"
     # not delayed by wrong ones
     await house.logins.enter_by_token(text, Visit(HOME, None, ""))
-    house.books.run(users.revoke, 1, house.books.at, "root")
-    house.tokens.load(house.books.run(users.stored))
+    house.books.run(users.revoke_token, 1, house.books.at, "root")
+    house.tokens.load(house.books.run(users.stored_tokens))
     assert not house.logins.get(entered.login.id)
 
 

@@ -13,12 +13,12 @@ from levity_trio.nouns import Recipient, User
 from levity_trio.records import personal_in
 from levity_trio.store.engine.schema import model, newest_version
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
-from levity_trio.store.reads.people.accounts import Belonging
 from levity_trio.store.reads.people.driving import DriverReport
+from levity_trio.store.reads.people.households import Belonging
 from levity_trio.store.reads.people.messages import MessageRow
 from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
 from tests.store.books import Books
 from tests.store.template import new_database
 from tests.store.test_personal import ANNA, Leaving

@@ -12,14 +12,14 @@ from levity_trio.charging.sent.readings import understand
 from levity_trio.events import ReadingReceived, TagJudged
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes.origin import Start
-from levity_trio.store.writes.people import authorization
+from levity_trio.store.writes.people.tags import present_tag, settle_verdict
 from levity_trio.store.writes.site.frames import (
     READING_BYTES,
     READINGS_AT_ONCE,
     READINGS_OF_STARTS,
     check_readings,
 )
-from levity_trio.store.writes.transactions import starts, stops, waiting
+from levity_trio.store.writes.transactions import decisions, starts, stops
 from levity_trio.told import Told
 from levity_trio.wire.numbers import is_signed
 from levity_trio.wire.payloads import call, call_result
@@ -46,7 +46,7 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
         verdict = verdict.refused(reason)
     elif is_asked:
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
-    present = partial(authorization.present, is_asked=policy.is_asked(key, tag))
+    present = partial(present_tag, is_asked=policy.is_asked(key, tag))
     await exchange.note(present, key, id_tag, verdict)
     return call_result.Authorize(id_tag_info=_id_tag_info(exchange, id_tag, verdict))
 
@@ -71,7 +71,7 @@ async def start_transaction(
     if started.is_asked:
         # The start is committed by now: no answer from outside may cost energy.
         verdict = await _ask_outside(exchange, request.id_tag, request.connector_id) or verdict
-        verdict = await exchange.write(authorization.settle, started.transaction, verdict)
+        verdict = await exchange.write(settle_verdict, started.transaction, verdict)
     info = _id_tag_info(exchange, request.id_tag, verdict)
     return call_result.StartTransaction(started.transaction, info)
 
@@ -106,7 +106,9 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     await _check_rate(exchange, len(read_values))
     # Of a large message, only the readings at both ends were read here; `data` has all of them.
     data = exchange.data or [read_values]
-    await exchange.write(waiting.store, request.connector_id, data, request.transaction_id)
+    await exchange.write(
+        decisions.store_readings, request.connector_id, data, request.transaction_id
+    )
 
     if exchange.central.hooks.readings_watched_by:
         # What a meter signed is in no stream: it names a card.

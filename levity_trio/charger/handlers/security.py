@@ -10,7 +10,7 @@ from levity_trio.charger.exchange import Exchange
 from levity_trio.config import certificates_folder
 from levity_trio.events import FirmwareStatusChanged, LogStatusChanged, SecurityEventReported
 from levity_trio.log.output import get_logger
-from levity_trio.store.writes.chargers import certificates
+from levity_trio.store.writes.chargers import security
 from levity_trio.wire.payloads import call, call_result
 
 NO_AUTHORITY = "there is no certificate authority; create one with `levity-trio certificate init`"
@@ -50,9 +50,9 @@ async def sign_certificate(
             refusal = str(problem)
             log.error("the certificate authority cannot be used", reason=refusal)
         else:
-            status = await exchange.write(certificates.receive, csr, requested, organization)
+            status = await exchange.write(security.receive_request, csr, requested, organization)
             return call_result.SignCertificate(status)
-    return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, refusal))
+    return call_result.SignCertificate(await exchange.write(security.refuse_request, csr, refusal))
 
 
 async def log_status_notification(

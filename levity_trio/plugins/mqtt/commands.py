@@ -27,9 +27,9 @@ from levity_trio.plugins.mqtt.discovery import unescaped
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.reads.chargers.situation import situation
-from levity_trio.store.reads.people.accounts import is_of_household
-from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.reads.chargers.configuration import situation
+from levity_trio.store.reads.people.households import is_of_household
+from levity_trio.store.reads.transactions.costs import policy_of
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import parse_time, stamp
 

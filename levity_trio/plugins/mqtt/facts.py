@@ -32,8 +32,8 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message, Untaken
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.reads.site.events import BrokerProgress, StoredFact, next_page
-from levity_trio.store.writes.site import mqtt as writes
+from levity_trio.store.reads.site.receivers import BrokerProgress, StoredFact, next_page
+from levity_trio.store.writes.site import receivers as writes
 from levity_trio.wire.times import stamp
 
 PAGE: Final = 100
@@ -83,7 +83,9 @@ class Facts:
                     await self._news.wait()
         finally:
             if self._progress.stored != self._progress.reached:
-                site.writer.coalesce("mqtt position", writes.move, *self._progress, self._now())
+                site.writer.coalesce(
+                    "mqtt position", writes.move_mqtt, *self._progress, self._now()
+                )
 
     async def _send_page(self, link: Link) -> float:
         """Send the next facts. Return after how many seconds to look again if nothing wakes us.
@@ -91,7 +93,7 @@ class Facts:
         site = self._site
         page = await site.reader.run(partial(next_page, known=self._progress, limit=PAGE))
         if page is None:
-            await site.writer.run(writes.begin, self._now())
+            await site.writer.run(writes.begin_mqtt, self._now())
             return 0.0
         self._progress = page.progress
         if page.pruned:
@@ -128,7 +130,7 @@ class Facts:
         try:
             await link.deliver([Message(self._topic, self._body_of(fact))])
         except Untaken:
-            await self._site.writer.run(writes.note_refused, fact, self._now(), problem)
+            await self._site.writer.run(writes.note_refused_by_broker, fact, self._now(), problem)
         self._reach(fact.id)
 
     def _reach(self, fact: int) -> None:
@@ -143,7 +145,7 @@ class Facts:
             return inf
         if reached - stored < PAGE and now < self._stored_at + STORE_SECONDS:
             return self._stored_at + STORE_SECONDS - now
-        if await self._site.writer.run(writes.move, stored, reached, self._now()):
+        if await self._site.writer.run(writes.move_mqtt, stored, reached, self._now()):
             self._progress = BrokerProgress(reached, reached)
         self._stored_at = now
         return inf
@@ -151,7 +153,7 @@ class Facts:
     def _note_problem(self, problem: str | None) -> None:
         if problem != self._problem:
             # after what is noted of the link
-            self._site.writer.coalesce("mqtt facts", writes.note_problem, problem)
+            self._site.writer.coalesce("mqtt facts", writes.note_broker_problem, problem)
             self._problem = problem
             if problem is None:
                 log.info("the broker of MQTT takes facts again")

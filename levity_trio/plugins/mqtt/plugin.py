@@ -37,7 +37,7 @@ from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.writes.site import mqtt as writes
+from levity_trio.store.writes.site import receivers as writes
 from levity_trio.wire.times import stamp
 
 PAUSE_SECONDS: Final = 1.0
@@ -174,7 +174,7 @@ class Mqtt(Plugin):
         """Note whether the broker is connected, and why not. An outage has one line in the log, and
         its end another."""
         seen = problem is None, stamp(self._site.clock()), self._broker.address, problem
-        self._site.writer.coalesce("mqtt", writes.note_link, *seen)
+        self._site.writer.coalesce("mqtt", writes.note_broker_link, *seen)
         if problem is None and self._is_out is None:
             log.info("connected to the MQTT broker", broker=self._broker.address)
         elif problem is not None and not self._is_out:
@@ -188,7 +188,7 @@ class Mqtt(Plugin):
         self._is_out = problem is not None
         with suppress(StoreUnavailable):  # which the writer logs
             # at once: who has just changed the settings looks
-            self._site.writer.note(writes.note_link, *seen)
+            self._site.writer.note(writes.note_broker_link, *seen)
 
     async def _tell_end_of_outage(self) -> None:
         if self._is_out:

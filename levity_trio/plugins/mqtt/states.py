@@ -48,8 +48,8 @@ from levity_trio.store.reads.now.entities import (
     SeenChargers,
     things_that_want_a_look,
 )
-from levity_trio.store.reads.people.users import language_of_owner
-from levity_trio.store.reads.transactions.charges import policy_of, rule_of
+from levity_trio.store.reads.people.households import language_of_owner
+from levity_trio.store.reads.transactions.costs import policy_of, rule_of
 from levity_trio.wire.handshake import MAX_IDENTITY
 from levity_trio.wire.times import stamp
 

@@ -21,10 +21,10 @@ from levity_trio.plugins.prometheus.labels import (
 )
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Family, Gauge, Histogram
-from levity_trio.store.reads.chargers.charger_facts import NO_OUTAGES, STOPPING
+from levity_trio.store.reads.chargers.chargers import NO_OUTAGES, STOPPING
 from levity_trio.store.reads.site.totals import DELIVERED, UNBILLED, CounterTotals
-from levity_trio.store.writes.transactions.closing import OTHER as OTHER_REASON
-from levity_trio.store.writes.transactions.closing import REBOOT
+from levity_trio.store.writes.transactions.stops import OTHER as OTHER_REASON
+from levity_trio.store.writes.transactions.stops import REBOOT
 from levity_trio.wire.errors import ErrorCode
 
 REPAIR_KINDS: Final = 32

@@ -20,13 +20,13 @@ from levity_trio.plugins.prometheus.labels import (
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import DatabaseSpace
-from levity_trio.store.reads.chargers.local_lists import LocalListStatus
+from levity_trio.store.reads.chargers.configuration import LocalListStatus
 from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.now.copies import CopyState
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
-from levity_trio.store.reads.site.events import MqttState
+from levity_trio.store.reads.site.receivers import MqttState
 from levity_trio.store.reads.transactions.transactions import RunningTransaction
-from levity_trio.store.writes.load.leases import MANAGED
+from levity_trio.store.writes.load.load import MANAGED
 
 NO_CHARGERS = Present([], [], [], frozenset())
 NO_STATUS = "Unknown"

@@ -27,13 +27,13 @@ from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.engine.writer import surviving
-from levity_trio.store.reads.chargers.local_lists import statuses
+from levity_trio.store.reads.chargers.configuration import statuses
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.present import SQLITE_VERSION, present, waiting
-from levity_trio.store.reads.site import events as mqtt
+from levity_trio.store.reads.site import receivers as mqtt
 from levity_trio.store.reads.site.totals import totals
-from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.reads.transactions.costs import policy_of
 
 PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"

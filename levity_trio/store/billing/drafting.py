@@ -28,7 +28,7 @@ from levity_trio.store.billing.settling import account_before
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.store.lookups.wallets import is_prepaid
+from levity_trio.store.lookups.places import is_prepaid
 from levity_trio.told import Amount, Bare, Quantity, Told, beside
 from levity_trio.wire.times import in_zone, shifted, stamp
 
@@ -195,7 +195,7 @@ class Draft(NamedTuple):
         return owner.charges_no_tax and any(one.is_taxed for one in self.statements)
 
 
-def currency_of(rows: Rows) -> str:
+def bill_currency(rows: Rows) -> str:
     """Return in which currency a site counts what no tariff says."""
     found = rows(_CURRENCY, ())
     return str(found[0][0]) if found else USUAL_CURRENCY
@@ -383,7 +383,7 @@ class Drafter:
         # What its last bill held back is no reason for another one.
         if has_nothing_new and (not items or (is_last and self._rows(_HAS_LAST, (account,)))):
             return []
-        kinds = sorted(billed) or [_Kind(currency_of(self._rows), "gross")]
+        kinds = sorted(billed) or [_Kind(bill_currency(self._rows), "gross")]
         below = 0 if is_last else self._plan.terms.carry_below
         before = account_before(self._rows, account, self._plan.rule.zone, corrections)
         if not (billed or is_last):

@@ -23,7 +23,7 @@ from levity_trio.store.billing.drafting import (
     Grounds,
     Plan,
     Terms,
-    currency_of,
+    bill_currency,
     draft,
     grounds,
 )
@@ -41,7 +41,7 @@ from levity_trio.store.billing.statements import (
     seal_of,
 )
 from levity_trio.store.engine.database import Rows
-from levity_trio.store.lookups.wallets import name_of
+from levity_trio.store.lookups.places import name_of
 from levity_trio.told import Told, with_told
 
 NEWEST_WITH: Final = (
@@ -171,7 +171,7 @@ def _check_shown(rows: Rows, found: Draft, shown: Mapping[int, int]) -> None:
     totals = Counter[int]()
     for one in found.statements:
         totals[one.figures.account_id] += one.figures.total
-    currency = CURRENCIES[currency_of(rows)]
+    currency = CURRENCIES[bill_currency(rows)]
     for account in sorted(totals.keys() | shown.keys()):
         now, then = totals[account], shown.get(account, 0)
         if now != then:

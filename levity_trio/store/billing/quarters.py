@@ -1,7 +1,7 @@
 """What is billed by the quarter of an hour: prices of series, the energy of sessions, and their
 share of the house's own sun. Quarters count from 1970 in UTC.
 
-The energy of sessions that have ended is kept in `tx_quarter` (store/upkeep/sharing.py); where that
+The energy of sessions that have ended is kept in `tx_quarter` (store/upkeep/derived.py); where that
 is not there yet, or is older than the session, it is computed here.
 """
 

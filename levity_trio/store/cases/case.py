@@ -97,7 +97,7 @@ from levity_trio.store.cases.transaction import (
     was_asked,
 )
 from levity_trio.store.engine.database import Rows
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.told import Told, of_stored
 from levity_trio.wire.numbers import decimal
 from levity_trio.wire.times import clock_time, shifted_stamp
@@ -260,8 +260,8 @@ class _MessagesAround:
         self._rows = rows
         self._tx = tx
         self._until = until
-        self._reporting = connectors(rows, tx.charger, "status")
-        self._charging = connectors(rows, tx.charger, "tx")
+        self._reporting = connector_numbers(rows, tx.charger, "status")
+        self._charging = connector_numbers(rows, tx.charger, "tx")
         ends = (_sent_start(tx), _sent_stop(tx))
         self._own = [message for message in ends if message is not None]
         for timestamp, received_at in rows(TIMES, parameters_of(tx, until)):

@@ -62,7 +62,7 @@ from levity_trio.store.cases.transaction import (
     sent_times,
 )
 from levity_trio.store.engine.database import Rows
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.told import parted
 from levity_trio.wire.times import shifted_stamp
 
@@ -129,7 +129,7 @@ class ChargerHistory:
     @cached_property
     def connectors(self) -> list[int]:
         """The connectors that have transactions."""
-        return connectors(self.rows, self.charger, "tx")
+        return connector_numbers(self.rows, self.charger, "tx")
 
     def around(self, tx: StoredTransaction) -> BeforeAndAfter:
         """Return the transactions before one and after it. One that was judged later had the
@@ -674,7 +674,7 @@ def newest_beside(rows: Rows, own: RegisterSpan) -> list[RegisterSpan]:
     """Return the transaction on each other connector of the site that began last before one."""
     spans: list[RegisterSpan] = []
     for (charger,) in rows("SELECT id FROM cp", ()):
-        for number in connectors(rows, charger, "tx"):
+        for number in connector_numbers(rows, charger, "tx"):
             if (charger, number) != own.place:
                 running = rows(own.by_time(_RUNNING), (charger, number, LAST_TIME, own.began))
                 spans += [RegisterSpan(*row) for row in running]

@@ -1,5 +1,5 @@
-"""What the commands for copies share: what a file holds, whether another one holds it too, and who
-uses it.
+"""Copies of a database: `back_up` makes one, while its server runs or not; what a file holds,
+whether another one holds it too, and who uses it.
 
 A command of this room runs in a process of its own, so it may open descriptors of a database file
 as long as it has no SQLite connection to that file: closing a descriptor drops the locks of its
@@ -23,16 +23,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import sqlite_utils
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.beside.backup_note import LastBackup, note
 from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.file_store import FileDatabase, open_reader
 from levity_trio.store.engine.schema import FOLDER, check_ownership, look
 from levity_trio.store.reads.site.database import newest
-from levity_trio.writing import give, opened_alone, sync_folder
+from levity_trio.wire.times import stamp
+from levity_trio.writing import give, opened_alone, place, sync_folder
 
 ADVICE: Final = "give a backup, or the database of a stopped server"
 HEADER_BYTES: Final = 100
@@ -98,10 +102,10 @@ def content(db: Database) -> Content:
 def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
     """Whether a database is an earlier state of another one, or the same: all its facts are there
     too."""
-    for table, stamp in STAMPED.items():
-        last = f"SELECT id, {stamp} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
+    for table, column in STAMPED.items():
+        last = f"SELECT id, {column} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
         for number, at in part.execute(last).fetchall():
-            same = f"SELECT 1 FROM {table} WHERE id = ? AND {stamp} = ?"  # noqa: S608
+            same = f"SELECT 1 FROM {table} WHERE id = ? AND {column} = ?"  # noqa: S608
             is_there = bool(whole.execute(same, (number, at)).fetchall())
             is_there |= table == "meter_val" and _is_in_run(whole, number, at)
             if not is_there and not (table in _PRUNED and _is_pruned(whole, table, number, at)):
@@ -348,3 +352,87 @@ class WalWatch:
 
 def tables_of(connection: sqlite3.Connection) -> set[str]:
     return set(sqlite_utils.Database(connection, execute_plugins=False).table_names())
+
+
+PARTIAL = ".partial"
+
+
+class BackedUp(NamedTuple):
+    """What a copy holds, and why the database has no note of it, None if it has."""
+
+    held: Content
+    not_noted: OSError | None
+
+
+def back_up(
+    database: Path, target: Path, progress: Progress, *, is_forced: bool = False
+) -> BackedUp:
+    """Copy a database to a file and return what the copy holds. Its moment is noted beside the
+    database.
+
+    An existing file is replaced if it is an earlier backup of this database, or any database of
+    ours if forced.
+
+    Raises:
+        EnvironmentProblem: there is no such database, the file must not be replaced, the disk is
+            nearly full, the WAL of the server grew too much, or the database is damaged. The file
+            is as it was before.
+    """
+    database, at = database.resolve(), stamp(datetime.now(UTC))
+    try:
+        target = place(target).resolve()
+        with _snapshot(database) as source:
+            _check_target(source, database, target, is_forced=is_forced)
+            watch = WalWatch(database)
+            ((pages,),) = source.execute("PRAGMA page_count").fetchall()
+            ((page_bytes,),) = source.execute("PRAGMA page_size").fetchall()
+            check_room(target.parent, pages * page_bytes)
+            with open_partial(target, PARTIAL) as partial:
+                copy(source, partial, progress, watch)
+                with closing(open_finished(partial.path)) as finished:
+                    held = content(FileDatabase(finished))
+                partial.rename(target)
+    except (sqlite3.Error, OSError) as error:
+        raise EnvironmentProblem(f"cannot copy {database} to {target}: {error}") from error
+    return BackedUp(held, _noted(database, LastBackup(at, str(target), target.stat().st_size)))
+
+
+def _noted(database: Path, backup: LastBackup) -> OSError | None:
+    """Note a backup; a folder that must not be written to is no reason to call it a failure."""
+    try:
+        note(database, backup)
+    except OSError as problem:
+        return problem
+    return None
+
+
+@contextmanager
+def _snapshot(database: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database and hold its present state."""
+    if not database.is_file():
+        raise EnvironmentProblem(f"there is no database {database}; choose it with --db")
+    check_ownership(database)
+    connection = open_reader(database).conn
+    with closing(connection):
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        yield prepared(connection)
+
+
+def _check_target(
+    source: sqlite3.Connection, database: Path, target: Path, *, is_forced: bool
+) -> None:
+    if not target.parent.is_dir():
+        raise EnvironmentProblem(
+            f"No such file or directory: {target.parent}; create it, or choose another file"
+        )
+    if not target.exists():
+        return
+    if target.samefile(database):
+        raise EnvironmentProblem(f"{target} is the database itself; choose another file")
+    with open_copy(target) as earlier:
+        if not is_forced and not is_contained(earlier, source):
+            raise EnvironmentProblem(
+                f"{target} has facts that are not in {database}; choose another file, or replace "
+                "it with --force"
+            )

@@ -19,7 +19,7 @@ from levity_trio.store.reads.levity.rows import ImportedRows, total
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.database import simulated_time
 from levity_trio.store.writes.chargers import hiding
-from levity_trio.store.writes.people.logins import digest_of
+from levity_trio.store.writes.people.users import digest_of
 from levity_trio.store.writes.site import demo, imports
 from levity_trio.store.writes.site.demo import DemoRecipient, Resumed, Shared
 from levity_trio.wire.times import stamp

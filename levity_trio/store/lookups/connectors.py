@@ -13,7 +13,9 @@ from typing import Final, Literal, NamedTuple
 from levity_trio.store.engine.database import Rows
 
 
-def connectors(rows: Rows, charger: str, table: Literal["tx", "meter_val", "status"]) -> list[int]:
+def connector_numbers(
+    rows: Rows, charger: str, table: Literal["tx", "meter_val", "status"]
+) -> list[int]:
     """Return the connectors of a charger in a table, with one index look-up for each."""
     first = f"SELECT min(conn_id) FROM {table} WHERE cp_id = ?"  # noqa: S608 - our own names
     every = (

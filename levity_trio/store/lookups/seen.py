@@ -26,7 +26,7 @@ from levity_trio.operations.seen import (
     TransferStatus,
 )
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import in_zone, parse_time, stamp
 
@@ -139,7 +139,7 @@ def statuses(db: UnitOfWork, charger: str, connector: int) -> list[ReceivedStatu
 
 
 def _statuses_since(db: UnitOfWork, command: Followed) -> Iterator[tuple[StatusSeen, bool]]:
-    for connector in connectors(db.rows, command.charger, "status"):
+    for connector in connector_numbers(db.rows, command.charger, "status"):
         for received in statuses(db, command.charger, connector):
             for at in {received.first_at, received.last_at}:
                 if at >= command.sent_at:
@@ -206,7 +206,7 @@ def _spans(command: Followed, skew: timedelta) -> list[tuple[str, str]]:
 def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int]]:
     spans = _spans(command, clock_skew(db, command.charger))
     for connector, (since, until) in product(
-        connectors(db.rows, command.charger, "meter_val"), spans
+        connector_numbers(db.rows, command.charger, "meter_val"), spans
     ):
         times = db.rows(
             "SELECT max(received_at) FROM meter_val "
@@ -266,7 +266,7 @@ def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     skew = clock_skew(db, command.charger)
     oldest = moment(command.sent_at) - timedelta(seconds=STALE_SECONDS) + skew
     for connector, (since, until) in product(
-        connectors(db.rows, command.charger, "meter_val"), _spans(command, skew)
+        connector_numbers(db.rows, command.charger, "meter_val"), _spans(command, skew)
     ):
         readings = db.rows(
             "SELECT received_at, tx_id, measurand, value, unit, phase, timestamp "

@@ -23,7 +23,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.config.settings import PREFIX
 from levity_trio.log.output import get_logger
 from levity_trio.store.beside.backup_note import last_backup
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.told import Told
 from levity_trio.wire.times import in_zone
 

@@ -45,8 +45,8 @@ from levity_trio.store.engine.opening import days_of
 from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.totals import COUNTED, sums_of
-from levity_trio.store.writes.load import load, power
-from levity_trio.store.writes.people import logins, messages, personal
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.people import households, messages, users
 from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import in_zone, stamp
 
@@ -353,7 +353,9 @@ class Pruning:
         rows, is_all = 0, False
         while not is_all:
             days = int((now - POWER_KEPT).timestamp()) // (24 * 3600)
-            deleted, is_all = await self._step(power.delete_before, days, self._limits.step_seconds)
+            deleted, is_all = await self._step(
+                load.delete_energy_before, days, self._limits.step_seconds
+            )
             rows += deleted
         return rows
 
@@ -364,7 +366,7 @@ class Pruning:
         before, wishes_before = now - POWER_KEPT, stamp(now - load.WISHES_KEPT)
         while not is_all:
             old = int(before.timestamp()) // SECONDS, stamp(before), wishes_before
-            deleted, is_all = await self._step(load.delete_before, *old, self._limits.step_seconds)
+            deleted, is_all = await self._step(load.delete_past, *old, self._limits.step_seconds)
             rows += deleted
         return rows
 
@@ -492,9 +494,9 @@ async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
     """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises
     StoreUnavailable."""
     now = clock()
-    forgotten = await writer.run(logins.forget_before, stamp(now - LOGINS_KEPT))
+    forgotten = await writer.run(users.forget_logins_before, stamp(now - LOGINS_KEPT))
     while done := await writer.run(
-        personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE
+        households.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE
     ):
         forgotten += done
     if forgotten:
@@ -504,7 +506,7 @@ async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
 
 async def scrub(writer: Writer) -> None:
     """Leave no deleted text in free pages, and no name in indexes. Raises StoreUnavailable."""
-    await writer.run(personal.rebuild_indexes)
+    await writer.run(households.rebuild_indexes)
     is_done = False
     while not is_done:
         began = trio.current_time()

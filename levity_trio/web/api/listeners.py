@@ -200,7 +200,7 @@ async def open_api(
 
 async def _read_people(api: ApiParts) -> None:
     """Read who may ask. Raises StoreUnavailable."""
-    api.tokens.load(await api.writer.run(user_writes.stored))
+    api.tokens.load(await api.writer.run(user_writes.stored_tokens))
     await api.logins.open()
 
 

@@ -14,8 +14,7 @@ from levity_trio.documents.json_file import LineDocument, PositionDocument
 from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
-from levity_trio.store.reads.transactions.bill.reading import OwnBill
-from levity_trio.store.reads.transactions.bill.shape import BillLine
+from levity_trio.store.reads.transactions.bill import BillLine, OwnBill
 from levity_trio.told import Amount, Told, Value
 from levity_trio.web.dashboard.shapes import UNKNOWN, whole
 from levity_trio.wire.times import in_zone

@@ -18,13 +18,13 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.lookups.places import currency_of
 from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.pages import ListPage, NoPage, WantedPage
-from levity_trio.store.reads.people.accounts import Belonging
 from levity_trio.store.reads.people.driving import AtSpace, RefusedCard, SpaceRow
+from levity_trio.store.reads.people.households import Belonging
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import without
 from levity_trio.web.api.engine.endpoints import (

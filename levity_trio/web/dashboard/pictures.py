@@ -23,10 +23,9 @@ from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
 from levity_trio.store.reads.load.load_day import SunDay
 from levity_trio.store.reads.money.tariffs import PricesAhead
 from levity_trio.store.reads.now import Energy
-from levity_trio.store.reads.transactions.bill.shape import BillLine, BillQuarter
-from levity_trio.store.reads.transactions.history import Figures, History, Series
-from levity_trio.store.reads.transactions.power import DayPower, WeekHistory
-from levity_trio.store.reads.transactions.use import ChargerUse, Habits
+from levity_trio.store.reads.transactions.bill import BillLine, BillQuarter
+from levity_trio.store.reads.transactions.costs import Figures, History, Series
+from levity_trio.store.reads.transactions.power import ChargerUse, DayPower, Habits, WeekHistory
 from levity_trio.web.dashboard.charts import A_WEEK, Band, Compared, Layer, StepsChart
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import Values

@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
-from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.reads.chargers.chargers import LastCommand
+from levity_trio.store.reads.chargers.chargers import Command, LastCommand
 
 
 class ProgressStep(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from levity_trio.billing.statement import YEAR
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.reads.transactions.billed import BilledTransaction
+from levity_trio.store.reads.transactions.costs import BilledTransaction
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
 from levity_trio.web.dashboard.fields import (

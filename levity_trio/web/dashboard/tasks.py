@@ -12,14 +12,12 @@ from urllib.parse import quote
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.chargers.chargers import Charger
-from levity_trio.store.reads.chargers.replacement import replacement
+from levity_trio.store.reads.chargers.chargers import Charger, replacement
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import driving
-from levity_trio.store.reads.people.accounts import vehicles_of_nobody
-from levity_trio.store.reads.people.household_tasks import Departure, UnknownCard
-from levity_trio.store.reads.transactions.bill.shape import Bill
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
+from levity_trio.store.reads.people.households import Departure, UnknownCard, vehicles_of_nobody
+from levity_trio.store.reads.transactions.bill import Bill
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role, asked, local_today, rule_of

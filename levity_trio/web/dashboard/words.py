@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.locale.texts import in_units, said
 from levity_trio.store.lookups.load_spans import PRICE
-from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill import Bill
 from levity_trio.told import Told, Value
 from levity_trio.web.api.engine.serving import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import UNKNOWN

@@ -30,7 +30,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.beside.file_folder import DiskRefuses, FileFolder, Parts
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer, surviving
-from levity_trio.store.reads.chargers import files as stored
+from levity_trio.store.reads.chargers import configuration as stored
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.web.files.ftp import open_ftp

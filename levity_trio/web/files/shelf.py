@@ -26,8 +26,8 @@ from levity_trio.records import record
 from levity_trio.store.beside.file_folder import DiskRefuses, FileFolder, Parts, Written
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.chargers import files as stored
-from levity_trio.store.reads.chargers.files import Url
+from levity_trio.store.reads.chargers import configuration as stored
+from levity_trio.store.reads.chargers.configuration import Url
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.files import NewFile

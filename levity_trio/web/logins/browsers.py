@@ -37,10 +37,15 @@ from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
 from levity_trio.clock import Clock
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.writes.people import logins as writes
 from levity_trio.store.writes.people import users
-from levity_trio.store.writes.people.logins import NewLogin, StoredLogin, StoredLogins, StoredUser
-from levity_trio.store.writes.people.users import Manager, StoredToken
+from levity_trio.store.writes.people.users import (
+    Manager,
+    NewLogin,
+    StoredLogin,
+    StoredLogins,
+    StoredToken,
+    StoredUser,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.engine.problems import Problem, busy, refusal
 from levity_trio.web.logins.invitations import Invitations, Presented
@@ -297,14 +302,14 @@ class Logins:
 
     async def open(self) -> None:
         """Read what is stored. Raises StoreUnavailable."""
-        self.load(await self._writer.run(writes.stored))
+        self.load(await self._writer.run(users.stored_logins))
 
     async def change(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Run a write that changes users, log-ins or invitations; know the result before anybody
         else changes it."""
 
         def changed(db: UnitOfWork) -> tuple[T, StoredLogins]:
-            return write(db, *args), writes.stored(db)
+            return write(db, *args), users.stored_logins(db)
 
         async with self._changing:
             answer, stored = await self._writer.run(changed)
@@ -324,7 +329,7 @@ class Logins:
 
     def find(self, cookie: str | None) -> Login | None:
         """Return the valid log-in that a cookie contains, None if there is none."""
-        number = self._ids.get(writes.digest_of(cookie or ""))
+        number = self._ids.get(users.digest_of(cookie or ""))
         return None if number is None else self.get(number)
 
     def get(self, number: int) -> Login | None:
@@ -343,7 +348,7 @@ class Logins:
                 return None
             login = Login(number, None, token.id, token.name, token.role)
         if self._uses.note(number, now):
-            self._writer.coalesce(("login", number), writes.note_use, number, stamp(now))
+            self._writer.coalesce(("login", number), users.note_login_use, number, stamp(now))
         return login
 
     # Logging in and out
@@ -419,12 +424,12 @@ class Logins:
 
     async def leave(self, number: int) -> None:
         """End a log-in by its own browser, which stays known. Raises StoreUnavailable."""
-        await self.change(writes.end, number, stamp(self._clock()), None)
+        await self.change(users.end_login, number, stamp(self._clock()), None)
 
     async def end(self, number: int, by: str) -> bool:
         """End a log-in by somebody; its browser is no longer known. Return False if there is none
         that is open."""
-        return await self.change(writes.end, number, stamp(self._clock()), by)
+        return await self.change(users.end_login, number, stamp(self._clock()), by)
 
     async def change_password(self, login: Login, old: str | None, new: str) -> None:
         """Change the password of the user of a log-in, whose other log-ins end. Raises Problem."""
@@ -463,7 +468,7 @@ class Logins:
 
         Its log-in may have ended, but not by somebody else: that browser may be in other hands.
         """
-        digest = writes.digest_of(cookie or "")
+        digest = users.digest_of(cookie or "")
         number = self._ids.get(digest)
         login = None if number is None else self._logins[number]
         if login is None or user is None or login.user != user.id or login.ended_by is not None:
@@ -515,16 +520,16 @@ class Logins:
     ) -> LoggedIn:
         cookie = new_cookie()
         new = NewLogin(
-            digest=writes.digest_of(cookie),
+            digest=users.digest_of(cookie),
             user=user,
             token=token,
             address=visit.address,
             browser=visit.browser[:BROWSER_CHARACTERS],
             at=stamp(self._clock()),
-            before=writes.digest_of(visit.cookie or ""),
+            before=users.digest_of(visit.cookie or ""),
             invitation=invitation,
         )
-        is_begun = await self.change(writes.begin, new, password)
+        is_begun = await self.change(users.begin_login, new, password)
         login = self.find(cookie)
         if not is_begun or login is None:
             words = Told("what opened this was taken away meanwhile; try again")

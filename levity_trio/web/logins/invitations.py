@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.access.user_passwords import MOST_TRIES
-from levity_trio.store.writes.people.logins import StoredInvitation
+from levity_trio.store.writes.people.users import StoredInvitation
 
 Kind = Literal["link", "pin", "letter"]
 LINK: Final = "link"

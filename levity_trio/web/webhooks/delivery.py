@@ -28,9 +28,9 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer, surviving
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import StoredFact, after, of_charger
-from levity_trio.store.writes.site import webhooks as writes
-from levity_trio.store.writes.site.webhooks import GivenUp, StoredWebhook, WaitingFacts
+from levity_trio.store.reads.site.receivers import StoredFact, after, of_charger
+from levity_trio.store.writes.site import receivers as writes
+from levity_trio.store.writes.site.receivers import GivenUp, StoredWebhook, WaitingFacts
 from levity_trio.web.webhooks.request import Undelivered, WebhookMessage, send
 from levity_trio.wire.times import stamp
 
@@ -91,7 +91,7 @@ class Webhooks:
 
         One that got its secret again begins anew.
         """
-        in_use = await self._parts.writer.run(writes.in_use, self._parts.key)
+        in_use = await self._parts.writer.run(writes.webhooks_in_use, self._parts.key)
         by_number = {webhook.id: (webhook, waiting) for webhook, waiting in in_use}
         for number, delivery in list(self._deliveries.items()):
             webhook, _ = by_number.get(number, (None, ()))
@@ -170,7 +170,7 @@ class Delivery:
                 now = self._parts.clock()
                 at = stamp(now)
                 if problem is None:
-                    await self._store(writes.move_on, self._webhook.id, fact.id, at)
+                    await self._store(writes.move_webhook, self._webhook.id, fact.id, at)
                 else:
                     log.warning(
                         "webhook: the delivery failed",
@@ -182,7 +182,7 @@ class Delivery:
                     await self._wait(WaitingFacts(charger, fact.id - 1, 1, at, next_at, problem))
             self._position = fact.id
         if page:
-            await self._store(writes.move_on, self._webhook.id, self._position, None)
+            await self._store(writes.move_webhook, self._webhook.id, self._position, None)
         return bool(page)
 
     async def _deliver_waiting(self, charger: str) -> None:
@@ -201,12 +201,12 @@ class Delivery:
                         "webhook: delivered again", webhook=self._webhook.name, cp=charger or None
                     )
                 waiting = WaitingFacts(charger, fact.id, 0, now, now, "")
-                await self._store(writes.wait, self._webhook.id, waiting, now)
+                await self._store(writes.let_webhook_wait, self._webhook.id, waiting, now)
             waiting = replace(waiting, position=fact.id)
             self._waiting[charger] = waiting
         if len(page) < PAGE:
             del self._waiting[charger]
-            await self._store(writes.catch_up, self._webhook.id, charger)
+            await self._store(writes.webhook_caught_up, self._webhook.id, charger)
 
     async def _page_of(self, charger: str, last: int) -> list[tuple[StoredFact, str]]:
         read = partial(of_charger, charger=charger, last=last, upto=self._position, limit=PAGE)
@@ -233,7 +233,7 @@ class Delivery:
         failed = replace(failed, position=given_up.last)
         self._waiting[failed.charger] = failed
         at = stamp(self._parts.clock())
-        await self._store(writes.give_up, self._webhook, failed, given_up, at)
+        await self._store(writes.give_up_facts, self._webhook, failed, given_up, at)
 
     async def _too_old(self, waiting: WaitingFacts, before: datetime) -> GivenUp | None:
         """Return the wanted facts that wait since `before` or longer, None if there are none."""
@@ -249,7 +249,7 @@ class Delivery:
 
     async def _wait(self, waiting: WaitingFacts) -> None:
         self._waiting[waiting.charger] = waiting
-        await self._store(writes.wait, self._webhook.id, waiting)
+        await self._store(writes.let_webhook_wait, self._webhook.id, waiting)
 
     async def _store(self, write: Any, *values: object) -> None:
         """Store the progress. Without it, facts are delivered again after a restart; now they are

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from levity_trio.events import LimitIgnored
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -434,12 +434,12 @@ async def test_a_connector_that_is_not_opened_again_keeps_no_limit_back(
     async with open_evening(writer, [HONEST, HONEST], 20.0) as evening:
         await evening.manage()
         point, at = evening.points[0], stamp(evening.central.clock())
-        await writer.run(leases.learn, "CP-0", {"way": 5}, at)
+        await writer.run(load.learn_of_firmware, "CP-0", {"way": 5}, at)
         evening.arrive(1)
         await trio.sleep(MINUTE)
         assert "ChangeAvailability" in [action for _, action, _, _ in point.calls]
         point._on_ChangeAvailability = lambda _: {"status": "Rejected"}  # type: ignore[assignment, method-assign]
-        await writer.run(leases.learn, "CP-0", {"way": 1}, at)
+        await writer.run(load.learn_of_firmware, "CP-0", {"way": 1}, at)
         await trio.sleep(MINUTE)
         evening.arrive(0)
         before = len(point.calls)

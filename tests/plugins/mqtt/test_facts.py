@@ -26,9 +26,9 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import MqttState, before, state
+from levity_trio.store.reads.site.receivers import MqttState, before, state
 from levity_trio.store.upkeep.pruning import delete_events
-from levity_trio.store.writes.site import mqtt
+from levity_trio.store.writes.site import receivers
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.charger.parts import InlineWriter, wall_clock
@@ -168,7 +168,7 @@ class House:
 
     async def replay(self, since: str) -> None:
         position, _ = before(view(self.books.connection), since)
-        await self.writer.run(mqtt.replay, position, since, self.books.at, "anna")
+        await self.writer.run(receivers.replay_mqtt, position, since, self.books.at, "anna")
         self.facts.wake()
 
 
@@ -195,7 +195,7 @@ async def test_the_first_use_sends_nothing_of_the_past(house: House) -> None:
 
 
 async def test_facts_arrive_in_order_with_the_body_of_a_webhook(house: House) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     house.tell(350)
     async with house.listening():
         await house.delivered(house.newest)
@@ -212,7 +212,7 @@ async def test_facts_arrive_in_order_with_the_body_of_a_webhook(house: House) ->
 
 
 async def test_a_restart_goes_on_from_the_position(house: House) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     house.tell(3)
     async with house.listening():
         await house.delivered(house.newest)
@@ -228,7 +228,7 @@ async def test_the_position_is_not_stored_with_each_fact(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STORE_SECONDS", 3600.0)
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     async with house.listening():
         house.tell()
         await house.delivered(2)
@@ -249,7 +249,7 @@ async def test_the_position_is_not_stored_with_each_fact(
 
 
 async def test_nothing_is_read_while_nothing_happens(house: House) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     async with house.sending():
         house.tell()
         await house.acknowledged()
@@ -259,7 +259,7 @@ async def test_nothing_is_read_while_nothing_happens(house: House) -> None:
 
 
 async def test_a_broker_that_is_killed_has_acknowledged_every_fact_at_the_end(house: House) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     async with house.listening():
         for _ in range(4):
             for _ in range(20):
@@ -276,7 +276,7 @@ async def test_a_broker_that_is_killed_has_acknowledged_every_fact_at_the_end(ho
 
 
 async def test_a_replay_while_facts_are_on_their_way_wins(house: House) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     house.tell(500)
     async with house.listening():
         await house.delivered(150)
@@ -291,7 +291,7 @@ async def test_a_replay_while_facts_are_on_their_way_wins(house: House) -> None:
 async def test_facts_that_were_pruned_are_left_out_and_counted(
     house: House, log_lines: list[EventDict]
 ) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     house.tell(10)
     house.books.run(delete_events, 6, 1.0)
     async with house.listening():
@@ -307,7 +307,7 @@ async def test_a_database_that_cannot_be_used_is_tried_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", PAUSE_SECONDS)
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     async with house.listening():
         house.reader.is_broken = True
         house.tell(2)
@@ -318,7 +318,7 @@ async def test_a_database_that_cannot_be_used_is_tried_again(
 
 
 async def test_a_server_without_the_duties_sends_nothing(house: House) -> None:
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     house.writer.sharing.duties = trio.Event()
     house.tell(2)
     async with house.listening():
@@ -333,14 +333,14 @@ async def test_a_replay_that_another_server_was_asked_for_is_found(
 ) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", PAUSE_SECONDS)
     house.writer.sharing.is_alone = False
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     house.tell(2)
     async with house.listening():
         await house.delivered(2, 3)
         await house.acknowledged()
         house.heard.messages.clear()
         # and nothing wakes the facts
-        house.books.run(mqtt.replay, 1, EARLY, house.books.at, "anna")
+        house.books.run(receivers.replay_mqtt, 1, EARLY, house.books.at, "anna")
         await house.delivered(2, 3, 4)
 
 
@@ -358,7 +358,7 @@ def picky(tmp_path: Path) -> Iterator[House]:
 
 
 async def test_a_fact_that_the_broker_refuses_is_told_and_passed_over(picky: House) -> None:
-    picky.books.run(mqtt.begin, EARLY)
+    picky.books.run(receivers.begin_mqtt, EARLY)
     picky.tell(3)
     picky.tell(1, "x" * 500)
     picky.tell(2)
@@ -391,7 +391,7 @@ async def test_where_no_fact_is_taken_all_wait_and_the_state_says_why(
     forbidding: House, log_lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REFUSED_SECONDS", PAUSE_SECONDS)
-    forbidding.books.run(mqtt.begin, EARLY)
+    forbidding.books.run(receivers.begin_mqtt, EARLY)
     forbidding.tell(3)
     async with forbidding.sending():
         await forbidding.until(lambda: forbidding.state.problem)
@@ -403,7 +403,7 @@ async def test_where_no_fact_is_taken_all_wait_and_the_state_says_why(
 
 
 async def test_new_facts_do_not_wake_where_none_is_taken(forbidding: House) -> None:
-    forbidding.books.run(mqtt.begin, EARLY)
+    forbidding.books.run(receivers.begin_mqtt, EARLY)
     forbidding.tell()
     async with forbidding.sending():
         await forbidding.until(lambda: forbidding.state.problem)
@@ -417,7 +417,7 @@ async def test_facts_go_on_where_the_broker_takes_them_again(
     forbidding: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REFUSED_SECONDS", PAUSE_SECONDS)
-    forbidding.books.run(mqtt.begin, EARLY)
+    forbidding.books.run(receivers.begin_mqtt, EARLY)
     forbidding.tell(3)
     async with forbidding.listening():
         await forbidding.until(lambda: forbidding.state.problem)
@@ -599,7 +599,7 @@ async def test_households_and_cards_are_told_only_with_names(
 ) -> None:
     house.with_names = with_names
     house.restart()
-    house.books.run(mqtt.begin, EARLY)
+    house.books.run(receivers.begin_mqtt, EARLY)
     tell_of_anna(house)
     async with house.listening():
         await house.delivered(house.newest)

@@ -8,7 +8,7 @@ import pytest
 from levity_trio.events import ChargerBooted, Fact, FactsCounted, StatusChanged
 from levity_trio.store.engine import database as ceilings
 from levity_trio.store.engine.database import DAILY_FACTS
-from levity_trio.store.writes.chargers.set_aside import count_repairs
+from levity_trio.store.writes.chargers.sessions import count_repairs
 from tests.store.books import Books, Station
 
 TOO_MANY = 50

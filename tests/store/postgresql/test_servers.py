@@ -21,8 +21,8 @@ from levity_trio.store.postgresql.connection import PostgresqlConnection, connec
 from levity_trio.store.postgresql.servers import listen
 from levity_trio.store.postgresql.store import LeaseEnded, PostgresqlStore, open_store
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep import duties
-from levity_trio.store.upkeep.duties import CLOCKS_AGREE, CLOCKS_APART
+from levity_trio.store.upkeep import following
+from levity_trio.store.upkeep.following import CLOCKS_AGREE, CLOCKS_APART
 from tests.postgresql import Server
 from tests.store.batches import fail, keep
 from tests.store.postgresql.stored import change, commit_at_last, kept, new_database, query
@@ -350,7 +350,7 @@ def test_what_another_stores_is_heard(stores: Sequence[PostgresqlStore]) -> None
 def test_clocks_that_are_apart_are_told_once(
     stores: Sequence[PostgresqlStore], log_lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duties, "COMPARE_SECONDS", 0.01)
+    monkeypatch.setattr(following, "COMPARE_SECONDS", 0.01)
     ahead = [1.0] * 2 + [3.0] * 3 + [0.0] * 6 + [-3.0] * 6
     """Two for each comparison; one if our clock is found ahead."""
 
@@ -363,5 +363,5 @@ def test_clocks_that_are_apart_are_told_once(
         closing(Reader(PostgresqlAddress(stores[0].path))) as reader,
         pytest.raises(KeyboardInterrupt),
     ):
-        trio.run(duties.compare_clocks, reader, clock)
+        trio.run(following.compare_clocks, reader, clock)
     assert [line["event"] for line in log_lines] == [CLOCKS_APART, CLOCKS_AGREE, CLOCKS_APART]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions import stops
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
@@ -135,7 +135,7 @@ def test_a_stop_that_is_dated_before_its_start(station: Station) -> None:
     station.books.wait(1)
     station.status("Available")
     station.books.wait(10)
-    station.books.run(closing.close_silent, station.books.at, 0.0)
+    station.books.run(stops.close_silent, station.books.at, 0.0)
     settle(station.books)
     assert_doubtful(station, transaction, 0, 7200)
 

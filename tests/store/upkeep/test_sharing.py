@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from levity_trio.billing.statement import Line
-from levity_trio.store.reads.money import month_use
-from levity_trio.store.upkeep import sharing
+from levity_trio.store.reads.money import months
+from levity_trio.store.upkeep import derived
 from tests.store import telling
 from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
@@ -39,14 +39,14 @@ def follow(books: Books) -> int:
     steps = 0
     while True:
         with reading(books) as db:
-            revision = sharing.work(db)
+            revision = derived.divided_up_to(db)
             assert revision is not None
-            changed = month_use.changed(db, revision, 2)
-            found = sharing.divided_sessions(db, [number for number, _ in changed])
+            changed = months.changed(db, revision, 2)
+            found = derived.divided_sessions(db, [number for number, _ in changed])
         if not changed:
             return steps
         steps += 1
-        books.run(sharing.keep, found, dict(changed))
+        books.run(derived.keep_divided, found, dict(changed))
 
 
 def forget(books: Books) -> None:
@@ -101,12 +101,12 @@ def test_each_step_may_be_the_last(biller: Biller, station: Station) -> None:
         forget(biller.books)
         for _ in range(stopped_after):
             with reading(biller.books) as db:
-                revision = sharing.work(db)
+                revision = derived.divided_up_to(db)
                 assert revision is not None
-                changed = month_use.changed(db, revision, 2)
-                found = sharing.divided_sessions(db, [number for number, _ in changed])
+                changed = months.changed(db, revision, 2)
+                found = derived.divided_sessions(db, [number for number, _ in changed])
             if changed:
-                biller.books.run(sharing.keep, found, dict(changed))
+                biller.books.run(derived.keep_divided, found, dict(changed))
             assert both(biller) == before
     assert_kept_as_computed(biller)
 

@@ -12,8 +12,8 @@ import pytest
 from levity_trio.billing.statement import Line
 from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.money import month_use
-from levity_trio.store.upkeep import sharing
+from levity_trio.store.reads.money import months
+from levity_trio.store.upkeep import derived
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.wire.times import stamp
@@ -123,12 +123,12 @@ class Chance:
 
     def follow_a_little(self) -> bool:
         with reading(self.books) as db:
-            revision = sharing.work(db)
+            revision = derived.divided_up_to(db)
             assert revision is not None
-            changed = month_use.changed(db, revision, 2)
-            found = sharing.divided_sessions(db, [number for number, _ in changed])
+            changed = months.changed(db, revision, 2)
+            found = derived.divided_sessions(db, [number for number, _ in changed])
         if changed:
-            self.books.run(sharing.keep, found, dict(changed))
+            self.books.run(derived.keep_divided, found, dict(changed))
         return bool(changed)
 
     def costs(self) -> dict[int, tuple[str, tuple[Line, ...]]]:

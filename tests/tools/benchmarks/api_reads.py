@@ -26,16 +26,22 @@ from levity_trio.billing.ownership import BillBy, TimeSpan
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.charger_facts import boots, faults, set_aside, statuses
-from levity_trio.store.reads.chargers.chargers import charger, chargers
+from levity_trio.store.reads.chargers.chargers import (
+    boots,
+    charger,
+    chargers,
+    faults,
+    set_aside,
+    statuses,
+)
 from levity_trio.store.reads.money.meters import reconciliation
 from levity_trio.store.reads.pages import MOST_COUNTED, WantedPage
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.logged import FrameFilters, frames
-from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.store.reads.transactions.explain import lines as lines_of
-from levity_trio.store.reads.transactions.review_queue import queue
+from levity_trio.store.reads.transactions.reviews import queue
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     COMPLETED,

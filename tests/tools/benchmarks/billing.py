@@ -30,7 +30,7 @@ from levity_trio.store.billing.numbering import Order, closable
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import commit, rows_of
 from levity_trio.store.engine.file_store import open_database
-from levity_trio.store.writes.money import closing as closings
+from levity_trio.store.writes.money import ledger as closings
 from tests.store.reading import view
 
 from .conversation import Conductor, Conversation, ReadingTimes, charge
@@ -287,7 +287,7 @@ def closing_write(original: Path, copy: Path, month: Month) -> float:
         order = Order("bench", f"{BEGUN.year + 2}-01-01T00:00:00.000Z", sheet_text, b"salt")
         found = closable(rows_of(view(connection)), month, None, terms, order)
         began = time.perf_counter()
-        (result,) = commit(connection, [lambda db: closings.close(db, found)])
+        (result,) = commit(connection, [lambda db: closings.close_month(db, found)])
         took = time.perf_counter() - began
         assert result.unwrap() is not None
     copy.unlink()

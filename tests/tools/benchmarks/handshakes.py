@@ -25,7 +25,7 @@ from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED
 from levity_trio.store.engine.database import UnitOfWork, commit
 from levity_trio.store.engine.file_store import open_database
-from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers import security
 from tests.integration.charger import Charger
 from tests.integration.keys import Authority
 from tests.integration.knocking import Knocks, knocking
@@ -91,8 +91,8 @@ def prepare(folder: Path, chargers: int) -> Scene:
             db.execute(
                 "INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (name, AT, AT)
             )
-            credentials.expect_password(db, name, passwords.store(PASSWORD, GENERATED), AT, "bench")
-            credentials.require(db, name, 2, AT, "bench")
+            security.expect_password(db, name, passwords.store(PASSWORD, GENERATED), AT, "bench")
+            security.require_profile(db, name, 2, AT, "bench")
 
     with open_database(scene.database) as connection:
         (result,) = commit(connection, [write])

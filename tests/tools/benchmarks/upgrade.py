@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.store.engine.file_store import open_database
-from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.copies import back_up
 from levity_trio.store.keeping.upgrading import try_on, undo
 from levity_trio.store.moving.move import MovePlan, move
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect

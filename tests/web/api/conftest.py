@@ -17,7 +17,7 @@ from levity_trio.access.tags import Index
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import OpenSessions
 from levity_trio.store.reads.reader import Reader
 from levity_trio.web.api.engine.endpoints import (
     ApiParts,

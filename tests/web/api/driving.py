@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from levity_trio.charger.facade import Chargers
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import OpenSessions
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.chargers import outcomes
+from levity_trio.store.writes.chargers import commands
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Refusals, RequestPlaces, Role
@@ -140,7 +140,7 @@ class Yard:
 
     async def follow(self) -> None:
         """Look what came of commands, as the server does after each fact."""
-        await self.writer.run(outcomes.follow_all, self.books.at)
+        await self.writer.run(commands.follow_all, self.books.at)
 
     @asynccontextmanager
     async def charger(self, name: str = "CP-1", connectors: int = 1) -> AsyncIterator[Plug]:

@@ -14,9 +14,9 @@ import pytest
 from levity_trio.authority.folder import ROOT, SERVER
 from levity_trio.authority.issuing import create_root, create_server_certificates
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.site.copying import CopiedCharger, Fresh, in_use
+from levity_trio.store.reads.site.receivers import CopiedCharger, Fresh, in_use
 from levity_trio.store.writes.people.tags import TagData, add
-from levity_trio.store.writes.site.backends import CopyOutcome, keep
+from levity_trio.store.writes.site.receivers import CopyOutcome, keep_outcome
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.site import receivers
@@ -166,7 +166,7 @@ async def test_one_that_comes_back_goes_on_only_where_all_since_a_day_is_wanted(
     await add_one(parking, "registrar", begins_on="2026-01-01")
     for backend in (1, 2):
         fresh = Fresh(at=parking.books.at, action="StatusNotification", payload={}, log_id=1)
-        parking.books.run(keep, (backend, "CP-1"), fresh, CopyOutcome(), parking.books.at)
+        parking.books.run(keep_outcome, (backend, "CP-1"), fresh, CopyOutcome(), parking.books.at)
         await parking.call(END_CHARGER, id=str(backend), charger="CP-1")
         with pytest.raises(Problem, match="there is no charger CP-1 of which"):
             await parking.call(END_CHARGER, id=str(backend), charger="CP-1")
@@ -339,7 +339,7 @@ async def test_what_was_refused_is_listed_the_newest_first(parking: Site) -> Non
         payload = {"connectorId": at}
         fresh = Fresh(at=parking.books.at, action="MeterValues", payload=payload)
         outcome = CopyOutcome(kind="refused", payload=payload, answer="InternalError: no")
-        parking.books.run(keep, (int(number), "CP-1"), fresh, outcome, parking.books.at)
+        parking.books.run(keep_outcome, (int(number), "CP-1"), fresh, outcome, parking.books.at)
     rows = await parking.call(REFUSED, id=number, query={"limit": "2"})
     assert [row["payload"] for row in rows] == [{"connectorId": 2}, {"connectorId": 1}]
     (last,) = await parking.call(REFUSED, id=number, query={"before": str(rows[-1]["id"])})

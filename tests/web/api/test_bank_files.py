@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from levity_trio.store.writes.money.wallets import forget
+from levity_trio.store.writes.money.ledger import forget
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.listeners import ENDPOINTS

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.store.reads.transactions import history as stored
+from levity_trio.store.reads.transactions import costs as stored
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.people import accounts

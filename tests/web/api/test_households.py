@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from levity_trio.access.tags import Verdict
-from levity_trio.store.writes.people import authorization, tags, vehicles
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.people import ownership, tags
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.web.api.chargers import chargers
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
@@ -198,7 +198,9 @@ async def test_cars_of_two_households_may_be_called_the_same(yard_of_two: Site) 
 
 
 async def test_a_car_of_nobody_is_taken(site: Site) -> None:
-    site.books.run(vehicles.add, VehicleData(name="Zoe", plate="B-Z 1"), site.books.at, "cleo")
+    site.books.run(
+        ownership.add_vehicle, VehicleData(name="Zoe", plate="B-Z 1"), site.books.at, "cleo"
+    )
     await enter(site, {"name": "Flat 1", "car": "Zoe"})
     assert site.books.count("vehicle") == 1
 
@@ -320,10 +322,10 @@ async def test_a_household_moves_out_with_all_that_it_had(yard_of_two: Site) -> 
 async def test_the_next_household_gets_the_card_of_the_last_one(yard_of_two: Site) -> None:
     site = yard_of_two
     await moved_out(site, "2026-02-01")
-    verdict = site.books.run(authorization.judge, site.books.policy, "04AA", site.books.at)
+    verdict = site.books.run(tags.judge_tag, site.books.policy, "04AA", site.books.at)
     assert verdict.status == "Expired"
     await enter(site, {"name": "Flat 1, Ben", "card": "04AA", "space": "4"})
-    verdict = site.books.run(authorization.judge, site.books.policy, "04AA", site.books.at)
+    verdict = site.books.run(tags.judge_tag, site.books.policy, "04AA", site.books.at)
     assert verdict.status == "Accepted"
 
 
@@ -386,7 +388,7 @@ async def test_a_card_that_nobody_knows_is_offered_where_it_was_held(yard_of_two
     station = Station(site.books, "CP-2")
     for card in ("04AA", "04EE"):
         station.write(
-            partial(authorization.present, is_asked=False), card.lower(), card, Verdict("Invalid")
+            partial(tags.present_tag, is_asked=False), card.lower(), card, Verdict("Invalid")
         )
     (found,) = (await site.call(CARDS))["data"]
     assert (found["id_tag"], found["charger"], found["charger_name"]) == (

@@ -17,15 +17,13 @@ from levity_trio.charger.wallets import WalletKeeper
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.chargers.chargers import served
-from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import ServedChargers, attention
 from levity_trio.store.reads.people.driving import load_places
-from levity_trio.store.reads.transactions import charges, history
-from levity_trio.store.writes.people import limits as writes
+from levity_trio.store.reads.transactions import costs
 from levity_trio.store.writes.people import tags
-from levity_trio.store.writes.people.limits import TheMonth
-from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people.tags import TagData, TheMonth
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.people import accounts, limits
@@ -140,10 +138,10 @@ async def test_a_limit_of_the_month_is_told_until_the_month_is_over(flats: Site)
     ):
         station.tell(station.register(1000 + used), transaction=transaction)
         with reading(books) as db:
-            found = month_use.counted(
+            found = months.counted(
                 db, [transaction], Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG)
             )
-        books.run(writes.count, found, TheMonth.at(books.now, UTC), books.at)
+        books.run(tags.count_use, found, TheMonth.at(books.now, UTC), books.at)
         assert wants_look(flats) == [words]
         books.wait(1)
     assert wants_look(flats, sees_all=False) == []
@@ -263,7 +261,7 @@ async def test_what_a_month_has_come_to_is_said_before_a_limit(
         assert (before["month"], before["wh"], before["amount"]) == ("2026-02", 0, None)
     shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
     assert "March 2026 so far: 6.0 kWh, 1.80 EUR; February 2026: 0.0 kWh." in shown.words
-    monkeypatch.setattr(history, "MOST_PRICED", 1)
+    monkeypatch.setattr(costs, "MOST_PRICED", 1)
     this, _ = (await flats.call(USE, id="1"))["data"]
     assert (this["wh"], this["amount"], this["currency"]) == (6000, None, None), (
         "a part is not the whole"
@@ -282,8 +280,8 @@ async def test_a_driver_reads_what_is_used_of_the_month(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     assert (await yard.anna.get("/limits"))["data"] == []
     books = yard.books
-    books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), books.at, "cleo")
-    books.run(writes.assess, TheMonth.at(books.now, UTC), books.at)
+    books.run(tags.limit_account, 1, UsageLimit(month_wh=100_000), books.at, "cleo")
+    books.run(tags.assess_month, TheMonth.at(books.now, UTC), books.at)
     books.connection.execute("UPDATE month_standing SET wh = 85000, warned_at = ?", (books.at,))
     (found,) = (await yard.anna.get("/limits"))["data"]
     assert (found["card"], found["used_kwh"], found["month_kwh"], found["state"]) == (
@@ -299,7 +297,7 @@ async def test_the_month_is_counted_by_the_task_of_wallets(yard: Yard) -> None:
     """From its beginning, what comes later, and after a start of the server."""
     await yard.add_tag("ANNA")
     station = Station(yard.books, "CP-3")
-    yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
+    yard.books.run(tags.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
     wallets = WalletKeeper(yard.central, yard.api.reader)
     for expected in (4000, 8000):
         transaction = station.start(expected, 1, "ANNA")
@@ -318,7 +316,7 @@ async def test_a_session_without_a_price_keeps_no_other_from_being_counted(
     """What nobody foresaw: here, one session has no price."""
     await yard.add_tag("ANNA")
     station = Station(yard.books, "CP-3")
-    yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
+    yard.books.run(tags.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
     sessions = []
     for register in (0, 4000, 8000):
         sessions.append(station.start(register, 1, "ANNA"))
@@ -329,9 +327,9 @@ async def test_a_session_without_a_price_keeps_no_other_from_being_counted(
     def priced(one: Priced) -> int | None:
         if one.position.transaction == sessions[0]:
             raise ZeroDivisionError
-        return charges.gross_of(one)
+        return costs.gross_of(one)
 
-    monkeypatch.setattr(month_use, "gross_of", priced)
+    monkeypatch.setattr(months, "gross_of", priced)
     wallets = WalletKeeper(yard.central, yard.api.reader)
     for _ in range(2):
         await wallets.look()

@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
-from levity_trio.store.writes.chargers.set_aside import set_aside
+from levity_trio.store.writes.chargers.sessions import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
 from levity_trio.web.api.chargers import chargers, configuration, operations
 from levity_trio.web.api.engine.endpoints import Endpoint, Role, read_query

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Told, stored_in
 from levity_trio.web.api.load.load import read_commissioning
@@ -25,10 +24,10 @@ STEPS = stored_in([{"step": "limit", "is_passed": True, "words": Told("after {1}
 def test_it_has_what_an_electrician_signs(station: Station) -> None:
     books = station.books
     books.run(writes.set_site, SITE, books.at, "anna")
-    books.run(leases.manage, ["CP-1"], books.at, "anna")
-    books.run(leases.prepared, "CP-1", books.at, (None, "1"), (1, None))
-    number = books.run(leases.begin_trial, "CP-1", 1, books.at, "anna")
-    books.run(leases.end_trial, number, STEPS, "passed", books.at, {})
+    books.run(writes.manage, ["CP-1"], books.at, "anna")
+    books.run(writes.note_prepared, "CP-1", books.at, (None, "1"), (1, None))
+    number = books.run(writes.begin_trial, "CP-1", 1, books.at, "anna")
+    books.run(writes.end_trial, number, STEPS, "passed", books.at, {})
     station.start(meter=12_345)
     with reading(books) as db:
         sheet = read_commissioning(db, "CP-1", "The yard")

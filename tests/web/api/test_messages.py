@@ -15,7 +15,7 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.notify.delivery import Around, LinkAddresses, Messages
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.store.writes.people.messages import claim
 from levity_trio.told import stored
 from levity_trio.web.api.engine.endpoints import Endpoint

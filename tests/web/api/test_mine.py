@@ -13,10 +13,9 @@ from levity_trio.access import user_passwords
 from levity_trio.access.tags import Status
 from levity_trio.billing.ownership import BillBy, Thing, TimeSpan, What
 from levity_trio.nouns import User
-from levity_trio.store.writes.people import ownership, users, vehicles
-from levity_trio.store.writes.people.ownership import NamedThing
+from levity_trio.store.writes.people import ownership, users
+from levity_trio.store.writes.people.ownership import NamedThing, VehicleData
 from levity_trio.store.writes.people.users import Manager
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.serving import caller_of
 from levity_trio.web.api.listeners import ENDPOINTS
@@ -219,7 +218,9 @@ async def test_the_own_tags(yard: Yard) -> None:
 async def test_a_household_names_its_own_cards_and_cars(yard: Yard) -> None:
     """The owner's names stay, and neither others nor who has the card next learn of theirs."""
     await yard.add_tag("A/1", name="Card 7")
-    car = await yard.writer.run(vehicles.add, VehicleData(name="Zoe, red"), yard.books.at, "cleo")
+    car = await yard.writer.run(
+        ownership.add_vehicle, VehicleData(name="Zoe, red"), yard.books.at, "cleo"
+    )
     thing = NamedThing(Thing(What.VEHICLE, str(car)), vehicle=car)
     yard.books.run(ownership.give, 1, thing, TimeSpan(LONG_AGO), yard.house.said())
     for name, expected in (("Key ring", "Key ring"), (" Mum ", "Mum"), ("", None), ("Mum", "Mum")):

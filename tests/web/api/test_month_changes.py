@@ -6,8 +6,8 @@ import pytest
 
 from levity_trio.store.billing.numbering import Closable
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.writes.money import closing
-from levity_trio.store.writes.money.closing import Closed
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.money.ledger import Closed
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money import billing as api
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
@@ -24,14 +24,14 @@ def changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     Biller(house_of_two(site.books))
     charge(Station(site.books))
     month_is_over(site.books, 3)
-    left, close = list[int](), closing.close
+    left, close = list[int](), ledger.close_month
 
     def meddled(db: UnitOfWork, computed: Closable) -> Closed | None:
         if left:
             db.execute("UPDATE billing SET next_number = ?", (left.pop(0),))
         return close(db, computed)
 
-    monkeypatch.setattr(closing, "close", meddled)
+    monkeypatch.setattr(ledger, "close_month", meddled)
     return left
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.writes.site import mqtt as writes
+from levity_trio.store.writes.site import receivers as writes
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.site import receivers
@@ -23,7 +23,7 @@ async def test_a_site_without_it_says_so(site: Site) -> None:
 
 async def test_the_state_is_for_viewers(site: Site) -> None:
     books = site.books
-    books.run(writes.note_link, False, books.at, "house:1883", "Connection refused")
+    books.run(writes.note_broker_link, False, books.at, "house:1883", "Connection refused")
     assert await site.call(STATE, role=Role.VIEWER) == {
         "broker": "house:1883",
         "is_connected": False,
@@ -37,7 +37,7 @@ async def test_the_state_is_for_viewers(site: Site) -> None:
 
 async def test_a_replay_counts_what_is_sent_again(site: Site) -> None:
     books = site.books
-    books.run(writes.begin, books.at)
+    books.run(writes.begin_mqtt, books.at)
     newest = int(books.value("SELECT max(id) FROM event"))
     assert await site.call(REPLAY, body={"since": "2026-01-01"}) == {
         "facts": newest,
@@ -48,7 +48,7 @@ async def test_a_replay_counts_what_is_sent_again(site: Site) -> None:
 
 
 async def test_the_future_is_not_replayed(site: Site) -> None:
-    site.books.run(writes.begin, site.books.at)
+    site.books.run(writes.begin_mqtt, site.books.at)
     with pytest.raises(Problem, match="in the future") as caught:
         await site.call(REPLAY, body={"since": "2199-01-01"})
     assert (caught.value.status, caught.value.members["field"]) == (422, "since")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.writes.chargers.stations import ChargerData, change_charger
+from levity_trio.store.writes.chargers.registration import ChargerData, change_charger
 from levity_trio.store.writes.people import ownership
 from levity_trio.web.api.chargers import chargers
 from levity_trio.web.api.engine.endpoints import Endpoint

@@ -11,7 +11,7 @@ import pytest
 
 from levity_trio.locale import speaking
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.writes.people import limits
+from levity_trio.store.writes.people import tags
 from levity_trio.web.api.drivers.mine import read_limits, read_money
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.listeners import ENDPOINTS
@@ -144,9 +144,9 @@ def comes_to(one: Any) -> int:
 
 async def test_a_household_finds_one_figure_on_its_pages(places: Places) -> None:
     books, site = places.books, places.site
-    books.run(limits.limit_account, BEN, UsageLimit(month_wh=100_000), books.at, "cleo")
+    books.run(tags.limit_account, BEN, UsageLimit(month_wh=100_000), books.at, "cleo")
     card = (site.api.id_tags.policy, "Other", UsageLimit(month_wh=100_000), books.at, "cleo")
-    books.run(limits.limit_tag, *card)
+    books.run(tags.limit_tag, *card)
     with reading(books) as db:
         money, (limit, of_card) = read_money(db, site.api, BEN), read_limits(db, site.api, BEN)
     april, march = money.months

@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.load.service import LoadManagement
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from levity_trio.web.dashboard.pages import driver
 from tests.load.test_price_waits import MOVING
 from tests.store.bills import BERLIN, Biller
@@ -69,7 +69,7 @@ async def waiting(yard: Yard) -> Waiting:
     books.connection.execute("INSERT INTO series_batch (series_id, at, by) VALUES (1, '', '')")
     async with yard.charger() as plug:
         session = await plug.begin("A1")
-    books.run(leases.manage, ["CP-1"], books.at, "cleo")
+    books.run(load.manage, ["CP-1"], books.at, "cleo")
     waiting = Waiting(yard, session)
     night, morning = NOON.replace(hour=21), NOON.replace(day=29, hour=4)
     waiting.enter("0.30", NOON, night)

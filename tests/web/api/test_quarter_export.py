@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.store.reads.transactions import household_quarters
+from levity_trio.store.reads.transactions import power
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.site import history
@@ -159,7 +159,7 @@ async def test_it_is_read_by_months_and_no_name_is_a_formula(
 
     def noted(db: Any, account: int, since: datetime, until: datetime) -> Any:
         spans.append(until - since)
-        return household_quarters.household_quarters(db, account, since, until)
+        return power.household_quarters(db, account, since, until)
 
     monkeypatch.setattr(history, "household_quarters", noted)
     with speaking("de"):

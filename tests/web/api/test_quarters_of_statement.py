@@ -14,8 +14,7 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.store.keeping import checking
 from levity_trio.store.reads.money.statements import WantedYear, booked_lines
-from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.reads.transactions.bill.words import bill_lines
+from levity_trio.store.reads.transactions.bill import bill_lines, bill_of
 from tests.documents.reading import html_texts
 from tests.documents.statements import rounded
 from tests.store import telling

@@ -6,7 +6,7 @@ import pytest
 
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.chargers.configuration import NewTemplate
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.web.api.chargers import chargers
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
@@ -38,7 +38,7 @@ async def furnish(site: Site) -> House:
     circuit = '[[circuit]]\nname = "F"\namperes = 63\n'
     toml = f'{circuit}[[charger]]\nid = "CP-1"\ncircuit = "F"\nrotation = "STR"\n'
     site.books.run(load.set_site, toml, site.books.at, "cleo")
-    site.books.run(leases.manage, ["CP-1"], site.books.at, "cleo")
+    site.books.run(load.manage, ["CP-1"], site.books.at, "cleo")
     return house
 
 

@@ -11,9 +11,9 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Status
-from levity_trio.store.writes.people import personal
-from levity_trio.store.writes.people.personal import Deletion
-from levity_trio.store.writes.people.reports import MOST_OF_DAY
+from levity_trio.store.writes.people import households
+from levity_trio.store.writes.people.households import Deletion
+from levity_trio.store.writes.people.messages import MOST_OF_DAY
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import ApiRefused, answered
 from levity_trio.web.dashboard.pages.driver import PAGES
@@ -196,7 +196,7 @@ async def test_what_was_written_goes_with_what_is_personal(yard: Yard, plug: Sta
     await answer(yard, first["id"], "Anna, look at the bin.")
     yard.books.connection.execute("UPDATE account SET until = ? WHERE id = 1", (yard.books.at,))
     told = Deletion(10, "moved out", yard.books.at, "cleo")
-    yard.books.run(personal.delete, 1, told)
+    yard.books.run(households.delete_personal, 1, told)
     found = yard.books.rows("SELECT words, written_by, answer, answered_at IS NULL FROM report")
     assert found == [(None, None, None, 0)] * 2
     assert await waiting(yard) == []

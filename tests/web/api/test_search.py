@@ -11,9 +11,9 @@ import trio
 
 from levity_trio.locale.formats import typed_day
 from levity_trio.store.reads.site.search import folded
-from levity_trio.store.writes.people import tags, vehicles
+from levity_trio.store.writes.people import ownership, tags
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site import search
 from levity_trio.web.dashboard.pages import search as pages
@@ -80,7 +80,9 @@ async def test_names_and_numbers_as_people_type_them(site: Site) -> None:
     add_card(site, "04A1B2C3", "the blue one")
     house.give(number, "04A1B2C3")
     house.give(1, "04D4 E5F6")  # never added
-    site.books.run(vehicles.add, VehicleData(name="Zoé", plate="B-XY 123"), site.books.at, "cleo")
+    site.books.run(
+        ownership.add_vehicle, VehicleData(name="Zoé", plate="B-XY 123"), site.books.at, "cleo"
+    )
     site.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-1'")
     for text, expected in {
         "mueller": {"households": ["Familie Müller"], "cards": ["04A1B2C3"]},

@@ -11,9 +11,9 @@ import trio
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import cursor_of
-from levity_trio.store.reads.transactions import history
-from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.money.wallets import LedgerEntry
+from levity_trio.store.reads.transactions import costs
+from levity_trio.store.writes.money import ledger
+from levity_trio.store.writes.money.ledger import LedgerEntry
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
@@ -257,7 +257,7 @@ async def test_households_cards_and_balances_by_each_column(site: Site, station:
 
 def enter(site: Site, account: int, amount: int) -> None:
     site.books.run(
-        wallets.enter,
+        ledger.enter,
         LedgerEntry(
             account, LedgerKind.CORRECTION, amount, "EUR", "by hand", site.books.at, "cleo"
         ),
@@ -322,12 +322,12 @@ async def test_while_many_prices_are_due_what_is_to_bill_is_not_known(
 ) -> None:
     Biller(house_of_two(site.books))
     charge(station), charge(station)
-    monkeypatch.setattr(history, "MOST_PRICED", 1)
+    monkeypatch.setattr(costs, "MOST_PRICED", 1)
     (one,) = (await sums(site))["costs"]
     assert (one["billed"], one["to_bill"]) == (0, None)
     monkeypatch.undo()
     price(site.books)
-    monkeypatch.setattr(history, "MOST_PRICED", 0)
+    monkeypatch.setattr(costs, "MOST_PRICED", 0)
     (one,) = (await sums(site))["costs"]
     assert (one["billed"], one["to_bill"]) == (0, 240)
 

@@ -90,7 +90,7 @@ async def test_tags_of_households_that_nobody_added(site: Site) -> None:
 def verdict(site: Site, id_tag: str) -> str:
     """What becomes of a tag that is presented, where unknown ones are refused."""
     policy = Policy(unknown=Unknown.REFUSE)
-    found = site.books.run(writes.find, policy.key(id_tag))
+    found = site.books.run(writes.find_tag, policy.key(id_tag))
     return policy.judge(
         policy.key(id_tag), None if found is None else found.tag, site.books.at
     ).status

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.access import user_passwords
 from levity_trio.records import personal_in
-from levity_trio.store.writes.people import accounts, personal
+from levity_trio.store.writes.people import accounts, households
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem
@@ -299,7 +299,7 @@ async def test_a_driver_is_forgotten_with_the_account(users: Site) -> None:
 
 
 def _forget(db: Any, at: str) -> None:
-    personal.delete(db, 2, personal.Deletion(10, "moved out", at, "root"))
+    households.delete_personal(db, 2, households.Deletion(10, "moved out", at, "root"))
 
 
 async def test_a_letter_is_printed_with_a_code_that_works_and_with_no_other(users: Site) -> None:

@@ -14,7 +14,7 @@ import trio
 from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
-from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.money.tariffs import SeriesData, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.drivers.mine import CAR, OWN_CAR
@@ -269,9 +269,9 @@ async def _feeder(life: Life) -> None:
     )
     await life.send("DELETE", "/api/admin/load/trials/SPACE-02", status=404)
     life.server.books.run(
-        leases.prepared, "SPACE-02", life.server.books.at, (None, None), (1, None)
+        load.note_prepared, "SPACE-02", life.server.books.at, (None, None), (1, None)
     )
-    life.server.books.run(leases.begin_trial, "SPACE-02", 1, life.server.books.at, "anna")
+    life.server.books.run(load.begin_trial, "SPACE-02", 1, life.server.books.at, "anna")
     life.shown["trials"] = "SPACE-02"
     await life.ask("POST", "load/forget", circuit="Feeder")
     await life.ask("POST", "load/forget", charger="SPACE-02")

@@ -28,7 +28,7 @@ from levity_trio.locale import FOLDER
 from levity_trio.notify.delivery import Messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.tagging import open_tags
+from levity_trio.store.upkeep.following import open_tags
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Role
 from levity_trio.web.api.engine.serving import Door, application_of
 from levity_trio.web.api.listeners import ENDPOINTS

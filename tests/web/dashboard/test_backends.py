@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from levity_trio.store.writes.site import backends
+from levity_trio.store.writes.site import receivers
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import system
@@ -52,7 +52,7 @@ async def test_how_each_charger_stands(site: Site, employer: int) -> None:
     ) in words
     assert "StatusNotification, refused FormationViolation: no" in words
 
-    books.run(backends.pause, employer, books.at)
+    books.run(receivers.pause_backend, employer, books.at)
     words = (await Opening(site).open(PAGE)).words
     assert words.count("○ paused") == 2
     assert "✕ not connected" not in words

@@ -13,12 +13,12 @@ import pytest
 
 from levity_trio.locale import speaking
 from levity_trio.operations import OPERATIONS
-from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import Command
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.chargers.stations import ChargerData, add_charger
+from levity_trio.store.writes.chargers.registration import ChargerData, add_charger
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.load.power import keep
+from levity_trio.store.writes.load.load import keep_energy
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.serving import application_of
@@ -290,7 +290,7 @@ class TestUse:
         site.books.wait(30)
         with reading(site.books) as db:
             found = power.taken(db, [session])
-        site.books.run(keep, found)
+        site.books.run(keep_energy, found)
         shown = await look(site, USE)
         assert "10.8 kWh in 1 session" in shown.words
         assert "Energy flowed for 90 minutes" in shown.words
@@ -308,7 +308,7 @@ class TestUse:
         station.stop(session, register)
         with reading(site.books) as db:
             found = power.taken(db, [session])
-        site.books.run(keep, found)
+        site.books.run(keep_energy, found)
         words = (await look(site, USE)).words
         assert "A car waited for current for 30 minutes" in words
         assert "without charging" not in words

@@ -22,7 +22,7 @@ from levity_trio.locale import speaking
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.people.driving import load_places
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.people import reports
+from levity_trio.store.writes.people import messages
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.web.dashboard.pages import driver
@@ -256,7 +256,7 @@ async def test_an_answer_of_the_owner_stands_first_for_two_weeks(yard: Yard) -> 
     opening = Opening(yard, yard.anna.caller)
     await yard.anna.post("/reports", {"words": "It smells.", "charger": "CP-1"})
     assert "It smells." not in (await opening.open(CHARGE)).words
-    await yard.writer.run(reports.answer, 1, "It is mended", yard.books.at, "cleo")
+    await yard.writer.run(messages.answer_report, 1, "It is mended", yard.books.at, "cleo")
     words = (await opening.open(CHARGE)).words
     assert words.index("The owner answers: It is mended") < words.index("You wrote: It smells.")
     assert words.index("You wrote") < words.index("None of your cars")
@@ -745,7 +745,7 @@ async def test_who_asks_for_a_new_card_sees_the_answer(yard: Yard) -> None:
     review = await Opening(yard, Role.OPERATOR).open(REVIEW)
     assert "Anna reports I need a new card." in review.words
     answer = "Come by on Friday."
-    await yard.writer.run(reports.answer, told["id"], answer, yard.books.at, "cleo")
+    await yard.writer.run(messages.answer_report, told["id"], answer, yard.books.at, "cleo")
     assert f"Answer: {answer}" in (await opening.open(ME)).words
     assert "You wrote: I need a new card." in (await opening.open(CHARGE)).words
 
@@ -768,7 +768,9 @@ async def test_an_answer_stands_where_it_was_asked(yard: Yard) -> None:
     assert "<script>alert" not in review.html
     assert f"/sessions/{number}" in review.links
     for place in (1, 2):
-        await yard.writer.run(reports.answer, place, f"Answer {place}", yard.books.at, "cleo")
+        await yard.writer.run(
+            messages.answer_report, place, f"Answer {place}", yard.books.at, "cleo"
+        )
     assert "Answer: Answer 1" in (await opening.open(SESSION, id=number)).words
     assert "Answer: Answer 2" in (await at(yard, yard.anna)).words
     assert "Answer" not in (await at(yard, yard.ben)).words

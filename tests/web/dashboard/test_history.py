@@ -12,7 +12,7 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.reads.transactions.power import WeekHistory
-from levity_trio.store.writes.load.power import keep
+from levity_trio.store.writes.load.load import keep_energy
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site import history
 from levity_trio.web.dashboard.page import DashboardPage
@@ -126,7 +126,7 @@ def charged(site: Site, station: Station) -> None:
         found = power.taken(
             db, [number for (number,) in db.execute("SELECT id FROM tx").fetchall()]
         )
-    site.books.run(keep, found)
+    site.books.run(keep_energy, found)
 
 
 @pytest.mark.usefixtures("charged")

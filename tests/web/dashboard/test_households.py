@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from levity_trio.store.writes.people import reports, tags, vehicles
-from levity_trio.store.writes.people.reports import ReportSubject
+from levity_trio.store.writes.people import messages, ownership, tags
+from levity_trio.store.writes.people.messages import ReportSubject
+from levity_trio.store.writes.people.ownership import VehicleData
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import households
@@ -40,9 +40,9 @@ async def test_a_card_that_may_not_charge_is_marked(site: Site) -> None:
 async def test_what_a_household_reported_leads_to_its_answer(site: Site, station: Station) -> None:
     books, house = station.books, House(site.books)
     house.give(1, "04AA")
-    books.run(reports.lose, books.policy, 1, "04AA", books.at, "driver 1")
+    books.run(messages.lose_card, books.policy, 1, "04AA", books.at, "driver 1")
     books.run(
-        reports.write,
+        messages.write_report,
         1,
         ReportSubject(charger="CP-1"),
         "It hums",
@@ -54,14 +54,14 @@ async def test_what_a_household_reported_leads_to_its_answer(site: Site, station
     assert "Anna lost a card" in shown.words
     assert "Anna reports" in shown.words
     assert [one for one in shown.links if one.startswith("/review?kind=report")]
-    books.run(reports.answer, 1, "Blocked", books.at, "cleo")
+    books.run(messages.answer_report, 1, "Blocked", books.at, "cleo")
     assert "Anna lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=1)).words
     assert "lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=2)).words
 
 
 async def test_a_car_is_given_one_of_the_cards_of_its_household(site: Site) -> None:
     books, house = site.books, House(site.books)
-    car = books.run(vehicles.add, VehicleData(name="Ioniq"), books.at, "cleo")
+    car = books.run(ownership.add_vehicle, VehicleData(name="Ioniq"), books.at, "cleo")
     house.give(1, "04AA")
     give = next(one for one in ENDPOINTS if one.path == "/api/admin/accounts/{id}/give")
     await site.call(give, body={"vehicle": car}, role=Role.OPERATOR, id="1")

@@ -13,8 +13,8 @@ from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
 from levity_trio.store.reads.load.leases import StoredLease
 from levity_trio.store.reads.load.load import orders
-from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.load import load as writes
+from levity_trio.store.writes.load.load import keep_lease
 from levity_trio.told import Figure, Told, stored_in
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
@@ -334,7 +334,7 @@ class TestWhatIsKeptForThoseThatAreAway:
             gone = Station(site.books, name)
             gone.status("Available")
             gone.lose()
-        site.books.run(leases.manage, ["CP-1", "CP-8", "CP-9"], site.books.at, "Cleo")
+        site.books.run(writes.manage, ["CP-1", "CP-8", "CP-9"], site.books.at, "Cleo")
         kept = [
             {
                 "charger": name,
@@ -524,7 +524,7 @@ class Limits:
         station.status("Charging")
         self.site, self.books = site, site.books
         self.books.run(writes.set_site, SITE, self.books.at, "Cleo")
-        self.books.run(leases.manage, ["CP-1"], self.books.at, "Cleo")
+        self.books.run(writes.manage, ["CP-1"], self.books.at, "Cleo")
 
     def lease(
         self, writes: int = 12, ends_at: str | None = "2026-03-01T12:30:00.000Z", amperes: int = 10
@@ -542,12 +542,12 @@ class Limits:
             day=day,
             reasons={"lease": writes},
         )
-        self.books.run(leases.keep_lease, lease)
+        self.books.run(keep_lease, lease)
 
     def ignore(self) -> None:
         at = self.books.at
         fact = LimitIgnored(charger="CP-1", at=at, connector=1, limit=6, drawn=16.0, way=1)
-        self.books.run(leases.ignored, fact, 2, None)
+        self.books.run(writes.note_ignored, fact, 2, None)
 
     async def feeder(self, who: Role = Role.ADMIN) -> Shown:
         parts = await Opening(self.site, who).parts(FEEDER)
@@ -598,20 +598,20 @@ class TestWhatIsLimited:
         assert "until 13:30" not in (await limits.feeder()).words
 
     async def test_one_that_has_passed_says_so_alone(self, limits: Limits) -> None:
-        limits.books.run(leases.learn, "CP-1", {"passed": True}, limits.books.at)
+        limits.books.run(writes.learn_of_firmware, "CP-1", {"passed": True}, limits.books.at)
         words = (await limits.feeder()).words
         assert "its firmware has passed the trial" in words
         assert "Trust" not in (await limits.trial()).words
 
     async def test_one_that_takes_no_limits_says_what_becomes_of_it(self, limits: Limits) -> None:
-        limits.books.run(leases.prepared, "CP-1", limits.books.at, (None, "1"), (1, None))
-        limits.books.run(leases.learn, "CP-1", {"way": 5}, limits.books.at)
+        limits.books.run(writes.note_prepared, "CP-1", limits.books.at, (None, "1"), (1, None))
+        limits.books.run(writes.learn_of_firmware, "CP-1", {"way": 5}, limits.books.at)
         for shown in (await limits.feeder(), await limits.charger(), await limits.trial()):
             assert "It cannot be limited: its maximum is kept for it" in shown.words
 
     async def test_one_that_is_trusted_wants_a_look(self, limits: Limits) -> None:
         assert "Trust it without a trial" in (await limits.trial()).words
-        limits.books.run(leases.trust, "CP-1", "Cleo")
+        limits.books.run(writes.trust_charger, "CP-1", "Cleo")
         shown = await limits.feeder()
         assert "▲ trusted by Cleo" in shown.words
         assert "Trust no longer" in (await limits.trial()).words
@@ -634,7 +634,7 @@ class TestWhatIsLimited:
     async def test_one_that_is_let_go_is_listed_until_it_has_left(
         self, limits: Limits, station: Station
     ) -> None:
-        limits.books.run(leases.let_go, ["CP-1"], limits.books.at, "Cleo")
+        limits.books.run(writes.let_go, ["CP-1"], limits.books.at, "Cleo")
         assert "is being let go" in (await limits.feeder()).words
         assert "Nothing is limited yet" in (await limits.feeder()).words
         station.lose()
@@ -643,7 +643,7 @@ class TestWhatIsLimited:
 
     async def test_one_that_the_site_does_not_know_is_listed_too(self, limits: Limits) -> None:
         Station(limits.books, "CP-2").boot()
-        limits.books.run(leases.manage, ["CP-2"], limits.books.at, "Cleo")
+        limits.books.run(writes.manage, ["CP-2"], limits.books.at, "Cleo")
         assert "CP-2: has passed no trial" in (await limits.feeder()).words
 
     @pytest.mark.parametrize(("writes", "is_said"), [(89, False), (90, True)])
@@ -694,8 +694,8 @@ class TestATrial:
     """`limits.books` has begun one; what its steps find is tested elsewhere."""
 
     def begin(self, limits: Limits) -> int:
-        limits.books.run(leases.prepared, "CP-1", limits.books.at, (None, "1"), (1, None))
-        return limits.books.run(leases.begin_trial, "CP-1", 1, limits.books.at, "Cleo")
+        limits.books.run(writes.note_prepared, "CP-1", limits.books.at, (None, "1"), (1, None))
+        return limits.books.run(writes.begin_trial, "CP-1", 1, limits.books.at, "Cleo")
 
     async def test_it_says_what_to_do_before_and_begins_with_a_car_that_charges(
         self, limits: Limits, station: Station
@@ -725,7 +725,7 @@ class TestATrial:
         self, limits: Limits, station: Station
     ) -> None:
         number = self.begin(limits)
-        limits.books.run(leases.keep_trial, number, STEPS)
+        limits.books.run(writes.keep_trial, number, STEPS)
         station.lose()
         shown = await limits.trial()
         assert "Step 2 of 7" in shown.words
@@ -753,7 +753,7 @@ class TestATrial:
         self, limits: Limits, result: str, words: str
     ) -> None:
         number = self.begin(limits)
-        limits.books.run(leases.end_trial, number, STEPS, result, limits.books.at, {})
+        limits.books.run(writes.end_trial, number, STEPS, result, limits.books.at, {})
         shown = await limits.trial()
         assert words in shown.words
         assert "begun by Cleo" in shown.words
@@ -761,7 +761,7 @@ class TestATrial:
 
     async def test_it_speaks_german(self, limits: Limits) -> None:
         number = self.begin(limits)
-        limits.books.run(leases.keep_trial, number, STEPS)
+        limits.books.run(writes.keep_trial, number, STEPS)
         with speaking("de"):
             words = (await limits.trial()).words
         assert "Solange die Verbindung getrennt ist" in words
@@ -777,9 +777,11 @@ class TestWhatIsRemembered:
         books = limits.books
         loads.quarter(books, "2026-03-01T11:15:00Z", house=41.0)
         loads.quarter(books, "2026-03-01T11:30:00Z", house=97.0)
-        books.run(writes.learned, "lines", ("CP-1", 1), "CARD", "3", books.at)
-        books.run(writes.learned, "rotation", ("CP-1", 1), "", "STR", books.at)
-        books.run(leases.learn, "CP-1", {"passed": True, "waits": False, "way": 2}, books.at)
+        books.run(writes.note_learned, "lines", ("CP-1", 1), "CARD", "3", books.at)
+        books.run(writes.note_learned, "rotation", ("CP-1", 1), "", "STR", books.at)
+        books.run(
+            writes.learn_of_firmware, "CP-1", {"passed": True, "waits": False, "way": 2}, books.at
+        )
 
     async def test_the_feeder_says_so_with_a_word_on_what_forgetting_does(self, site: Site) -> None:
         shown = await Opening(site).open(FEEDER)
@@ -823,7 +825,7 @@ class TestWhatIsRemembered:
     async def test_a_charger_is_prepared_anew_when_what_it_has_shown_is_forgotten(
         self, site: Site
     ) -> None:
-        site.books.run(leases.prepared, "CP-1", site.books.at, (None, "1"), (1, None))
+        site.books.run(writes.note_prepared, "CP-1", site.books.at, (None, "1"), (1, None))
         told = await site.call(FORGET, body={"charger": "CP-1"})
         assert [one["circuit"] for one in told["data"]] == ["Feeder"]
         (one,) = (await site.call(CHARGERS))["data"]

@@ -12,8 +12,8 @@ import pytest
 
 from levity_trio.events import LimitIgnored
 from levity_trio.store.reads.transactions import power
-from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.load.power import keep
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.load.load import keep_energy
 from levity_trio.told import stored
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import now
@@ -296,11 +296,11 @@ class TestTheSite:
         self, site: Site, station: Station
     ) -> None:
         station.status("Available")
-        site.books.run(leases.manage, ["CP-1"], site.books.at, "anna")
+        site.books.run(load.manage, ["CP-1"], site.books.at, "anna")
         fact = LimitIgnored(
             charger="CP-1", at=site.books.at, connector=1, limit=10, drawn=15.8, way=1
         )
-        site.books.run(leases.ignored, fact, 2, None)
+        site.books.run(load.note_ignored, fact, 2, None)
         shown = (await look(site, Role.VIEWER))["attention"]
         assert "CP-1 does not obey its limit, so others may get less current" in shown.words
         assert shown.links == ["/load"]
@@ -321,7 +321,7 @@ class TestTheDay:
         charge(Station(site.books), session, 2200, minutes=30, every=1)
         with reading(site.books) as db:
             found = power.taken(db, [session])
-        site.books.run(keep, found)
+        site.books.run(keep_energy, found)
         return (await look(site))["day"]
 
     async def test_it_shows_each_charger_and_the_same_as_a_table(self, drawn: Shown) -> None:

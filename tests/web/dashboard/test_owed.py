@@ -15,8 +15,8 @@ from levity_trio.notify.delivery import mail_reminder
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.people import accounts, recipients
-from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people import accounts, messages
+from levity_trio.store.writes.people.messages import By, RecipientData
 from levity_trio.store.writes.transactions.judging import judge_due
 from levity_trio.web.api.drivers.mine import DriversMoney, read_money
 from levity_trio.web.api.engine.endpoints import Server
@@ -81,7 +81,7 @@ async def test_what_is_corrected_is_not_owed_from_that_minute_on(
     site.books.now = datetime(2026, 4, 28, 9, tzinfo=UTC)
     assert await states(site) == [(1, "overdue", 463)]
     recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
-    site.books.run(recipients.add, recipient, None, site.api.key, By(site.books.at, "cleo"))
+    site.books.run(messages.add_recipient, recipient, None, site.api.key, By(site.books.at, "cleo"))
     assert await remind(site, biller, 1) == 1
     correct(site.books, number, 10_000)
     assert await remind(site, biller, 1) == 1

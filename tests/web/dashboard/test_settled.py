@@ -16,9 +16,8 @@ from levity_trio.notify.delivery import MailingOrder, mail_reminder, mail_statem
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.people import recipients, reports
-from levity_trio.store.writes.people.recipients import By, RecipientData
-from levity_trio.store.writes.people.reports import ReportSubject
+from levity_trio.store.writes.people import messages
+from levity_trio.store.writes.people.messages import By, RecipientData, ReportSubject
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import DashboardPage
@@ -201,7 +200,7 @@ async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
     await site.call(endpoint("PUT", "/api/admin/biller"), body=sender, role=Role.ADMIN)
     books, reader = site.books, cast("Reader", InlineReader(site.books))
     recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org", language="de")
-    books.run(recipients.add, recipient, None, site.api.key, By(books.at, "cleo"))
+    books.run(messages.add_recipient, recipient, None, site.api.key, By(books.at, "cleo"))
     ways = Ways(channels=(MAIL,), zone=BERLIN)
 
     async def remind(number: int, *, again: bool = False) -> int:
@@ -269,7 +268,7 @@ async def test_a_german_paper_comes_in_a_german_mail_to_whom_nobody_gave_a_langu
     books.connection.execute("DROP TRIGGER statement_stays")
     books.connection.execute("UPDATE statement SET language = 'de'")
     recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
-    books.run(recipients.add, recipient, None, site.api.key, By(books.at, "cleo"))
+    books.run(messages.add_recipient, recipient, None, site.api.key, By(books.at, "cleo"))
     ways = Ways(channels=(MAIL,), zone=BERLIN)
     order = MailingOrder("2026-03", "cleo")
     await mail_statements(reader, biller._writer, lambda: books.now, ways, order)
@@ -310,7 +309,7 @@ async def test_a_number_is_everywhere_as_it_is_printed(site: Site, station: Stat
     assert any(",2026-1," in row for row in rows if row.startswith("open"))
 
     subject, at = ReportSubject(statement=1), site.books.at
-    site.books.run(reports.write, ANNA, subject, "Why?", at, at, "driver 1")
+    site.books.run(messages.write_report, ANNA, subject, "Why?", at, at, "driver 1")
     (report,) = (await site.call(endpoint("GET", "/api/admin/reports"), role=Role.OPERATOR))["data"]
     assert report["printed_number"] == "2026-1"
     reader, ways = cast("Reader", InlineReader(site.books)), Ways(channels=(MAIL,), zone=BERLIN)

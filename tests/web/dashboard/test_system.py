@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.config.settings import InForce
 from levity_trio.plugins.base import PluginState
-from levity_trio.store.writes.site import mqtt
+from levity_trio.store.writes.site import receivers
 from levity_trio.web.dashboard.pages import system
 from tests.store.books import Station
 from tests.web.api.conftest import Site
@@ -43,11 +43,11 @@ async def test_the_broker_of_mqtt_with_what_waits_for_it(site: Site, api: Any) -
     given = shown(name="mqtt", group="MQTT", text="mqtt://house", is_secret=True, origin="flag")
     api.config.in_force = (given,)
     books = site.books
-    books.run(mqtt.note_link, False, books.at, "house:1883", "Connection refused")
+    books.run(receivers.note_broker_link, False, books.at, "house:1883", "Connection refused")
     page = await Opening(site).open(SYSTEM)
     assert "MQTT house:1883 ✕ cannot be reached since" in page.words
     assert "Connection refused 0 facts wait for the broker. Send facts again…" in page.words
-    books.run(mqtt.note_link, True, books.at, "house:1883", None)
+    books.run(receivers.note_broker_link, True, books.at, "house:1883", None)
     assert "MQTT house:1883 ● connected since" in (await Opening(site).open(SYSTEM)).words
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.sent.figures import METHODS
-from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill import Bill
 from levity_trio.told import Told
 from levity_trio.web.dashboard import words
 from levity_trio.web.dashboard.words import grounds, measured

@@ -20,9 +20,9 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import WebhookRow, webhooks
-from levity_trio.store.writes.site import webhooks as writes
-from levity_trio.store.writes.site.webhooks import NewWebhook
+from levity_trio.store.reads.site.receivers import WebhookRow, webhooks
+from levity_trio.store.writes.site import receivers as writes
+from levity_trio.store.writes.site.receivers import NewWebhook
 from levity_trio.told import of_stored
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, DeliveryParts, Webhooks, open_webhooks
@@ -102,7 +102,7 @@ def add(
     site: Site, url: str, kinds: tuple[str, ...] | None = None, charger: str | None = None
 ) -> writes.StoredWebhook:
     new = NewWebhook("home", url, masked_url(url), new_secret(), kinds, charger)
-    added = site.writer.run_now(writes.add, new, site.books.at, "anna", KEY)
+    added = site.writer.run_now(writes.add_webhook, new, site.books.at, "anna", KEY)
     assert added is not None
     return added
 
@@ -309,14 +309,14 @@ async def test_a_removed_webhook_gets_nothing_more(site: Site, receiver: Receive
     async with site.running() as running:
         site.fact()
         await eventually(site.waiting)
-        assert site.writer.run_now(writes.remove, added.id, site.books.at, "anna")
+        assert site.writer.run_now(writes.remove_webhook, added.id, site.books.at, "anna")
         running.note_change()
         site.books.now += HOUR
         site.fact()
         await trio.sleep(0.1)
     assert (len(receiver.delivered), site.waiting()) == (1, [])
     assert site.books.value("SELECT secret FROM webhook") == ""
-    assert not site.writer.run_now(writes.remove, added.id, site.books.at, "anna")
+    assert not site.writer.run_now(writes.remove_webhook, added.id, site.books.at, "anna")
     async with site.running():
         site.fact()
     assert len(receiver.delivered) == 1
@@ -342,7 +342,7 @@ async def test_progress_that_cannot_be_stored_is_not_lost_in_this_run(
 async def test_two_of_one_name_are_refused(site: Site, receiver: Receiver) -> None:
     add(site, receiver.url)
     again = NewWebhook("home", receiver.url, masked_url(receiver.url), "", None, None)
-    assert site.writer.run_now(writes.add, again, site.books.at, "anna", KEY) is None
+    assert site.writer.run_now(writes.add_webhook, again, site.books.at, "anna", KEY) is None
 
 
 async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(
@@ -365,9 +365,12 @@ async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(
                 None,
             ),
         ):
-            assert site.writer.run_now(writes.add, wrong, site.books.at, "anna", OTHER_KEY) is None
+            assert (
+                site.writer.run_now(writes.add_webhook, wrong, site.books.at, "anna", OTHER_KEY)
+                is None
+            )
         new = NewWebhook("home", receiver.url, masked_url(receiver.url), new_secret(), None, None)
-        again = site.writer.run_now(writes.add, new, site.books.at, "anna", OTHER_KEY)
+        again = site.writer.run_now(writes.add_webhook, new, site.books.at, "anna", OTHER_KEY)
         assert again is not None
         assert (again.id, again.secret) == (1, new.secret)
         site.books.wait(3600)
@@ -375,4 +378,4 @@ async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(
         sent.append(site.fact("CP-1"))
         await receiver.until(2)
         assert receiver.numbers() == sent
-    assert site.writer.run_now(writes.add, new, site.books.at, "anna", OTHER_KEY) is None
+    assert site.writer.run_now(writes.add_webhook, new, site.books.at, "anna", OTHER_KEY) is None

@@ -1,25 +1,42 @@
-"""Chargers for people: a list, one with its connectors, and the stations where they are; and those
-that are served, each with what a card of it shows."""
+"""Chargers: a list of them, one with its connectors, their stations, and what is shown of those
+that are served.
+
+Then what a charger told and did, newest first: boots, statuses, faults, repairs, habits, our
+commands with their answers, and its connections, here and at other servers, with how much of the
+time it was connected. At the end stands what follows a charger to the one that takes its place.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
 from levity_trio import nouns
+from levity_trio.charging.lifecycle import Cause
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import ForOperators, in_order, noun, record
-from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.cases.case import OF_SISTERS
+from levity_trio.store.cases.transaction import LAST_TIME
+from levity_trio.store.engine.database import Database, Rows, marks, rows_of
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.reads.pages import (
+    Branch,
+    ListKeys,
     ListPage,
     Shape,
     WantedPage,
     WhereCondition,
     by_name,
+    equal,
     given,
     read_page,
+    where,
 )
+from levity_trio.told import N_, Told
+from levity_trio.wire.times import shifted_stamp
 
 OMITTED: Final = (
     "SELECT id FROM hidden_cp UNION SELECT id FROM cp "
@@ -112,7 +129,7 @@ class Charger:
 SERVED: Final = "hidden_at IS NULL AND waiting_since IS NULL AND registration <> 'refused'"
 """The condition for rows of `cp` that are chargers that are not hidden, waiting or refused."""
 _HIDDEN: Final = "id IN (SELECT id FROM hidden_cp)"
-_SHAPE: Final = Shape(
+_CHARGER: Final = Shape(
     Charger,
     open_faults=(
         "(SELECT count(*) FROM cp_err WHERE cp_id = cp.id AND resolved_at IS NULL AND is_warning "
@@ -160,7 +177,7 @@ def chargers(
         *given(("station_id = ?", station), ("is_connected = ?", is_connected)),
     ]
     listing = by_name("cp", conditions, "coalesce(name, id)")
-    page = read_page(db, listing, wanted, _SHAPE.by_id(db, "cp"))
+    page = read_page(db, listing, wanted, _CHARGER.by_id(db, "cp"))
     return replace(page, data=[_with_connectors(db, one) for one in page.data])
 
 
@@ -174,13 +191,13 @@ def names(db: Database) -> dict[str, str]:
 
 def charger(db: Database, identity: str) -> Charger | None:
     """Return one charger, also a hidden one."""
-    found = _SHAPE.one(db, "FROM cp WHERE id = ?", (identity,))
+    found = _CHARGER.one(db, "FROM cp WHERE id = ?", (identity,))
     return None if found is None else _with_connectors(db, found)
 
 
 def chargers_among(db: Database, identities: Sequence[str]) -> list[Charger]:
     """Return these chargers in their order, within a read that has begun."""
-    load = _SHAPE.by_id(db, "cp")
+    load = _CHARGER.by_id(db, "cp")
     return [_with_connectors(db, load((one,))) for one in identities]
 
 
@@ -342,7 +359,7 @@ _STATUSES: Final = "SELECT cp_id, conn_id, status, status_at FROM cp_conn ORDER 
 _LAST_COMMAND: Final = Shape(
     LastCommand, at="requested_at", transaction="outcome_tx_id"
 ).with_texts("outcome_words")
-_COMMAND: Final = (
+_NEWEST_COMMAND: Final = (
     "FROM command "
     "WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?3 "
     "AND coalesce(asked_by, '') <> 'load management') AND (requested_at >= ?1 "
@@ -360,7 +377,7 @@ def served(db: Database, only: Collection[str] | None = None) -> list[KnownCharg
     return sorted(found, key=lambda one: in_order(one.name or one.id))
 
 
-def faults(db: Database) -> dict[Place, OpenFault]:
+def open_faults(db: Database) -> dict[Place, OpenFault]:
     """Return the newest open error of each connector."""
     found = db.execute(_FAULTS).fetchall()
     return {(charger, connector): OpenFault(*rest) for charger, connector, *rest in found}
@@ -372,7 +389,7 @@ def holds_since(status: str | None, status_at: str | None, fault: OpenFault | No
     return status_at if fault is None or status != FAULTED else fault.since
 
 
-def statuses(db: Database, chargers: Sequence[KnownCharger]) -> dict[Place, StatusNow]:
+def statuses_now(db: Database, chargers: Sequence[KnownCharger]) -> dict[Place, StatusNow]:
     """Return the statuses of these chargers and of their connectors."""
     statuses = {(one.id, 0): StatusNow(one.status, one.status_since) for one in chargers}
     for charger, connector, status, since in db.execute(_STATUSES).fetchall():
@@ -395,4 +412,475 @@ def connectors_of(db: Database, chargers: Collection[str] | None) -> dict[str, l
 def last_command(db: Database, charger: str, since: str, failed_since: str) -> LastCommand | None:
     """Return the newest command of a charger that load management did not ask for, if it was asked
     for since a time; one that failed, since an earlier."""
-    return _LAST_COMMAND.one(db, _COMMAND, (since, failed_since, charger))
+    return _LAST_COMMAND.one(db, _NEWEST_COMMAND, (since, failed_since, charger))
+
+
+@record
+class Boot:
+    """A BootNotification, and our answer to it."""
+
+    id: int
+    charger: str
+    session: int
+    received_at: str
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    charge_box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    answer: str
+    heartbeat_interval: int
+
+
+@record
+class StatusReport:
+    """A change of a status; `count` is how often it was reported. Connector 0 is the charger
+    itself."""
+
+    id: int
+    charger: str
+    connector: int
+    session: int
+    received_at: str
+    timestamp: str
+    sent_timestamp: str | None
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    count: int
+    last_received_at: str
+
+
+@record
+class Fault:
+    """An error code that a charger reported. A warning had a status other than Faulted (§4.9)."""
+
+    id: int
+    charger: str
+    connector: int | None
+    error_code: str
+    vendor_error_code: str | None
+    error_description: str | None
+    vendor_error_info: str | None
+    is_warning: bool
+    timestamp: str
+    resolved_at: str | None
+    created_at: str
+
+
+@record
+class Repair:
+    """Messages of one kind that violated OCPP and were repaired, with the first as a sample."""
+
+    charger: str
+    firmware: str
+    kind: str
+    count: int
+    first_at: str
+    last_at: str
+    sample: str
+
+
+@record
+class Habit:
+    """What a charger always does with one firmware and one meter. `kind` is a review code, ceiling
+    (its W), or power_too_high. Since `asks_since`, a person wants to be asked about each session
+    that shows it."""
+
+    id: int
+    charger: str
+    connector: int
+    firmware: str
+    meter_serial: str
+    kind: str
+    value: int | None
+    transactions: int
+    since: str
+    last_at: str
+    asks_since: str | None
+    asks_by: ForOperators[str | None]
+    revoked_at: str | None
+    revoked_by: ForOperators[str | None]
+    reason: ForOperators[str | None]
+
+
+@record
+class SetAsideMessage:
+    """A message that could not be matched or handled, as sent."""
+
+    id: int
+    charger: str
+    session: int
+    received_at: str
+    action: str
+    message_id: str
+    payload: Any
+    reason: str
+    transaction: int | None
+    count: int
+    last_received_at: str
+    looked_at: str | None
+
+
+_BOOT: Final = Shape(Boot)
+_STATUS: Final = Shape(StatusReport)
+_FAULT: Final = Shape(Fault)
+_REPAIR: Final = Shape(Repair)
+_HABIT: Final = Shape(Habit)
+SET_ASIDE_ROW: Final = Shape(SetAsideMessage).beside(reason="told")
+
+
+def boots(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Boot]:
+    return _BOOT.page(db, "boot", charger, wanted)
+
+
+def statuses(
+    db: Database, charger: str | None, connector: int | None, wanted: WantedPage
+) -> ListPage[StatusReport]:
+    """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
+    branches = [Branch("status")]
+    if charger is not None:
+        numbers = (
+            connector_numbers(rows_of(db), charger, "status") if connector is None else [connector]
+        )
+        branches = [Branch("status", [equal(cp_id=charger, conn_id=one)]) for one in numbers]
+    return read_page(db, ListKeys(branches), wanted, _STATUS.by_id(db, "status"))
+
+
+def faults(
+    db: Database, charger: str | None, wanted: WantedPage, *, is_open: bool = False
+) -> ListPage[Fault]:
+    """Return the faults and warnings, or only those that are open."""
+    if is_open:
+        source = "cp_err INDEXED BY cp_err_open"
+        return _FAULT.page(db, source, charger, wanted, "resolved_at IS NULL")
+    return _FAULT.page(db, "cp_err", charger, wanted)
+
+
+def set_aside(
+    db: Database, charger: str | None, wanted: WantedPage, *, is_waiting: bool = False
+) -> ListPage[SetAsideMessage]:
+    """Return the messages set aside, or only those that no person has looked at."""
+    if is_waiting:
+        source = "set_aside INDEXED BY set_aside_waiting"
+        return SET_ASIDE_ROW.page(db, source, charger, wanted, "looked_at IS NULL")
+    return SET_ASIDE_ROW.page(db, "set_aside", charger, wanted)
+
+
+def repairs(db: Database, charger: str | None) -> list[Repair]:
+    """Return all repairs, the last first. Their number does not grow: they are counted by kind and
+    firmware."""
+    of_whom, values = where(given(("cp_id = ?", charger)))
+    return _REPAIR.every(
+        db, f"FROM repair{of_whom} ORDER BY last_at DESC, cp_id, kind, firmware", values
+    )
+
+
+def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[Habit]:
+    """Return the habits that hold, or those that were revoked, the newest first; of a charger, also
+    those that hold because its sisters proved them."""
+    conditions = f"revoked_at IS {'' if is_valid else 'NOT '}NULL"
+    of_whom = (
+        f" AND (cp_id = ?1 OR id IN (SELECT habit.id{OF_SISTERS}))" if charger is not None else ""
+    )
+    values = () if charger is None else (charger, LAST_TIME)
+    return _HABIT.every(db, f"FROM habit WHERE {conditions}{of_whom} ORDER BY id DESC", values)
+
+
+@record
+class Command:
+    """A CALL of ours. `payload` and `answer` are OCPP's JSON; secrets in them are masked.
+
+    `outcome` is what later facts tell, `outcome_until` is until when they are waited for;
+    `transaction` is the one that it began or ended.
+    """
+
+    id: int
+    charger: str
+    session: int | None
+    action: str
+    payload: Any
+    state: str
+    asked_by: str | None
+    requested_at: str
+    sent_at: str | None
+    answered_at: str | None
+    is_late: bool
+    answer: Any
+    error_code: str | None
+    error_description: str | None
+    timeout_seconds: float | None
+    deadline_at: str | None
+    outcome: str | None
+    outcome_words: str | None
+    outcome_at: str | None
+    outcome_until: str | None
+    transaction: int | None
+
+
+_CALL: Final = Shape(Command, transaction="outcome_tx_id").with_texts("outcome_words")
+_CALL_BY_NUMBER: Final = f"SELECT {_CALL.columns} FROM command WHERE id = ?"  # noqa: S608 - our own names
+
+
+def commands(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Command]:
+    """Return a page of commands, the newest first. Raises NoPage."""
+    return _CALL.page(db, "command", charger, wanted)
+
+
+def command(db: Database, number: int) -> Command | None:
+    """Return one command."""
+    return command_in(rows_of(db), number)
+
+
+def command_in(rows: Rows, number: int) -> Command | None:
+    """Return one command, also within a write."""
+    found = rows(_CALL_BY_NUMBER, (number,))
+    return _CALL.read(found[0]) if found else None
+
+
+def habit(db: Database, number: int) -> Habit | None:
+    """Return a habit."""
+    return _HABIT.one(db, "FROM habit WHERE id = ?", (number,))
+
+
+ABNORMAL: Final = 1006
+"""The close code of a connection that ended without one (RFC 6455 §7.4.1)."""
+SERVER_ENDED: Final = Cause.SERVER_ENDED.value
+"""The server ended without closing its sessions (kill -9, power loss), at an unknown time."""
+STOPPING: Final = N_("the server is stopping")
+OWN_REASONS: Final = N_(
+    (
+        *("the server ended", STOPPING, "replaced by a newer connection"),
+        *(
+            "the connection failed",
+            "the database cannot be written",
+            "this server was silent for too long",
+        ),
+        *("this charger is refused", "a trial of load management cuts this link for a few minutes"),
+    )
+)
+"""Why this server ended connections. Another reason is the charger's."""
+NO_OUTAGES: Final = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
+"""Causes of a suspension other than the charger's absence."""
+
+
+@record
+class Link:
+    """A connection. `is_end_known` is False if the server died first: it ended at some time before
+    `ended_at`."""
+
+    id: int
+    charger: str
+    remote_address: ForOperators[str | None]
+    target: str
+    subprotocol: str | None
+    connected_at: str
+    ended_at: str | None
+    is_end_known: bool
+    close_code: int | None
+    close_reason: str | None
+    is_clock_trusted: bool
+
+
+@record
+class Uptime:
+    """How long a charger was connected between two times, in seconds.
+
+    `unknown_seconds` of it lie in connections that ended at an unknown time, because the server
+    died first. `share` is that of the time since the charger has been known.
+    """
+
+    charger: str
+    since: str
+    until: str
+    links: int
+    connected_seconds: int
+    unknown_seconds: int
+    share: float | None
+
+
+_LINK: Final = Shape(
+    Link, is_end_known=f"close_reason IS NOT '{SERVER_ENDED}'", is_clock_trusted="clock_trusted"
+).with_own(OWN_REASONS, "close_reason")
+_WITHIN: Final = (
+    "SELECT connected_at, coalesce(ended_at, ?2), close_reason IS ?3 FROM session"
+    " WHERE cp_id = ?1 AND connected_at < ?2 AND imported_from IS NULL ORDER BY id DESC"
+)
+
+
+def links(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Link]:
+    """Return a page of connections, the newest first. Raises NoPage."""
+    return _LINK.page(db, "session", charger, wanted, "imported_from IS NULL")
+
+
+def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:
+    """Return how long a charger, or each visible one, was connected between two times. Connections
+    may overlap."""
+    which = "id NOT IN (SELECT id FROM hidden_cp)" if charger is None else "id = ?"
+    known = db.execute(
+        f"SELECT id, created_at FROM cp WHERE {which} ORDER BY id",  # noqa: S608 - our own words
+        () if charger is None else (charger,),
+    ).fetchall()
+    found: list[Uptime] = []
+    long_before = shifted_stamp(since, timedelta(days=-1))
+    for one, created_at in known:
+        # One that was replaced may end after the one that replaced it, but not a day later.
+        links: list[tuple[str, str, int]] = []
+        for begun, ended, is_unknown in db.execute(_WITHIN, (one, until, SERVER_ENDED)):
+            if ended > since:
+                links.append((max(begun, since), min(ended, until), is_unknown))
+            elif ended < long_before:
+                break
+        connected = _covered((begun, ended) for begun, ended, _ in links)
+        unknown = _covered((begun, ended) for begun, ended, is_unknown in links if is_unknown)
+        span = seconds(until) - seconds(max(since, created_at))
+        uptime = Uptime(
+            charger=one,
+            since=since,
+            until=until,
+            links=len(links),
+            connected_seconds=round(connected),
+            unknown_seconds=round(unknown),
+            share=min(1.0, round(connected / span, 6)) if span > 0 else None,
+        )
+        found.append(uptime)
+    return found
+
+
+def _covered(spans: Iterable[tuple[str, str]]) -> float:
+    """Return the seconds that lie in at least one of these spans."""
+    covered, reached = 0.0, 0.0
+    for begun, ended in sorted((seconds(begun), seconds(ended)) for begun, ended in spans):
+        covered += max(0.0, ended - max(begun, reached))
+        reached = max(reached, ended)
+    return covered
+
+
+_ELSEWHERE: Final = (
+    "SELECT cp.id, session.id FROM cp "
+    "JOIN session ON session.id = cp.session_id "
+    "JOIN run ON run.id = session.run_id "
+    "WHERE cp.is_connected = 1 AND session.ended_at IS NULL AND run.server <> ? "
+    "ORDER BY cp.id"
+)
+
+
+def sessions_elsewhere(db: Database, server: str) -> Mapping[str, int]:
+    """Return the sessions of chargers that are connected to servers other than this one, by
+    charger."""
+    return dict(db.execute(_ELSEWHERE, (server,)).fetchall())
+
+
+_MOVES: Final = (
+    ("SELECT name FROM cp WHERE id = ?1 AND name IS NOT NULL", N_("the name {1}")),
+    ("SELECT name FROM space WHERE cp_id = ?1 ORDER BY conn_id", N_("the space {1}")),
+    (
+        (
+            "SELECT account.name FROM ownership JOIN account ON account.id = account_id "
+            "WHERE what = 'space' AND key = ?1 AND voided_at IS NULL "
+            "AND coalesce(ownership.until, '9999') > ?2 ORDER BY ownership.id"
+        ),
+        N_("the household {1}, from now on"),
+    ),
+    (
+        (
+            "SELECT name FROM tariff_assignment JOIN tariff ON tariff.id = tariff_id "
+            "WHERE scope = 'charger' AND key = ?1 ORDER BY since DESC, "
+            "tariff_assignment.id DESC "
+            "LIMIT 1"
+        ),
+        N_("the tariff {1}, from today on"),
+    ),
+    (
+        (
+            "SELECT name FROM configuration_template WHERE ended_at IS NULL "
+            "AND EXISTS (SELECT 1 FROM json_each(chargers) WHERE value = ?1) ORDER BY name"
+        ),
+        N_("the template {1}"),
+    ),
+    (
+        (
+            "SELECT coalesce(account.name, usage_limit.id_tag) FROM usage_limit LEFT "
+            "JOIN account ON what = 'account' AND account.id = CAST(key AS INTEGER) "
+            "WHERE usage_limit.id IN (SELECT max(id) FROM usage_limit GROUP BY what, key) "
+            "AND EXISTS (SELECT 1 FROM json_each(chargers) WHERE value = ?1) "
+            "ORDER BY usage_limit.id"
+        ),
+        N_("where {1} may charge"),
+    ),
+    (
+        (
+            "SELECT name FROM meter JOIN meter_charger ON meter_id = meter.id "
+            "WHERE cp_id = ?1 ORDER BY name"
+        ),
+        N_("the house meter {1}, which keeps the old charger, too"),
+    ),
+    (
+        "SELECT conn_id FROM connector_data WHERE cp_id = ?1 GROUP BY conn_id",
+        N_("what is known of connector {1}"),
+    ),
+    (
+        "SELECT 1 FROM load_charger WHERE cp_id = ?1",
+        N_("its place in load management, which limits it from now on"),
+    ),
+)
+_OPEN: Final = "SELECT id FROM tx WHERE cp_id = ? AND status = 'Active' ORDER BY id"
+
+
+@record
+class Replacement:
+    """What follows a charger (`moves`), and its open sessions, which stay with it like all before
+    them."""
+
+    charger: str
+    name: str | None
+    moves: list[str]
+    open_sessions: list[int]
+
+
+def replacement(db: Database, charger: str, now: str) -> Replacement | None:
+    """Return what follows a charger to one that takes its place; None if there is no such one."""
+    known = db.execute("SELECT name FROM cp WHERE id = ?", (charger,)).fetchone()
+    if known is None:
+        return None
+    moves: list[str] = []
+    for sql, words in _MOVES:
+        values = (charger, now) if "?2" in sql else (charger,)
+        rows = db.execute(sql, values).fetchall()
+        moves += [Told(words, value) for (value,) in rows]
+    found = db.execute(_OPEN, (charger,)).fetchall()
+    open_sessions = [number for (number,) in found]
+    return Replacement(charger=charger, name=known[0], moves=moves, open_sessions=open_sessions)
+
+
+class NewSerial(NamedTuple):
+    """A charger that tells another serial number than before, and nobody has said whether it is
+    another charger."""
+
+    charger: str
+    earlier: str
+    serial: str
+    at: str
+
+
+def new_serials(db: Database, charger: str | None = None) -> list[NewSerial]:
+    """Return which chargers may be others than before; those of one, if it is given."""
+    sql = (
+        "SELECT cp_id, earlier, serial, at FROM serial_change "
+        "WHERE answered_at IS NULL AND cp_id = coalesce(?, cp_id) ORDER BY cp_id, id"
+    )
+    return [NewSerial(*row) for row in db.execute(sql, (charger,)).fetchall()]
+
+
+def successor(db: Database, charger: str) -> str:
+    """Return the charger that is in the place of this one now: its label may still be there."""
+    found = db.execute("SELECT replaced_by FROM cp WHERE id = ?", (charger,)).fetchone()
+    if found is None or found[0] is None:
+        return charger
+    return successor(db, found[0])

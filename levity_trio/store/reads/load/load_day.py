@@ -39,7 +39,7 @@ from levity_trio.store.reads.load.load import (
     load_history,
     load_now,
 )
-from levity_trio.store.reads.transactions.billed import billed_rows
+from levity_trio.store.reads.transactions.costs import billed_rows
 from levity_trio.store.reads.transactions.power import DayPower, QuarterSpan
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 

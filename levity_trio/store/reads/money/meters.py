@@ -39,7 +39,7 @@ from levity_trio.records import record
 from levity_trio.store.cases.neighbours import is_other_meter
 from levity_trio.store.cases.transaction import register, settled_by
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
@@ -224,7 +224,7 @@ class SiteRegisters:
         yield from self._rows(_WITHIN, (charger, since, until))
         yield from self._rows(_ACROSS, (charger, since, since))
         yield from self._rows(_OPEN, (charger, since))
-        for number in connectors(self._rows, charger, "tx"):
+        for number in connector_numbers(self._rows, charger, "tx"):
             yield from self._rows(_BEFORE, (charger, number, since))
             yield from self._rows(_AFTER, (charger, number, until))
 

@@ -1,32 +1,57 @@
-"""Lists of closed statements, page by page.
+"""Closed statements, page by page; the year that is made of them; what billing begins with; and
+sheets for employers.
 
-A year of bills as books have it: what was billed by tax rate, and the money that moved.
+A year of bills is as books have it: what was billed by tax rate, and the money that moved. What was
+billed counts on the day of its invoice, or in the month of its energy; money counts on its day. A
+session that a wallet paid is billed with the statement that lists it, and money paid in advance is
+a payment. What one statement carries to the next is billed once, with the first.
 
-What was billed counts on the day of its invoice, or in the month of its energy; money counts on its
-day. A session that a wallet paid is billed with the statement that lists it, and money paid in
-advance is a payment. What one statement carries to the next is billed once, with the first.
+The pages of billing begin with who bills, which months are closed, and what the first bill needs. A
+sheet is what a household tells the employer who pays for the electricity of its company car.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from levity_trio.billing.car_sheet import (
+    BilledMonth,
+    CarPrice,
+    CarSheet,
+    PriceWay,
+    cost_of,
+    price_in,
+)
 from levity_trio.billing.ledger import LedgerKind
-from levity_trio.billing.money import tax_sums
+from levity_trio.billing.money import CURRENCIES, tax_sums
+from levity_trio.billing.months import Month
 from levity_trio.billing.settling import StatementState
-from levity_trio.billing.statement import Line, LineKind, TaxSum
-from levity_trio.records import copied, in_order, names_of, record
+from levity_trio.billing.statement import Line, LineKind, Owner, PositionKind, TaxSum
+from levity_trio.nouns import Biller
+from levity_trio.records import copied, in_order, names_of, noun, record
+from levity_trio.store.billing.drafting import Drafter, Plan, Terms, bill_currency, newest_revision
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.billing.rows import lines_of, taxes_of
 from levity_trio.store.billing.settling import local_day
-from levity_trio.store.billing.statements import line_of_position
-from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.billing.statements import (
+    OF_POSITION,
+    UNASKED,
+    Figures,
+    PositionRow,
+    line_of_position,
+    names_now,
+    statement_of,
+)
+from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.lookups.places import currency_of
 from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
@@ -39,8 +64,9 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.transactions.bill.shape import BillTax
+from levity_trio.store.reads.transactions.bill import BillTax
 from levity_trio.told import Told
+from levity_trio.wire.times import stamp
 
 
 @record
@@ -554,3 +580,321 @@ def _period(period: str, lines: Sequence[BookedLine], in_all: Mapping[str, int])
 def _sums(lines: Sequence[BookedLine]) -> dict[str, int]:
     """Return the fields of sums."""
     return {name: sum(getattr(line, name) for line in lines) for name in names_of(YearSums)}
+
+
+@record
+class Closing:
+    """A closed month, or (`account` given) one that was closed for an account that moved out."""
+
+    month: str
+    account: int | None
+    statements: int
+    digest: str
+    closed_at: str
+    closed_by: str
+
+
+@record
+class Billing:
+    """Since which local day this system bills, the month to close next, the number of the next
+    statement, and the closings, the newest first."""
+
+    begun_on: str
+    open_month: str
+    next_number: int
+    closings: tuple[Closing, ...]
+
+
+@record
+class DraftSums:
+    """What a month would come to, in minor units of the currency.
+
+    `from_wallets` is what of `charged` the wallets of prepaid accounts pay; no statement asks for
+    it. `nobody` is how many charging sessions are nobody's; the preview of one account says nothing
+    of them. Of `energy_wh`, which is what its statements ask for, `earlier_wh` ended in earlier
+    months.
+    """
+
+    statements: int
+    sessions: int
+    energy_wh: int
+    earlier_wh: int
+    charged: int
+    from_wallets: int
+    carried_in: int
+    to_pay: int
+    corrections: int
+    held_back: int
+    held_back_wh: int
+    unpriced: int
+    unpriced_wh: int
+    nobody: int
+    nobody_wh: int
+    currency: str | None
+
+
+_CLOSING: Final = Shape(Closing, account="account_id")
+MOST: Final = 240
+"""Closings that are shown: twenty years."""
+
+
+def billing(db: Database) -> Billing | None:
+    """Return how far billing is; None before it began."""
+    rows = rows_of(db)
+    known = begun(rows)
+    if known is None:
+        return None
+    ((next_number,),) = rows("SELECT next_number FROM billing", ())
+    closings = _CLOSING.every(db, "FROM closing ORDER BY id DESC LIMIT ?", (MOST,))
+    return Billing(
+        begun_on=known.on.isoformat(),
+        open_month=str(known.open_month),
+        next_number=next_number,
+        closings=tuple(closings),
+    )
+
+
+@noun
+class BillerRow(Biller):
+    """Who bills, as it stands on statements from now on. `logo_bytes` is the size of the logo, null
+    without one."""
+
+    logo_bytes: int | None
+    has_template: bool
+    set_at: str
+    set_by: str
+
+
+_BILLER: Final = Shape(BillerRow, logo_bytes="length(logo)", has_template="template IS NOT NULL")
+
+
+def biller(db: Database) -> BillerRow | None:
+    """Return who bills now; None until somebody said it."""
+    return _BILLER.one(db, "FROM biller ORDER BY id DESC LIMIT 1")
+
+
+@record
+class FirstBill:
+    """What the first bill needs, and what of it is there.
+
+    `account_without` is the first account that has neither a tag nor a space; `tariff_unassigned`
+    the first tariff, as long as none is assigned to anything.
+    """
+
+    chargers: int
+    has_biller: bool
+    has_bank_account: bool
+    accounts: int
+    accounts_with_tag_or_space: int
+    account_without: int | None
+    tariffs: int
+    tariff_unassigned: int | None
+    begun_on: str | None
+    is_ready: bool
+
+
+_HAS_BANK_ACCOUNT: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
+_OWNS: Final = (
+    "EXISTS (SELECT 1 FROM ownership INDEXED BY ownership_of_account WHERE account_id = account.id"
+    " AND what IN ('tag', 'space') AND voided_at IS NULL)"
+)
+_ACCOUNTS: Final = (
+    f"SELECT count(*), coalesce(sum({_OWNS}), 0), min(id) FILTER (WHERE NOT {_OWNS})"  # noqa: S608 - our own names
+    " FROM account WHERE undone_at IS NULL"
+)
+_TARIFFS: Final = (
+    "SELECT count(*), min(tariff.id) FROM tariff "
+    "WHERE EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id "
+    "AND withdrawn_at IS NULL)"
+)
+_ASSIGNED: Final = "SELECT 1 FROM tariff_assignment WHERE tariff_id IS NOT NULL LIMIT 1"
+
+
+def first_bill(db: Database) -> FirstBill:
+    """Return what the first bill needs."""
+    rows = rows_of(db)
+    biller = rows(_HAS_BANK_ACCOUNT, ())
+    ((chargers,),) = rows("SELECT count(*) FROM cp", ())
+    ((accounts, owning, without),) = rows(_ACCOUNTS, ())
+    ((tariffs, first),) = rows(_TARIFFS, ())
+    is_assigned = bool(rows(_ASSIGNED, ()))
+    known = begun(rows)
+    return FirstBill(
+        chargers=chargers,
+        has_biller=bool(biller),
+        has_bank_account=bool(biller and biller[0][0]),
+        accounts=accounts,
+        accounts_with_tag_or_space=owning,
+        account_without=without,
+        tariffs=tariffs,
+        tariff_unassigned=None if is_assigned else first,
+        begun_on=None if known is None else known.on.isoformat(),
+        is_ready=bool(
+            chargers and biller and owning and tariffs and is_assigned and known is not None
+        ),
+    )
+
+
+_CAR: Final = (
+    "SELECT name, plate, coalesce((SELECT language FROM account WHERE id = ?1), "
+    "(SELECT language FROM biller ORDER BY id DESC LIMIT 1)) "
+    "FROM vehicle WHERE id = ?2 AND EXISTS (SELECT 1 FROM ownership "
+    "WHERE account_id = ?1 AND vehicle_id = ?2 AND voided_at IS NULL)"
+)
+_PRICES: Final = (
+    "SELECT month, way, currency, price, base_fee, year_wh FROM car_price "
+    "WHERE account_id = ? AND vehicle_id = ? AND month BETWEEN ? AND ? ORDER BY month, id"
+)
+_MONTH_IS_CLOSED: Final = "SELECT 1 FROM closing WHERE month = ? AND account_id IS NULL LIMIT 1"
+_CLOSED_MONTH: Final = (
+    "SELECT prices, "  # noqa: S608 - our own names
+    f"{', '.join(f'position.{name}' for name in OF_POSITION)} "
+    "FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE statement.account_id = ? AND statement.month = ? AND number IS NOT NULL "
+    "AND (kind NOT IN ('held back', 'unpriced') OR NOT EXISTS (SELECT 1 FROM position AS later "
+    "JOIN statement AS other ON other.id = later.statement_id WHERE other.number IS NOT NULL "
+    "AND other.account_id = statement.account_id AND other.month = statement.month "
+    "AND later.tx_id = position.tx_id AND later.id > position.id)) ORDER BY position.id"
+)
+"""Without what a last bill held back and another one of that month has again."""
+_ENDED: Final = (
+    "SELECT tx_id FROM booked WHERE account_id = ? AND month = ? AND is_imported = 0 "
+    "AND is_open = 0 ORDER BY started_at"
+)
+_METERS: Final = (
+    "SELECT cp_id, conn_id, meter FROM connector_data "
+    "WHERE id IN (SELECT max(id) FROM connector_data GROUP BY cp_id, conn_id)"
+)
+
+
+class OfCar(NamedTuple):
+    """A sheet is of a household, its car, and a month."""
+
+    account: int
+    vehicle: int
+    month: Month
+
+
+class BilledPosition(NamedTuple):
+    """A position of a statement, closed or next, and whether its prices are gross or net."""
+
+    prices: str
+    position: PositionRow
+
+
+def car_prices(rows: Rows, account: int, vehicle: int, year: int) -> list[CarPrice]:
+    """Return what was chosen for a car in a year, in the order of the months from which it
+    holds."""
+    prices: list[CarPrice] = []
+    for month, way, currency, price, base_fee, year_wh in rows(
+        _PRICES, (account, vehicle, f"{year}-01", f"{year}-12")
+    ):
+        exact = None if price is None else Decimal(price)
+        prices.append(CarPrice(month, PriceWay(way), currency, exact, base_fee, year_wh))
+    return prices
+
+
+def name_of_car(rows: Rows, account: int, vehicle: int) -> Sequence[Any] | None:
+    """Return the name and the plate of a car that is or was a household's, and the language of the
+    household or else of the house; None for any other."""
+    found = rows(_CAR, (account, vehicle))
+    return found[0] if found else None
+
+
+def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | None:
+    """Return what a household tells about a car in a month; None if it is not its car."""
+    rows = rows_of(db)
+    car = name_of_car(rows, of.account, of.vehicle)
+    if car is None:
+        return None
+
+    # After a last bill, more may come until the month is closed for all.
+    found = rows(_CLOSED_MONTH, (of.account, str(of.month)))
+    every = [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
+    is_closed = bool(rows(_MONTH_IS_CLOSED, (str(of.month),)))
+    coming = [] if is_closed else _next(rows, of, rule)
+    if coming:  # also has what a last bill held back
+        every = [one for one in every if one.position.kind not in UNASKED]
+    every += coming
+    of_car = [one for one in every if one.position.vehicle_id == of.vehicle]
+    price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
+    needs_tariff = price is not None and price.way is PriceWay.BILL
+    shown = [_shown(rows, one.position, needs_tariff=needs_tariff) for one in of_car]
+
+    currency, cost = bill_currency(rows), None
+    if price is not None:
+        currency = price.currency
+        base = [one for one in every if one.position.month == str(of.month)]
+        charged = [one.position for one in every if one.position.kind != PositionKind.CORRECTION]
+        own = [one for one in charged if one.vehicle_id == of.vehicle]
+        energies = _energy_wh(charged), _energy_wh(own)
+        billed = BilledMonth(_gross(of_car), _gross(base), *energies)
+        cost = cost_of(price, CURRENCIES[currency], _energy_wh(shown), billed)
+    total = 0 if cost is None else cost.amount
+    figures = Figures(
+        *(of.account, str(of.month), str(rule.zone), currency, "gross"),
+        *("[]", total, 0, total, 0),
+    )
+    names, _language = names_now(rows, figures, shown)
+    statement = statement_of(rows, figures, shown, names, Owner(party=names.party))
+
+    # Where nothing is billed, no month is ever closed.
+    known = begun(rows)
+    is_billed = known is not None and of.month >= Month.of(known.on)
+    is_over = now >= of.month.until(rule.zone) and not is_billed and not statement.held_back
+    known_meters = {row[:2]: row[2] for row in rows(_METERS, ())}
+    meters = dict.fromkeys(
+        (one.space or one.charger or "", known_meters.get((one.charger, one.connector)))
+        for one in statement.positions
+    )
+    return CarSheet(
+        statement=statement,
+        car=car[0],
+        plate=car[1],
+        language=car[2],
+        price=price,
+        cost=cost,
+        is_draft=not (is_closed or is_over),
+        meters=tuple((place, meter) for place, meter in meters if meter is not None),
+    )
+
+
+def _next(rows: Rows, of: OfCar, rule: Rule) -> list[BilledPosition]:
+    """Return what the statement of a month would have by now."""
+    known = begun(rows) or Begun(of.month.first_day, of.month, False)
+    until = stamp(of.month.until(rule.zone))
+    plan = Plan(known, of.month, None, Terms(rule, 0), until, newest_revision(rows))
+    ended = [number for (number,) in rows(_ENDED, (of.account, str(of.month)))]
+    positions: list[BilledPosition] = []
+    for one in Drafter(rows, plan).draft(of.account, ended):
+        positions += [BilledPosition(one.figures.prices, row) for row in one.positions]
+    return positions
+
+
+def _shown(rows: Rows, row: PositionRow, *, needs_tariff: bool) -> PositionRow:
+    """Return a position as it stands on the sheet: without lines, and with its registers, which one
+    without a price lacks."""
+    if row.kind == PositionKind.UNPRICED and not needs_tariff:
+        row = row._replace(kind=PositionKind.SESSION.value)
+    if row.kind not in UNASKED:
+        row = row._replace(reason=None, told=None)
+        read = {} if row.measured else registers_of(rows, [row.tx_id or 0])
+        for registers in read.values():
+            row = row._replace(**registers._asdict())
+    return row._replace(lines="[]")
+
+
+def _energy_wh(positions: Iterable[PositionRow]) -> int:
+    return sum(one.energy_wh for one in positions if one.kind not in UNASKED)
+
+
+def _gross(positions: Iterable[BilledPosition]) -> int:
+    """Return what some positions ask for, tax included. A fee for staying is no electricity."""
+    lines: dict[str, list[Line]] = defaultdict(list)
+    for one in positions:
+        every = lines_of(one.position.lines)
+        lines[one.prices] += [line for line in every if line.kind is not LineKind.BLOCKING]
+    amount = 0
+    for prices, asked in lines.items():
+        amount += sum(tax.gross for tax in tax_sums(asked, are_gross=prices == "gross"))
+    return amount

@@ -20,16 +20,22 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.chargers.chargers import (
     connectors_of,
-    faults,
     last_command,
+    open_faults,
     served,
-    statuses,
+    statuses_now,
 )
 from levity_trio.store.reads.load.load import LoadNow, load_now
 from levity_trio.store.reads.now.attention import Attention, MachineState, ServedChargers, attention
-from levity_trio.store.reads.now.cards import ChargerNow, connectors_now, sessions_now
-from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
-from levity_trio.store.reads.transactions.history import delivered_wh
+from levity_trio.store.reads.now.present import (
+    ChargerNow,
+    OpenSession,
+    OpenSessions,
+    Silence,
+    connectors_now,
+    sessions_now,
+)
+from levity_trio.store.reads.transactions.costs import delivered_wh
 from levity_trio.store.reads.transactions.power import flowed_before
 from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters
 from levity_trio.wire.times import in_zone, stamp
@@ -69,7 +75,7 @@ def now(db: Database, wanted: NowQuestion, sessions: OpenSessions) -> Now:
     chargers, load, known = served(db), load_now(db), [one.known for one in opened]
     silence = Silence(at, {one.id: one.interval for one in chargers})
     silent = [one for one in known if silence.is_silent(one)]
-    found = ServedChargers(chargers, statuses(db, chargers), faults(db), silent)
+    found = ServedChargers(chargers, statuses_now(db, chargers), open_faults(db), silent)
     looks = attention(
         db,
         at,

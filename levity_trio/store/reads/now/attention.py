@@ -29,15 +29,14 @@ from levity_trio.store.reads.chargers.chargers import (
     Place,
     StatusNow,
     holds_since,
+    new_serials,
 )
-from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.money.tariffs import series
 from levity_trio.store.reads.now import copies
-from levity_trio.store.reads.now.away import listed, together
-from levity_trio.store.reads.now.present import CERTIFICATES, waiting
+from levity_trio.store.reads.now.present import CERTIFICATES, listed, together, waiting
 from levity_trio.store.reads.people.driving import ReportFilters, reports, still_listed, tags_of
-from levity_trio.store.reads.site import events as mqtt
+from levity_trio.store.reads.site import receivers as mqtt
 from levity_trio.store.reads.transactions.transactions import RunningTransaction
 from levity_trio.told import N_, Amount, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp

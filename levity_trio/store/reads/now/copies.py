@@ -11,7 +11,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import places
-from levity_trio.store.reads.now.away import listed
+from levity_trio.store.reads.now.present import listed
 from levity_trio.told import N_, Day, Told, joined, of_stored
 from levity_trio.wire.times import stamp
 

@@ -14,15 +14,15 @@ from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.reads.chargers.chargers import (
     OMITTED,
     connectors_of,
-    faults,
+    open_faults,
     served,
-    statuses,
+    statuses_now,
 )
 from levity_trio.store.reads.load.load import load_now
 from levity_trio.store.reads.now.attention import MachineState, ServedChargers, attention
-from levity_trio.store.reads.now.sessions import Silence
+from levity_trio.store.reads.now.present import Silence
 from levity_trio.store.reads.site.totals import Delivered
-from levity_trio.store.reads.transactions.billed import whose
+from levity_trio.store.reads.transactions.costs import whose
 from levity_trio.store.reads.transactions.transactions import RunningTransaction, open_transactions
 
 
@@ -133,7 +133,7 @@ class Entities:
         silence = Silence(now, {one.id: one.interval for one in chargers})
         owned = whose(db, [one.id for one in found]) if is_named else {}
         names = {number: who for number, (_, who) in owned.items()}
-        connectors, errors = connectors_of(db, only), faults(db)
+        connectors, errors = connectors_of(db, only), open_faults(db)
         omitted = frozenset(charger for (charger,) in db.execute(OMITTED).fetchall())
         seen: list[SeenCharger] = []
         for one in chargers:
@@ -174,7 +174,7 @@ def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Ma
     chargers = served(db)
     silence = Silence(now, {one.id: one.interval for one in chargers})
     silent = [one for one in open_transactions(db) if silence.is_silent(one)]
-    found = ServedChargers(chargers, statuses(db, chargers), faults(db), silent)
+    found = ServedChargers(chargers, statuses_now(db, chargers), open_faults(db), silent)
     load = load_now(db)
     return len(
         attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load)

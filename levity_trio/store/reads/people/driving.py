@@ -29,12 +29,10 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.lookups import places as known_places
-from levity_trio.store.lookups.places import Owners, periods_of
-from levity_trio.store.lookups.wallets import currency_of
-from levity_trio.store.reads.chargers import charger_facts
-from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.reads.chargers.chargers import SERVED, connectors_of
-from levity_trio.store.reads.chargers.situation import reservations_in_force
+from levity_trio.store.lookups.places import Owners, currency_of, periods_of
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers.chargers import SERVED, Command, connectors_of
+from levity_trio.store.reads.chargers.configuration import reservations_in_force
 from levity_trio.store.reads.load.load import says_to_driver
 from levity_trio.store.reads.money.tariffs import DriversPrice, Prices
 from levity_trio.store.reads.pages import (
@@ -46,15 +44,16 @@ from levity_trio.store.reads.pages import (
     given,
     where,
 )
-from levity_trio.store.reads.transactions.bill.reading import OwnBill, own_bill
-from levity_trio.store.reads.transactions.billed import (
+from levity_trio.store.reads.transactions.bill import OwnBill, own_bill
+from levity_trio.store.reads.transactions.costs import (
     BilledTransaction,
+    DriversCost,
     billed_rows,
     billed_transaction,
+    costs_of,
     numbers_of,
 )
 from levity_trio.store.reads.transactions.explain import SignedValues, file_of, signed_values
-from levity_trio.store.reads.transactions.history import DriversCost, costs_of
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     COMPLETED,
@@ -543,7 +542,7 @@ def own_command(
 ) -> OwnCommand | None:
     """Return a command that somebody asked for and that concerns the household, None for all
     others."""
-    command = charger_facts.command(db, number)
+    command = chargers.command(db, number)
     if command is None or command.asked_by != asked_by or not isinstance(command.payload, dict):
         return None
     if command.action == START:

@@ -19,22 +19,28 @@ from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.lookups.places import Owners
-from levity_trio.store.lookups.wallets import currency_of, standing_of
+from levity_trio.store.lookups.places import Owners, currency_of, standing_of
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import TermsRow, WalletRow
 from levity_trio.store.reads.pages import Shape
-from levity_trio.store.reads.people import accounts, users
-from levity_trio.store.reads.people.accounts import Account, Belonging, Vehicle, belongings_of
+from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.driving import DriverReport, ReportFilters, reports
+from levity_trio.store.reads.people.households import (
+    Account,
+    Belonging,
+    LoginRow,
+    TagRow,
+    UserRow,
+    Vehicle,
+    belongings_of,
+    periods,
+)
 from levity_trio.store.reads.people.messages import (
     MessageRow,
     RecipientRow,
     messages_of_account,
     recipients_of,
 )
-from levity_trio.store.reads.people.tags import TagRow, periods
-from levity_trio.store.reads.people.users import LoginRow, UserRow
 from levity_trio.store.reads.transactions.transactions import TransactionEvent, events_of
 from levity_trio.told import N_, Amount, Moment, Told, joined
 from levity_trio.wire.times import in_zone, stamp
@@ -228,12 +234,12 @@ class PersonalData:
 
 def about(db: Database, account: int, policy: Policy) -> PersonalData | None:
     """Return what is known about an account, None if there is none."""
-    row = accounts.account(db, account)
+    row = households.household(db, account)
     if row is None:
         return None
     belongings = belongings_of(db, account, which="1 = 1")
     vehicles = [
-        accounts.vehicle(db, one)
+        households.vehicle(db, one)
         for one in sorted({one.vehicle for one in belongings if one.vehicle})
     ]
     return PersonalData(
@@ -246,8 +252,8 @@ def about(db: Database, account: int, policy: Policy) -> PersonalData | None:
         ),
         wallet=wallets.wallet(db, account),
         terms=wallets.terms(db, account),
-        drivers=users.drivers_of(db, account),
-        logins=users.logins_of(db, account),
+        drivers=households.drivers_of(db, account),
+        logins=households.logins_of(db, account),
         reports=reports(db, ReportFilters(account=account)),
         recipients=recipients_of(db, account),
         messages=messages_of_account(db, account, MOST_MESSAGES),

@@ -18,7 +18,7 @@ from levity_trio.store.reads.chargers.chargers import is_known
 from levity_trio.store.reads.pages import and_all, given
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.database import simulated_time
-from levity_trio.store.reads.site.events import newest
+from levity_trio.store.reads.site.receivers import newest
 from levity_trio.wire.times import in_zone, stamp
 
 

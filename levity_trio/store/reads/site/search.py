@@ -20,8 +20,8 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.chargers import SERVED, Charger, chargers_among
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
-from levity_trio.store.reads.people.accounts import Account, account, forms_as_sent
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_rows
+from levity_trio.store.reads.people.households import Account, forms_as_sent, household
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_rows
 from levity_trio.wire.times import in_zone, stamp
 
 T = TypeVar("T")
@@ -178,7 +178,7 @@ def search(db: Database, wanted: Searched) -> SearchResult:
     more = [kind for kind, some in found.items() if len(some) > wanted.most]
     shown = {kind: some[: wanted.most] for kind, some in found.items()}
     shown["chargers"] = chargers_among(db, [row[0] for row in shown["chargers"]])
-    shown["households"] = [account(db, row[0]) for row in shown["households"]]
+    shown["households"] = [household(db, row[0]) for row in shown["households"]]
     return SearchResult(**shown, more=more)
 
 

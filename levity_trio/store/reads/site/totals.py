@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.charger_facts import NO_OUTAGES, SERVER_ENDED, STOPPING
-from levity_trio.store.reads.site import events
+from levity_trio.store.reads.chargers.chargers import NO_OUTAGES, SERVER_ENDED, STOPPING
+from levity_trio.store.reads.site import receivers
 
 Pair = tuple[str, str]
 
@@ -116,14 +116,14 @@ class Delivered:
     def read(self, db: Database) -> Mapping[str, int]:
         """Return the figures of all chargers, hidden ones included, within a read that has
         begun."""
-        upto = events.newest(db)
+        upto = receivers.newest(db)
         if self._position is None:
             reported = _summed(db)[REPORTED]
             self._wh = Counter(
                 {charger: wh for (charger, what), wh in reported.items() if what == DELIVERED}
             )
         else:
-            for fact in events.after(db, self._position, upto, upto - self._position):
+            for fact in receivers.after(db, self._position, upto, upto - self._position):
                 if fact.charger is not None and fact.kind in _DELIVERING:
                     data = orjson.loads(fact.data)
                     self._wh[fact.charger] += max(0, data["energy_wh"] - data["before_wh"])

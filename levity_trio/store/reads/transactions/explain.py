@@ -60,12 +60,10 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.load_spans import BELOW, PAUSED, PRICE, WAITED, LoadSpan, spans_of
-from levity_trio.store.reads.chargers.charger_facts import ABNORMAL, OWN_REASONS
+from levity_trio.store.reads.chargers.chargers import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.pages import Shape
-from levity_trio.store.reads.transactions.bill.reading import bill_of
-from levity_trio.store.reads.transactions.bill.shape import Bill, to_the_minute
-from levity_trio.store.reads.transactions.bill.words import bill_lines
-from levity_trio.store.reads.transactions.review_queue import Review, anonymous_review, reviews_of
+from levity_trio.store.reads.transactions.bill import Bill, bill_lines, bill_of, to_the_minute
+from levity_trio.store.reads.transactions.reviews import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     Transaction,
@@ -771,7 +769,7 @@ class CheckedSession(NamedTuple):
     finding: SignedFinding | None
 
 
-def revision(db: Database) -> int:
+def checked_revision(db: Database) -> int:
     """Return the newest of bill_work that the table knows."""
     return next((int(found) for (found,) in db.execute(_WORK).fetchall()), 0)
 

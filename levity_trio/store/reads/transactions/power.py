@@ -1,27 +1,38 @@
-"""The power of the site by the quarter of an hour: computed from what is stored of transactions,
-and read again.
+"""Energy by the quarter of an hour: of the site, of a charger, of households.
 
 The table `power` holds the energy of each transaction in each quarter. A transaction is computed as
 a whole when it has ended, and again whenever its figure, its times or its readings change; while it
 is open, only its end is, from its last quarter on. So a message that is repeated, late, or from a
 clock that is corrected later needs no rule of its own.
+
+The use of a charger is a month of it, and what its sessions usually are. A session counts where it
+took place, also if it began before the month or is open.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
+from statistics import median
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from orjson import dumps, loads
 
+from levity_trio.billing.pricing import quarter
+from levity_trio.billing.states import BillState
 from levity_trio.charging.quarters import SECONDS, Point, Quarters, quarter_of, quarters
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import REGISTER, whole_wh
+from levity_trio.charging.tolerances import LEAST_CHARGING_W
 from levity_trio.records import record
+from levity_trio.store.billing.booking import LONGEST
+from levity_trio.store.billing.evidence import Billed
+from levity_trio.store.billing.quarters import QuarterShares
+from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.cases.transaction import (
     StoredTransaction,
     by_our_clock,
@@ -30,9 +41,10 @@ from levity_trio.store.cases.transaction import (
     span,
 )
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
+from levity_trio.store.lookups.load_spans import PRICE, spans_of
 from levity_trio.store.reads.pages import and_all, given
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.wire.times import from_seconds, in_zone
+from levity_trio.wire.times import from_seconds, in_zone, shifted_stamp, stamp
 
 A_DAY: Final = 96
 """Quarters of a day."""
@@ -479,3 +491,317 @@ def flowed_before(rows: Rows, at: str, *filters: TransactionFilters) -> int:
         for day, since, text in rows(_FLOWED.format(clause), (*values, *span)):
             flowed_wh += sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)])
     return flowed_wh
+
+
+HABIT_DAYS: Final = timedelta(days=90)
+"""Habits are those of so many days up to the end of the month."""
+LEAST_SESSIONS: Final = 5
+"""Fewer sessions show no habit."""
+WINDOW: Final = 3
+"""Hours within which most sessions begin."""
+_LEAST_WH: Final = LEAST_CHARGING_W * SECONDS / 3600
+"""A quarter with less is one in which a car rests."""
+_HOURS: Final = 24
+_ENDED: Final = (
+    "SELECT id, start_time, stop_time, energy_delivered FROM tx INDEXED BY tx_by_end"
+    " WHERE cp_id = ? AND stop_time >= ? AND start_time < ?"
+)
+_UNDER_WAY: Final = (
+    "SELECT id, start_time, NULL, NULL "
+    "FROM tx INDEXED BY tx_open "
+    "WHERE cp_id = ? AND status = 'Active' AND start_time < ?"
+)
+_POWER: Final = "SELECT tx_id, day, since, wh FROM power WHERE tx_id IN ({})"
+_FAULTS: Final = (
+    "SELECT error_code, timestamp, resolved_at FROM cp_err WHERE cp_id = ? AND is_warning = 0"
+    " AND coalesce(resolved_at, '9999') >= ? AND timestamp < ? ORDER BY id"
+)
+
+
+@record
+class FaultsOfMonth:
+    """How often a fault came in a month, and for how long it lasted within it."""
+
+    error_code: str
+    count: int
+    seconds: int
+
+
+@record
+class Habits:
+    """What sessions of the last 90 days have in common, by medians.
+
+    `begin_hour` is the local hour from which on, in three hours, most of them begin: `beginning` of
+    all `sessions`. `weekday` (1 is Monday) is the day on which most of them begin.
+    """
+
+    sessions: int
+    begin_hour: int
+    beginning: int
+    weekday: int
+    energy_wh: int
+    plugged_seconds: int
+    charging_seconds: int
+
+
+@record
+class ChargerUse:
+    """A month of a charger, as far as it is gone. Cars were in sessions for `plugged_seconds`; for
+    `charging_seconds` of them energy flowed, for `unknown_seconds` it is not known, and for
+    `held_seconds` of the rest load management gave a car too little to charge. `habits` is null if
+    sessions are too few."""
+
+    charger: str
+    month: str
+    since: str
+    before: str
+    is_over: bool
+    sessions: int
+    plugged_seconds: int
+    charging_seconds: int
+    unknown_seconds: int
+    held_seconds: int
+    faults: list[FaultsOfMonth]
+    habits: Habits | None
+
+
+class UseQuestion(NamedTuple):
+    """What is asked for: a charger, a month with its beginning and end, and the present time."""
+
+    charger: str
+    month: str
+    since: str
+    before: str
+    now: str
+    zone: ZoneInfo
+
+
+class _UsageRow(NamedTuple):
+    id: int
+    since: str
+    until: str | None
+    wh: int | None
+
+
+class _SessionFlow(NamedTuple):
+    """The quarters of a session in which energy flowed, and in which that is not known."""
+
+    charging: Sequence[int]
+    unknown: Sequence[int]
+
+
+def use_of(db: Database, asked: UseQuestion) -> ChargerUse:
+    """Return how a charger was used in a month."""
+    until = min(asked.before, asked.now)
+    sessions = _sessions_within(db, asked.charger, asked.since, until)
+    flows = _flows(db, [one.id for one in sessions])
+    within = range(quarter_of(seconds(asked.since)), quarter_of(seconds(until)) + 1)
+    plugged = sum(
+        seconds(min(one.until or until, until)) - seconds(max(one.since, asked.since))
+        for one in sessions
+    )
+    charging, unknown = (
+        sum(quarter in within for one in sessions for quarter in flows[one.id][kind]) * SECONDS
+        for kind in (0, 1)
+    )
+    charging = min(charging, round(plugged))
+    unknown = min(unknown, round(plugged) - charging)
+    return ChargerUse(
+        charger=asked.charger,
+        month=asked.month,
+        since=asked.since,
+        before=asked.before,
+        is_over=asked.before <= asked.now,
+        sessions=len(sessions),
+        plugged_seconds=round(plugged),
+        charging_seconds=charging,
+        unknown_seconds=unknown,
+        held_seconds=min(
+            _held(db, sessions, asked.since, until), round(plugged) - charging - unknown
+        ),
+        faults=_faults(db, asked, until),
+        habits=_habits(db, asked, until),
+    )
+
+
+def _sessions_within(db: Database, charger: str, since: str, until: str) -> list[_UsageRow]:
+    ended = db.execute(_ENDED, (charger, since, until)).fetchall()
+    return sorted(
+        _UsageRow(*row) for row in (*ended, *db.execute(_UNDER_WAY, (charger, until)).fetchall())
+    )
+
+
+def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _SessionFlow]:
+    found = {number: _SessionFlow([], []) for number in numbers}
+    for some in parts(numbers):
+        for number, day, since, wh in db.execute(_POWER.format(marks(some)), tuple(some)):
+            charging, unknown = [*found[number].charging], [*found[number].unknown]
+            for index, one in enumerate(loads(wh), day * A_DAY + since):
+                if one is None:
+                    unknown.append(index)
+                elif one >= _LEAST_WH:
+                    charging.append(index)
+            found[number] = _SessionFlow(charging, unknown)
+    return found
+
+
+def _held(db: Database, sessions: Sequence[_UsageRow], since: str, before: str) -> int:
+    """Return for how many seconds between two times load management gave cars too little to
+    charge."""
+    held = 0.0
+    for one in sessions:
+        for spell in spans_of(rows_of(db), one.id):
+            if spell.why == PRICE:
+                continue
+            until = min(spell.until or before, one.until or before, before)
+            held += max(0.0, seconds(until) - seconds(max(spell.since, since)))
+    return round(held)
+
+
+def _faults(db: Database, asked: UseQuestion, until: str) -> list[FaultsOfMonth]:
+    """Return the faults of a month, the one that lasted longest first."""
+    counts, lasted = Counter[str](), Counter[str]()
+    for code, since, resolved in db.execute(
+        _FAULTS, (asked.charger, asked.since, until)
+    ).fetchall():
+        counts[code] += 1
+        lasted[code] += round(
+            seconds(min(resolved or until, until)) - seconds(max(since, asked.since))
+        )
+    return [
+        FaultsOfMonth(error_code=code, count=counts[code], seconds=time)
+        for code, time in lasted.most_common()
+    ]
+
+
+def _habits(db: Database, asked: UseQuestion, until: str) -> Habits | None:
+    sessions = [
+        one
+        for one in _sessions_within(db, asked.charger, shifted_stamp(until, -HABIT_DAYS), until)
+        if one.until is not None
+    ]
+    if len(sessions) < LEAST_SESSIONS:
+        return None
+    begins = [in_zone(datetime.fromisoformat(one.since), asked.zone) for one in sessions]
+    hours = Counter(one.hour for one in begins)
+    windows = [
+        sum(hours[(hour + more) % _HOURS] for more in range(WINDOW)) for hour in range(_HOURS)
+    ]
+    hour = max(range(_HOURS), key=windows.__getitem__)
+    flows = _flows(db, [one.id for one in sessions])
+    return Habits(
+        sessions=len(sessions),
+        begin_hour=hour,
+        beginning=windows[hour],
+        weekday=Counter(one.isoweekday() for one in begins).most_common(1)[0][0],
+        energy_wh=round(median(one.wh or 0 for one in sessions)),
+        plugged_seconds=round(
+            median(seconds(one.until or one.since) - seconds(one.since) for one in sessions)
+        ),
+        charging_seconds=round(median(len(flows[one.id].charging) for one in sessions)) * SECONDS,
+    )
+
+
+_HOUSEHOLDS: Final = (
+    "SELECT account.id, name, min(started_at) FROM booked "
+    "JOIN account ON account.id = booked.account_id "
+    "WHERE started_at < ? AND is_imported = 0{} GROUP BY account.id, name ORDER BY account.id"
+)
+_SESSIONS: Final = (
+    "SELECT tx.id, tx.cp_id, start_time, coalesce(stop_time, last_reading_at, start_time), "
+    "coalesce(energy_delivered, 0), booked.is_open, state, start_behind_seconds, "
+    "stop_behind_seconds FROM booked JOIN tx ON tx.id = booked.tx_id "
+    "WHERE booked.account_id = ? AND booked.started_at < ? AND booked.is_imported = 0 "
+    "AND (booked.is_open = 1 OR booked.ended_at > ?) ORDER BY booked.started_at, tx.id"
+)
+_TICK: Final = timedelta(microseconds=1)
+
+
+class HouseholdSpan(NamedTuple):
+    """A household, and when its first session began."""
+
+    account: int
+    name: str
+    first: str
+
+
+class _CountedSession(NamedTuple):
+    id: int
+    charger: str
+    since: str
+    until: str
+    wh: int
+    is_open: int
+    state: str
+    start_behind: int
+    stop_behind: int
+
+
+class HouseholdQuarter(NamedTuple):
+    """What a household took in a quarter, which counts from 1970 in UTC, None if nothing of it is
+    certain. `sun_wh` is None where no sun was measured."""
+
+    quarter: int
+    wh: int | None
+    sun_wh: int | None
+    state: str
+    """measured; divided: readings do not show what flowed in it alone; missing: a session of it has
+    no certain figure, and counts nothing."""
+    sun_state: str
+    """measured; partly: the rest of the quarter counts as grid; missing: all of it does."""
+
+
+def households(db: Database, until: str, account: int | None) -> list[HouseholdSpan]:
+    """Return the households, or the one, that had sessions before a time."""
+    only, values = and_all(given(("account.id = ?", account)))
+    found = db.execute(_HOUSEHOLDS.format(only), (until, *values)).fetchall()
+    return [HouseholdSpan(*row) for row in found]
+
+
+def _counted(rows: Rows, account: int, since: datetime, until: datetime) -> list[_CountedSession]:
+    """Return the sessions of a household between two times, open ones with what is known so
+    far."""
+    found = [
+        _CountedSession(*row) for row in rows(_SESSIONS, (account, stamp(until), stamp(since)))
+    ]
+    so_far = energies_so_far(rows, [one.id for one in found if one.is_open])
+    return [one._replace(wh=so_far.get(one.id, one.wh)) for one in found]
+
+
+def household_quarters(
+    db: Database, account: int, since: datetime, until: datetime
+) -> list[HouseholdQuarter]:
+    """Return the quarters between two times in which a household took energy, or in which it is not
+    certain how much."""
+    rows, span = rows_of(db), range(quarter(since), quarter(until))
+    sharing = QuarterShares(rows)
+    taken, sun = defaultdict[int, int](int), defaultdict[int, int](int)
+    divided, missing = set[int](), set[int]()
+    for one in _counted(rows, account, since, until):
+        begin, end = datetime.fromisoformat(one.since), datetime.fromisoformat(one.until)
+        end = max(begin, end)
+        if one.state == BillState.HELD_BACK or end - begin > LONGEST:
+            first, last = quarter(begin), quarter(max(begin, end - _TICK))
+            missing.update(range(max(first, span.start), min(last + 1, span.stop)))
+            continue
+        is_kept = not (one.is_open or one.start_behind or one.stop_behind)
+        energy = sharing.energy(Billed(one.id, begin, end, max(0, one.wh)), is_kept=is_kept)
+        for number, wh in energy.items:
+            if wh and number in span:
+                taken[number] += wh
+        divided |= energy.divided
+        for number, wh in sharing.sun(one.id, one.charger, energy).items():
+            sun[number] += wh
+
+    measured = sharing.measured(span.start, span.stop - 1)
+    found: list[HouseholdQuarter] = []
+    for number in sorted({*taken, *missing}):
+        state = "divided" if number in divided else "measured"
+        if number in missing:
+            state = "missing"
+        sun_wh, sun_state = None, "missing"
+        if number in measured:
+            sun_wh = sun[number]
+            sun_state = "measured" if measured[number].is_whole else "partly"
+        found.append(HouseholdQuarter(number, taken.get(number), sun_wh, state, sun_state))
+    return found

@@ -42,7 +42,7 @@ from levity_trio.store.cases.transaction import (
     span,
 )
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
-from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.lookups.connectors import connector_numbers
 from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
@@ -325,7 +325,9 @@ def of_charger(
     wanted: WantedPage,
 ) -> ListPage[Reading]:
     """Return a page of the readings of a charger, the newest first. Raises NoPage."""
-    numbers = connectors(rows_of(db), charger, "meter_val") if connector is None else [connector]
+    numbers = (
+        connector_numbers(rows_of(db), charger, "meter_val") if connector is None else [connector]
+    )
     within = given(("timestamp >= ?", since), ("timestamp < ?", before))
     of_each = [
         [WhereCondition("cp_id = ? AND conn_id = ?", (charger, number)), *within]

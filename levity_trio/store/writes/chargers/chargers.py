@@ -17,8 +17,8 @@ from levity_trio.records import record
 from levity_trio.store.cases.case import CHARGING
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.seen import NEWEST_STATUSES, clock_skew
-from levity_trio.store.writes.chargers import availability, oddities
-from levity_trio.store.writes.chargers.effects import end_unusable
+from levity_trio.store.writes.chargers import commands, sessions
+from levity_trio.store.writes.chargers.commands import end_unusable
 from levity_trio.store.writes.chargers.hiding import CHARGED
 from levity_trio.store.writes.chargers.sessions import (
     SHARING_MINUTES,
@@ -150,7 +150,7 @@ def boot(
     _look_for_sharing(db, origin)
     if serials is not None:
         told = report.serial_number, report.charge_box_serial_number
-        oddities.follow_serial(db, origin, serials, told)
+        sessions.follow_serial(db, origin, serials, told)
 
 
 def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
@@ -427,7 +427,7 @@ def _set_present(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None
 
 def _record_change(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     end_unusable(db, origin, report.connector, report.status)
-    availability.compare(db, origin, report.connector)
+    commands.compare_availability(db, origin, report.connector)
     db.record(
         StatusChanged(
             charger=origin.charger,

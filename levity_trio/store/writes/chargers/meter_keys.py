@@ -6,7 +6,7 @@ from typing import Final
 
 from levity_trio.signed.keys import MeterKey
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.writes.transactions.signing import check_again
+from levity_trio.store.writes.transactions.judging import check_signed_again
 
 _KNOWN: Final = (
     "SELECT id FROM meter_key "
@@ -30,7 +30,7 @@ def add(db: UnitOfWork, charger: str, connector: int, key: MeterKey, at: str, by
     if known is not None:
         return int(known[0])
     number = db.insert(_ADD, (*whose, key.text, at, by))
-    check_again(db, charger)
+    check_signed_again(db, charger)
     return number
 
 
@@ -38,5 +38,5 @@ def end(db: UnitOfWork, charger: str, number: int, at: str, by: str) -> bool:
     """End a key: what it signs from now on proves nothing. Return whether the charger had it."""
     has_ended = bool(db.changed(_END, (at, by, charger, number)))
     if has_ended:
-        check_again(db, charger)
+        check_signed_again(db, charger)
     return has_ended

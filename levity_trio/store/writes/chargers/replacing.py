@@ -14,19 +14,30 @@ from levity_trio.store.billing.tariffs import first_open_day
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.chargers.hiding import check_known, hide
-from levity_trio.store.writes.chargers.oddities import follow_serial
-from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
-from levity_trio.store.writes.chargers.stations import ChargerData, add_charger, change_charger
-from levity_trio.store.writes.load import leases
-from levity_trio.store.writes.load.load import change_site
+from levity_trio.store.writes.chargers.registration import (
+    ChargerData,
+    DecidedBy,
+    add_charger,
+    adopt,
+    change_charger,
+)
+from levity_trio.store.writes.chargers.sessions import follow_serial
+from levity_trio.store.writes.load.load import (
+    change_site,
+    forgive_charger,
+    let_go,
+    manage,
+    note_gone,
+    trust_charger,
+)
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.people import limits, ownership
+from levity_trio.store.writes.people import ownership, tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import NamedThing, Said
 from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_again
-from levity_trio.store.writes.transactions.states import load
+from levity_trio.store.writes.transactions.states import load_transaction
 from levity_trio.told import Told
 
 _OWNED: Final = (
@@ -99,7 +110,7 @@ def replace(db: UnitOfWork, replaced: Replaced, at: str, by: str) -> None:
         ownership.give(db, account, place, span, said)
         ownership.leave(db, space._replace(key=old), span, said)
     _assign_tariffs(db, replaced, said)
-    limits.replace_charger(db, old, new, at, by)
+    tags.replace_charger_in_limits(db, old, new, at, by)
     configuration.replace_charger(db, old, new, at, by)
     _limit(db, replaced, at, by)
     hide(db, old, at, str(replaced.today), is_forced=True)
@@ -123,10 +134,10 @@ def _limit(db: UnitOfWork, replaced: Replaced, at: str, by: str) -> None:
     change_site(db, *replaced.site, at, by)
     if db.row("SELECT 1 FROM load_charger WHERE cp_id = ?", (replaced.old,)) is None:
         return
-    leases.manage(db, [replaced.new], at, by)
-    leases.let_go(db, [replaced.old], at, by)
+    manage(db, [replaced.new], at, by)
+    let_go(db, [replaced.old], at, by)
     if db.row("SELECT 1 FROM cp WHERE id = ? AND is_connected = 0", (replaced.old,)) is not None:
-        leases.gone(db, replaced.old, at)
+        note_gone(db, replaced.old, at)
 
 
 _ANSWER: Final = (
@@ -179,8 +190,8 @@ def answer_serial(
 
     for statement in _KNOWN_OF_IT:
         db.execute(statement, (charger,))
-    if leases.forgive(db, charger, 1):
-        leases.trust(db, charger, None)
+    if forgive_charger(db, charger, 1):
+        trust_charger(db, charger, None)
     for (at,) in db.rows(_REPLACED_AT, (charger, since)):
         db.execute(_HABITS, (charger, at, decided.by, Told("the charger was replaced")))
         _judge_around(db, Origin(charger, None, decided.at), at)
@@ -193,4 +204,4 @@ def _judge_around(db: UnitOfWork, origin: Origin, at: str) -> None:
             if number is not None:
                 judge_again(db, origin, number, Cause.LATER)
         if following is not None:
-            compare_neighbours(db, origin, load(db, following))
+            compare_neighbours(db, origin, load_transaction(db, following))

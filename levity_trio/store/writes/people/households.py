@@ -1,5 +1,5 @@
-"""What an owner does to whole households: enters a list of them, moves one in, moves one out, and
-undoes that.
+"""What an owner does to whole households: enters a list of them, moves one in, moves one out,
+undoes that, and deletes what is personal.
 
 Each is one write, and stores its steps with what held before, so that it can be undone until
 something of it is billed. A request that is repeated, as after a double click, is known by its key:
@@ -8,9 +8,15 @@ it changes nothing, and has the same answer.
 Files of accounts, tags, spaces and vehicles are imported in one write, or not at all. A line says
 what holds; one that holds already changes nothing, so a file can be imported again.
 
-Imports of accounts, tags, spaces and vehicles: all lines of a file in one write, or none.
-
-A line says what holds; one that holds already changes nothing, so a file can be imported again.
+What is personal of an account is deleted after it has moved out. Its number stays, and stands for
+it everywhere. At once go its name, address, mail, contact and notes; the names of vehicles and
+spaces that were only its own; the names and notes that its tags had, also those of its own, and
+what backends call those that nobody else has had since; the names of its drivers, who can no longer
+log in, and where they did; the addresses of its recipients, and what was sent to them or about its
+reports; what they reported, with the answers; by what its bank accounts are known again; and the
+reasons that were given for what belonged to it. What stands on closed statements, what was written
+about entries of its ledger, and why a figure or a price is what it is, stays for the years of
+keeping (`forget_due`).
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -25,18 +32,21 @@ import orjson
 
 from levity_trio.access.tags import Policy, Status
 from levity_trio.billing.ownership import Thing, TimeSpan, What
+from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.nouns import User
+from levity_trio.store.cases.transaction import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.database import UnitOfWork, marks, parts
 from levity_trio.store.lookups.places import NAMED, folded
-from levity_trio.store.reads.people.household_tasks import obstacle
-from levity_trio.store.writes.money import tariffs
+from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
+from levity_trio.store.reads.people.households import Belonging, obstacle
+from levity_trio.store.writes.money import ledger, tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
-from levity_trio.store.writes.people import accounts, ownership, tags, users, vehicles
+from levity_trio.store.writes.people import accounts, messages, ownership, tags, users
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
-from levity_trio.store.writes.people.ownership import NamedThing, Said, Touched
+from levity_trio.store.writes.people.ownership import NamedThing, Said, Touched, VehicleData
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.users import Manager, NewInvitation
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
 
 T = TypeVar("T")
@@ -141,11 +151,11 @@ def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: s
     once = Once()
 
     def apply(line: VehicleLine) -> str:
-        number, word = vehicles.named(db, line.fields[NAME]), ADDED
+        number, word = ownership.vehicle_named(db, line.fields[NAME]), ADDED
         if number is None:
-            number = vehicles.add(db, VehicleData(**line.fields), at, by)
+            number = ownership.add_vehicle(db, VehicleData(**line.fields), at, by)
         else:
-            word = vehicles.change(db, number, line.fields, at, by).word
+            word = ownership.change_vehicle(db, number, line.fields, at, by).word
         thing = Thing(What.VEHICLE, str(number))
         is_given = line.owned.account is not None and _own(
             db, once, line.owned._replace(thing=thing), at, by
@@ -177,7 +187,7 @@ def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
     ChangeRefused."""
     thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
-    vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
+    vehicle = None if line.vehicle is None else ownership.vehicle_number(db, line.vehicle)
     span = TimeSpan(line.since or at, line.until)
     once.check(thing, span)
     named = NamedThing(thing, line.id_tag, vehicle, is_exclusive=line.is_exclusive)
@@ -483,12 +493,12 @@ class _HouseholdEntering:
         behind = f" ({row.name})"
         names = (name, f"{name[: LONGEST_NAME - len(behind)]}{behind}")
         for known in names:
-            number = vehicles.named(self._db, known)
+            number = ownership.vehicle_named(self._db, known)
             if number is not None and not self._is_others(number, account, row.since):
                 return number
-        new = names[0] if vehicles.named(self._db, names[0]) is None else names[1]
+        new = names[0] if ownership.vehicle_named(self._db, names[0]) is None else names[1]
         try:
-            number = vehicles.add(
+            number = ownership.add_vehicle(
                 self._db, VehicleData(name=new, plate=plate), self._said.at, self._said.by
             )
         except ChangeRefused as refused:
@@ -568,10 +578,10 @@ def _admit(db: UnitOfWork, policy: Policy, card: str, said: Said) -> list[Step]:
     """Let a card charge: whoever gives one means that. One that ended when somebody moved out is
     valid again."""
     key = policy.key(card)
-    before = tags.find(db, key)
+    before = tags.find_tag(db, key)
     if before is None:
         tags.admit(db, policy, card, None, said.at, said.by)
-        return [] if tags.find(db, key) is None else [("card added", key)]
+        return [] if tags.find_tag(db, key) is None else [("card added", key)]
     if before.status == Status.BLOCKED:
         raise ChangeRefused(
             RefusalCode.CONFLICT,
@@ -590,7 +600,7 @@ def _end_card(
     """Let a card end with its household, or block it. An unknown one might charge, so it is known
     from now on."""
     key = policy.key(card)
-    before = tags.find(db, key)
+    before = tags.find_tag(db, key)
     if before is None:
         tags.add(db, policy, TagData(id_tag=card), said.at, said.by)
     known = before or TagData(id_tag=card)
@@ -626,14 +636,14 @@ def _undo_closed(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> N
 def _undo_card(db: UnitOfWork, values: Step, policy: Policy, said: Said) -> None:
     """Let a card be what it was, unless somebody removed it since."""
     key, card, status, expires_at = values
-    if tags.find(db, key) is not None:
+    if tags.find_tag(db, key) is not None:
         tags.change(
             db, policy, card, {"status": status, "expires_at": expires_at}, said.at, said.by
         )
 
 
 def _undo_added_card(db: UnitOfWork, values: Step, policy: Policy, said: Said) -> None:
-    known = tags.find(db, values[0])
+    known = tags.find_tag(db, values[0])
     if known is not None:
         tags.remove(db, policy, known.id_tag, said.at, said.by)
 
@@ -643,7 +653,7 @@ def _undo_vehicle(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> 
         db.row("SELECT 1 FROM vehicle WHERE id = ? AND removed_at IS NULL", (values[0],))
         is not None
     ):
-        vehicles.remove(db, values[0], said)
+        ownership.remove_vehicle(db, values[0], said)
 
 
 def _undo_tariff(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
@@ -729,3 +739,174 @@ def _store(
         )
     user = next((step[1] for step in steps if step[0] == "user"), None)
     return Done(number, results, user)
+
+
+_OF_OTHERS: Final = (
+    "EXISTS (SELECT 1 FROM ownership AS other WHERE other.what = ownership.what AND other.key = "
+    "ownership.key AND other.conn_id = ownership.conn_id AND other.voided_at IS NULL AND "
+    "other.account_id <> ?1)"
+)
+_OWN_VEHICLES: Final = (
+    "SELECT DISTINCT vehicle_id FROM ownership "
+    "WHERE account_id = ?1 AND vehicle_id IS NOT NULL AND voided_at IS NULL "
+    "AND NOT EXISTS (SELECT 1 FROM ownership AS other WHERE other.what = 'vehicle' "
+    "AND other.conn_id = 0 AND other.key = CAST(ownership.vehicle_id AS TEXT) "
+    "AND other.voided_at IS NULL AND other.account_id <> ?1)"
+)
+_OWN_SPACES: Final = (
+    "SELECT key, conn_id FROM ownership WHERE account_id = ?1 AND what = 'space'"  # noqa: S608
+    f" AND NOT {_OF_OTHERS}"
+)
+_OTHERS_OF_TAG: Final = (
+    "FROM ownership AS other "
+    "WHERE other.what = 'tag' AND other.key = ownership.key AND other.conn_id = 0 "
+    "AND other.voided_at IS NULL AND other.account_id <> ?1"
+)
+_NEVER: Final = "9999"
+_TAGS: Final = (
+    f"SELECT key, coalesce((SELECT max(until) {_OTHERS_OF_TAG} "  # noqa: S608
+    f"AND other.until <= ownership.since), ''), coalesce((SELECT min(since) {_OTHERS_OF_TAG} "
+    f"AND other.since >= ownership.until), '{_NEVER}') "
+    "FROM ownership "
+    "WHERE account_id = ?1 AND what = 'tag' AND voided_at IS NULL"
+)
+"""The tags of an account, each from the end of the owner before to the beginning of the next
+one."""
+_DUE_NAMES: Final = (
+    "SELECT statement_id FROM personal_deletion CROSS "
+    "JOIN statement USING (account_id) CROSS "
+    "JOIN statement_party ON statement_id = statement.id "
+    "WHERE number IS NOT NULL AND party IS NOT NULL "
+    "AND date(statement.month || '-01', '+1 month', '+' || keep_years || ' years') <= ? "
+    "LIMIT ?"
+)
+_DUE_TEXTS: Final = (
+    "SELECT ledger.id FROM personal_deletion CROSS JOIN ledger USING (account_id)"
+    " WHERE kind NOT IN ('statement', 'charge') AND ledger.reason <> ''"
+    " AND date(entered_at, '+' || keep_years || ' years') <= ? LIMIT ?"
+)
+_IS_DUE: Final = "date(deleted_at, '+' || keep_years || ' years') <= ?1"
+_DUE: Final = f"account_id IN (SELECT account_id FROM personal_deletion WHERE {_IS_DUE})"  # noqa: S608 - our own words
+_OF_SESSIONS: Final = (
+    "tx_id IN (SELECT tx_id FROM personal_deletion CROSS JOIN statement USING (account_id) CROSS "  # noqa: S608
+    f"JOIN position ON statement_id = statement.id WHERE number IS NOT NULL AND {_IS_DUE} UNION "
+    f"SELECT tx_id FROM tx_account WHERE {_DUE})"
+)
+_DUE_REASONS: Final = {
+    "tx_event": f"{_OF_SESSIONS} AND who NOT IN {tuple(sorted(NO_PERSONS))}",
+    "review": f"{_OF_SESSIONS} AND resolved_at IS NOT NULL",
+    "tx_account": _DUE,
+    "tariff_assignment": "scope = 'account' AND EXISTS (SELECT 1 FROM personal_deletion"  # noqa: S608 - our own words
+    f" WHERE account_id = CAST(key AS INTEGER) AND {_IS_DUE})",
+}
+"""Reasons that were given for figures and prices."""
+_BELONGING: Final = RecordTable("ownership", Belonging)
+_TERMS: Final = RecordTable("wallet_terms", TermsRow)
+_ENTRY: Final = RecordTable("ledger", EntryRow)
+
+
+class Deletion(NamedTuple):
+    """Who has it deleted, when and why, and for how many years closed statements keep their
+    names."""
+
+    keep_years: int
+    reason: str
+    at: str
+    by: str
+
+
+def delete_personal(db: UnitOfWork, account: int, told: Deletion) -> None:
+    """Delete what is personal of a closed account. Raises ChangeRefused."""
+    before = accounts.find(db, account)
+    accounts.check_known(db, account)
+    if before.until is None or before.until > told.at:
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
+            Told("household {1} is open; close it first", before.name),
+            "until",
+        )
+    accounts.forget(db, account, told.at, told.by)
+    users.forget_drivers(db, account, told.at, told.by)
+    _forget_vehicles(db, account, told)
+    _forget_texts(db, account, told)
+    ownership.forget_own_names(db, account)
+    messages.forget_recipients(db, account, messages.By(told.at, told.by))
+    ledger.forget(db, account)
+    db.execute(
+        (
+            "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, "
+            "deleted_by) "
+            "VALUES (?, ?, ?, ?, ?)"
+        ),
+        (account, *told),
+    )
+    db.record(
+        AccountChanged(
+            charger=None,
+            at=told.at,
+            account=account,
+            change="forgotten",
+            since=before.since,
+            until=before.until,
+            by=told.by,
+        )
+    )
+
+
+def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
+    for (number,) in db.rows(_OWN_VEHICLES, (account,)):
+        name = f"vehicle {number}"
+        known = ownership.vehicle_named(db, name)
+        if known is not None and known != number:
+            words = Told("car {1} has the name {2}; rename it first", known, repr(name))
+            raise ChangeRefused(RefusalCode.IN_USE, words)
+        ownership.VEHICLE.forget(db, "id = ?", (number,), name=name, updated_at=told.at)
+        db.record(
+            VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by)
+        )
+
+
+def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
+    for space in db.rows(_OWN_SPACES, (account,)):
+        db.execute("DELETE FROM space WHERE cp_id = ? AND conn_id = ?", space)
+    for key, since, until in db.rows(_TAGS, (account,)):
+        tags.KEPT_TAG.forget(
+            db, "key = ? AND coalesce(ended_at, '9999') > ? AND created_at < ?", (key, since, until)
+        )
+        if until == _NEVER:
+            # A card whose sessions are not told at all stays so.
+            aliases = "DELETE FROM backend_card WHERE tag_key = ? AND alias IS NOT NULL"
+            db.execute(aliases, (key,))
+    _BELONGING.forget(db, "account_id = ?", (account,))
+    _TERMS.forget(db, "account_id = ?", (account,))
+    messages.forget_reports(db, account, told.at, told.by)
+
+
+def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:
+    """Delete names and texts whose years of keeping are over, of some at most so many; return how
+    many it deleted."""
+    names = db.rows(_DUE_NAMES, (today.isoformat(), most))
+    for (statement,) in names:
+        forget = (
+            "UPDATE statement_party "
+            "SET party = NULL, removed_at = ?, removed_by = ? "
+            "WHERE statement_id = ?"
+        )
+        db.execute(forget, (at, SYSTEM, statement))
+    texts = db.rows(_DUE_TEXTS, (today.isoformat(), most))
+    for (entry,) in texts:
+        _ENTRY.forget(db, "id = ?", (entry,))
+    reasons = 0
+    for table, which in _DUE_REASONS.items():
+        emptied = "reason = '', told = NULL" if table == "tx_event" else "reason = ''"
+        gone = f"UPDATE {table} SET {emptied} WHERE reason <> '' AND {which}"  # noqa: S608 - our own words
+        reasons += db.changed(gone, (today.isoformat(),))
+    return len(names) + len(texts) + reasons
+
+
+def rebuild_indexes(db: UnitOfWork) -> None:
+    """Write the indexes of names anew: unused space of their pages may still have a name that was
+    moved elsewhere."""
+    db.execute("REINDEX account")
+    db.execute("REINDEX vehicle")
+    db.execute('REINDEX "user"')

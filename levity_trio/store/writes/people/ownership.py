@@ -2,14 +2,20 @@
 
 Nothing is rewritten: a period is ended once; one that was wrong is voided, and rows of their own
 say what holds instead (billing/ownership.py plans both).
+
+A vehicle that was removed is hidden, and belongs to nobody any longer. A household names its own
+cards and cars: only what is its own now, and the names are personal. For its company car it chooses
+one way for a calendar year.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.access.tags import LookAlikes, Policy
+from levity_trio.billing.car_sheet import CarPrice
 from levity_trio.billing.ownership import (
     OwnershipChange,
     OwnershipPeriod,
@@ -18,16 +24,26 @@ from levity_trio.billing.ownership import (
     What,
     plan,
 )
-from levity_trio.events import OwnershipChanged
+from levity_trio.events import OwnershipChanged, VehicleChanged
+from levity_trio.nouns import Car
+from levity_trio.records import noun
 from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.database import UnitOfWork
-from levity_trio.store.lookups.places import periods_of, usage_limit
-from levity_trio.store.lookups.wallets import name_of
+from levity_trio.store.lookups.places import name_of, periods_of, usage_limit
+from levity_trio.store.reads.money.statements import car_prices, name_of_car
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
-from levity_trio.store.writes.people import limits, tags
-from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
+from levity_trio.store.writes.people import accounts, tags
+from levity_trio.store.writes.people.accounts import (
+    ChangeRefused,
+    ChangeResult,
+    RefusalCode,
+    check_known,
+    check_name,
+    find,
+)
 from levity_trio.store.writes.people.tags import TagChange, TagData
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import N_, Moment, Told
 
 _COLUMNS: Final = (
@@ -144,7 +160,7 @@ def make_same(
     belongs to the same household. Raises UnknownTag, TagInUse, and NotAlike unless this is the only
     card that it looks like."""
     key, of_card = policy.key(id_tag), policy.key(card)
-    known = tags.find(db, of_card)
+    known = tags.find_tag(db, of_card)
     rows = db.rows(
         "SELECT key FROM tag WHERE ended_at IS NULL AND same_as IS NULL AND is_phone = 0"
     )
@@ -152,7 +168,7 @@ def make_same(
     if known is None or [*alike] != [of_card]:
         raise NotAlike(id_tag)
     change = tags.add(db, policy, replace(known, id_tag=id_tag, same_as=of_card), at, by)
-    limits.limit_tag(db, policy, card, usage_limit(db.rows, What.TAG, of_card), at, by)
+    tags.limit_tag(db, policy, card, usage_limit(db.rows, What.TAG, of_card), at, by)
     for period in periods_of(db.rows, Thing(What.TAG, of_card)):
         if period.span.covers(at):
             belonging = NamedThing(Thing(What.TAG, key), id_tag, period.vehicle)
@@ -371,3 +387,142 @@ def rekey(db: UnitOfWork, policy: Policy) -> None:
         ):
             raise SameTag(id_tag)
         db.execute("UPDATE ownership SET key = ? WHERE id = ?", (key, number))
+
+
+@noun
+class VehicleData(Car):
+    """A vehicle as an operator gives it; `battery_wh` is the capacity of its battery."""
+
+    battery_wh: int | None = None
+
+
+VEHICLE: Final = RecordTable("vehicle", VehicleData)
+
+
+def add_vehicle(db: UnitOfWork, data: VehicleData, at: str, by: str) -> int:
+    """Add a vehicle and return its number. Raises ChangeRefused."""
+    _check_vehicle(db, data, None)
+    number = VEHICLE.add(db, data, created_at=at, created_by=by, updated_at=at)
+    db.record(VehicleChanged(charger=None, at=at, vehicle=number, change="added", by=by))
+    return number
+
+
+def change_vehicle(
+    db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str
+) -> ChangeResult:
+    """Change fields of a vehicle, named as in VehicleData. Raises ChangeRefused."""
+    before = find_vehicle(db, number)
+    after = replace(before, **fields)
+    if after == before:
+        return ChangeResult(number, "same")
+    _check_vehicle(db, after, number)
+    VEHICLE.change(db, after, "id = ?", (number,), updated_at=at)
+    db.record(VehicleChanged(charger=None, at=at, vehicle=number, change="changed", by=by))
+    return ChangeResult(number, "changed")
+
+
+def remove_vehicle(db: UnitOfWork, number: int, said: Said) -> None:
+    """Hide a vehicle, which belongs to nobody from now on. Raises ChangeRefused."""
+    find_vehicle(db, number)
+    leave(db, Thing(What.VEHICLE, str(number)), TimeSpan(said.at), said)
+    db.execute(
+        "UPDATE vehicle SET removed_at = ?1, updated_at = ?1 WHERE id = ?2", (said.at, number)
+    )
+    db.record(
+        VehicleChanged(charger=None, at=said.at, vehicle=number, change="removed", by=said.by)
+    )
+
+
+def find_vehicle(db: UnitOfWork, number: int) -> VehicleData:
+    """Return a vehicle that was not removed. Raises ChangeRefused."""
+    found = VEHICLE.find(db, "id = ? AND removed_at IS NULL", (number,))
+    if found is None:
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no car {1}", number), "vehicle")
+    return found
+
+
+def vehicle_named(db: UnitOfWork, name: str) -> int | None:
+    """Return the number of a vehicle by its name, None if there is none."""
+    row = db.row("SELECT id FROM vehicle WHERE name = ? AND removed_at IS NULL", (name,))
+    return None if row is None else int(row[0])
+
+
+def vehicle_number(db: UnitOfWork, name: str) -> int:
+    """Return the number of a vehicle by its name or, if it is a whole number, by that. Raises
+    ChangeRefused."""
+    return accounts.number_of(db, "vehicle", name, "removed_at IS NULL")
+
+
+def _check_vehicle(db: UnitOfWork, data: VehicleData, number: int | None) -> None:
+    check_name(data.name)
+    other = vehicle_named(db, data.name)
+    if other is not None and other != number:
+        raise ChangeRefused(
+            RefusalCode.IN_USE, Told("car {1} has this name; choose another", other), "name"
+        )
+
+
+_IS_OWN: Final = (
+    "SELECT 1 FROM ownership WHERE account_id = ?1 AND {} AND voided_at IS NULL AND since <= ?3"
+    " AND coalesce(until, '9999') > ?3 LIMIT 1"
+)
+_OWN: Final = {
+    What.TAG: _IS_OWN.format("what = 'tag' AND key = ?2"),
+    What.VEHICLE: _IS_OWN.format("CAST(vehicle_id AS TEXT) = ?2"),
+}
+"""Whether something is an account's: a vehicle also if only one of its tags names it."""
+_NAME: Final = (
+    "INSERT INTO own_name (account_id, what, key, name, set_at) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id, what, key) "
+    "DO UPDATE SET name = excluded.name, set_at = excluded.set_at"
+)
+_FORGET: Final = "DELETE FROM own_name WHERE account_id = ?"
+
+
+def name_own(db: UnitOfWork, account: int, thing: Thing, words: str | None, at: str) -> bool:
+    """Name a card or a car of an account, or (None) take its name away; return whether it is the
+    account's."""
+    if db.row(_OWN[thing.what], (account, thing.key, at)) is None:
+        return False
+    if words is None:
+        db.execute(f"{_FORGET} AND what = ? AND key = ?", (account, thing.what.value, thing.key))
+    else:
+        db.execute(_NAME, (account, thing.what.value, thing.key, words, at))
+    return True
+
+
+def forget_own_names(db: UnitOfWork, account: int) -> None:
+    """Delete all names that an account gave."""
+    db.execute(_FORGET, (account,))
+
+
+_CHOSEN: Final = (
+    "INSERT INTO car_price (account_id, vehicle_id, month, way, currency, price, base_fee, "
+    "year_wh, chosen_at, chosen_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def choose_car_price(
+    db: UnitOfWork, account: int, vehicle: int, price: CarPrice, at: str, by: str
+) -> None:
+    """Choose by what the electricity of a car is counted. Raises ChangeRefused."""
+    if name_of_car(db.rows, account, vehicle) is None:
+        words = Told("household {1} has no car {2}", name_of(db.rows, account), vehicle)
+        raise ChangeRefused(RefusalCode.NOT_FOUND, words)
+
+    # The tax office lets nobody choose for each month what is more.
+    year = int(price.month[:4])
+    for chosen in car_prices(db.rows, account, vehicle, year):
+        if chosen.way is not price.way:
+            words = Told(
+                "another way was chosen for this car in {1}: one holds for a calendar year", year
+            )
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "way")
+    exact = None if price.price is None else f"{price.price:f}"
+    db.execute(
+        _CHOSEN,
+        (
+            *(account, vehicle, price.month, price.way.value, price.currency, exact),
+            *(price.base_fee, price.year_wh, at, by),
+        ),
+    )

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.people import limits, recipients, reports
-from levity_trio.store.writes.people.reports import ReportSubject
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.people import messages, tags
+from levity_trio.store.writes.people.messages import ReportSubject
 from levity_trio.told import stored_in
 from levity_trio.wire.times import stamp
 
@@ -115,14 +115,14 @@ def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
     load.set_site(db, shared.site, at, owner)
     db.execute("UPDATE cp SET firmware_version = ? WHERE id = ?", (shared.firmware, shared.untried))
     chargers = [name for (name,) in db.rows("SELECT id FROM cp ORDER BY id")]
-    leases.manage(db, chargers, at, owner)
+    load.manage(db, chargers, at, owner)
     tried = stamp(begun - TRIED_BEFORE)
-    leases.prepared(db, chargers[0], tried, (None, shared.firmware), (1, None))
-    number = leases.begin_trial(db, chargers[0], 1, tried, owner)
+    load.note_prepared(db, chargers[0], tried, (None, shared.firmware), (1, None))
+    number = load.begin_trial(db, chargers[0], 1, tried, owner)
     steps = [
         {"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()
     ]
-    leases.end_trial(db, number, stored_in(steps), "passed", tried, shared.facts)
+    load.end_trial(db, number, stored_in(steps), "passed", tried, shared.facts)
 
 
 def _limit(db: UnitOfWork, at: str) -> None:
@@ -142,14 +142,14 @@ def _limit(db: UnitOfWork, at: str) -> None:
     )
     near = [(account, round(wh / NEAR, -4)) for account, wh in db.rows(most, (month,))]
     for account, wh in (*near, *drivers):
-        limits.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
+        tags.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
 
 
 def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:
     """Let somebody get messages by mail."""
     first = 'SELECT id, name, account_id FROM "user" WHERE role = ? ORDER BY id LIMIT 1'
     for user, name, account in db.rows(first, (told.role,)):
-        data = recipients.RecipientData(
+        data = messages.RecipientData(
             who=told.who,
             user=user,
             account=account,
@@ -158,7 +158,7 @@ def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:
             kinds=told.kinds,
             with_names=not account,
         )
-        recipients.add(db, data, None, SecretKey(None), recipients.By(at, name))
+        messages.add_recipient(db, data, None, SecretKey(None), messages.By(at, name))
 
 
 def _report(db: UnitOfWork, at: str) -> None:
@@ -173,7 +173,7 @@ def _report(db: UnitOfWork, at: str) -> None:
     )
     for account, name, transaction, charger, tag in db.rows(newest):
         subject = ReportSubject(transaction=transaction, charger=charger)
-        reports.write(db, account, subject, ASKED, at, at, name)
+        messages.write_report(db, account, subject, ASKED, at, at, name)
         _copy(db, charger, tag, at)
 
 

@@ -2,21 +2,27 @@
 neighbours judged again that it is new evidence for: on the connector and, where they tell the same
 register, on others.
 
-Dates them, too, by our clock, if that of their charger was behind. If it is not
-known whether the clock was behind, or it was set during the transaction, the times as sent may be
-right all the same. Then a person decides, unless both give one price.
+Dates them, too, by our clock, if that of their charger was behind. If it is not known whether the
+clock was behind, or it was set during the transaction, the times as sent may be right all the same.
+Then a person decides, unless both give one price.
+
+A doubt opens a row of `review`, which is resolved once, by later facts or by a person. What signed
+values prove is stored here, and has the transaction judged again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Final
+
+import orjson
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
-from levity_trio.charging.reviews import LASTING, Code, Doubt, in_wh
+from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt, in_wh
 from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.power import HOUR
@@ -36,6 +42,7 @@ from levity_trio.events import (
     TransactionStopped,
 )
 from levity_trio.log.output import get_logger
+from levity_trio.signed.checking import SignedFinding, SignedState
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.cases.case import (
     CEILING,
@@ -73,28 +80,24 @@ from levity_trio.store.cases.transaction import (
     ended_at,
     find_transaction,
     open_reviews,
+    settled_by,
     was_asked,
 )
 from levity_trio.store.engine.database import UnitOfWork, marks
-from levity_trio.store.lookups.connectors import connectors
-from levity_trio.store.writes.chargers import oddities
+from levity_trio.store.lookups.connectors import connector_numbers
+from levity_trio.store.reads.transactions.explain import CheckedSession
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.reviews import (
-    is_settled,
-    open_review,
-    replace_doubts,
-    resolve,
-)
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
     add_event,
     by_the_system,
-    load,
+    load_transaction,
     open_ones,
     state,
 )
 from levity_trio.told import Moment as Stamp
-from levity_trio.told import Told, joined
+from levity_trio.told import Told, joined, stored, stored_in
 from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
@@ -150,7 +153,7 @@ def end(
     stored = _complete(db, ended, judgement, confidence, at)
     if clock != Dating() or ended.start_behind or tx.review is not None:
         schedule_prices(db, date(db, ended, clock), at)
-        stored = load(db, tx.id)
+        stored = load_transaction(db, tx.id)
     learn(db, tx, case, by_judge, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id, history=history)
@@ -160,9 +163,9 @@ def end(
     _record_end(db, origin, tx, ended, judgement, entry.reason, review)
     compare_neighbours(db, origin, stored, history)
     if judgement.wh:
-        db.execute(oddities.MEASURES_AGAIN, (tx.charger, tx.connector))
+        db.execute(sessions.MEASURES_AGAIN, (tx.charger, tx.connector))
     else:
-        oddities.measured_nothing(
+        sessions.measured_nothing(
             db, origin, ended._replace(energy_delivered=0, confidence=confidence)
         )
 
@@ -294,7 +297,7 @@ def judge_due(db: UnitOfWork, at: str, rule: Rule, until: str | None = None) -> 
 
 def _judge_due(db: UnitOfWork, at: str, tx: StoredTransaction, rule: Rule) -> None:
     judge_now(db, Origin(tx.charger, None, at), tx, Cause.LATER, tx.judge_steps)
-    judged = load(db, tx.id)
+    judged = load_transaction(db, tx.id)
     if judged.is_clock_unsure:
         ask_about_times(db, judged, at, rule)
 
@@ -453,14 +456,16 @@ def tell_neighbours(
     and those on other connectors that may count on the same register. `steps` is how many
     judgements in a row led to this one.
     """
-    tx = load(db, transaction)
+    tx = load_transaction(db, transaction)
     if former is not None and _shown(former) == _shown(tx):
         return
     history = history or ChargerHistory(db.rows, tx.charger)
     own = span_of(tx)
     around = history.around(tx)
     neighbours = [*around.before[:1], *_following(tx, around.after)]
-    neighbours += [load(db, span.id) for span in history.beside(own) if may_share(own, span)]
+    neighbours += [
+        load_transaction(db, span.id) for span in history.beside(own) if may_share(own, span)
+    ]
     for other in neighbours:
         if other.judged_at is None or not _is_rejudged(other, Cause.LATER):
             continue
@@ -602,7 +607,7 @@ def _record_unbilled(
         is_replaced = is_other_charger(db.rows, first.charger, *between)
         if first.confidence == second.confidence == CERTAIN and not is_replaced:
             registers = (begin, second.connector or 0, first.billed_until)
-            oddities.note(db, origin, "meter_exchanged", *registers)
+            sessions.note_oddity(db, origin, "meter_exchanged", *registers)
     recorded = second.unbilled_wh or 0
     if unbilled != recorded:
         db.execute(_UNBILLED, (unbilled, second.id))
@@ -694,7 +699,7 @@ def _exchanged(
         if span.charger != tx.charger or span.stop is None:
             continue
         if is_about(tx.meter_start or 0, span.stop):
-            there = load(db, span.id)
+            there = load_transaction(db, span.id)
             followers = begun_after(db.rows, there.place)
             yield from [other.id for other in (previous, there, *followers)]
 
@@ -824,7 +829,7 @@ def judge_by_late_message(db: UnitOfWork, origin: Origin, moment: Moment) -> boo
             date(db, tx, dating(db.rows, tx))
 
     as_late: list[StoredTransaction] = []
-    for connector in connectors(db.rows, origin.charger, "tx"):
+    for connector in connector_numbers(db.rows, origin.charger, "tx"):
         rows = db.rows(_AS_LATE, (origin.charger, connector, NEWEST, least, least))
         as_late += map(StoredTransaction._make, rows)
 
@@ -988,3 +993,146 @@ def _revoke(
         """,  # noqa: S608 - our own words
         (at, why, tx.charger, tx.connector or 0, *values),
     )
+
+
+_OPEN: Final = """
+    INSERT INTO review (
+        tx_id, code, words, told, figures, figures_told, evidence, evidence_told, tx_event_id,
+        opened_at
+    )
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING
+"""
+
+
+def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
+    """Open a review, unless one of the same code is open. Triggers copy its words to tx.review."""
+    figures = orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode()
+    figures_told = stored_in([*map(list, doubt.figures.items())])
+    evidence = orjson.dumps(doubt.evidence).decode()
+    evidence_told = stored_in([*doubt.evidence])
+    words = (doubt.words, stored(doubt.words))
+    shown = (figures, figures_told, evidence, evidence_told)
+    db.execute(_OPEN, (transaction, doubt.code, *words, *shown, event, at))
+
+
+def replace_doubts(
+    db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str
+) -> None:
+    """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer
+    has."""
+    by_code: dict[str, Doubt] = {doubt.code: doubt for doubt in doubts}
+    judged_again = (at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
+    for code, words in open_reviews(db.rows, transaction):
+        if code in LASTING:
+            continue
+        if code not in by_code or by_code[code].words != words:
+            resolve(db, transaction, code, *judged_again)
+    for doubt in by_code.values():
+        open_review(db, transaction, doubt, event, at)
+
+
+_RESOLVE: Final = """
+    UPDATE review
+    SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ?
+    WHERE tx_id = ? AND code = ? AND resolved_at IS NULL
+"""
+
+
+def resolve(
+    db: UnitOfWork,
+    transaction: int,
+    code: Code | str,
+    at: str,
+    by: str,
+    resolution: Resolution,
+    reason: str,
+) -> None:
+    """Resolve the open review of this code, if there is one."""
+    db.execute(_RESOLVE, (at, by, resolution, reason, transaction, code))
+
+
+def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
+    """Resolve the judge's doubts about an end that is void because the transaction goes on."""
+    goes_on = (at, SYSTEM, Resolution.REOPENED, Told("its charger goes on with it"))
+    for code, _ in open_reviews(db.rows, transaction):
+        if code not in LASTING - OF_THE_PRICE:
+            resolve(db, transaction, code, *goes_on)
+
+
+def is_settled(db: UnitOfWork, transaction: int) -> bool:
+    """Whether an operator confirmed or corrected the figure after the end of the transaction."""
+    return settled_by(db.rows, transaction) is not None
+
+
+_COLUMNS: Final = ", ".join(SignedFinding._fields)
+_KEPT: Final = f"SELECT {_COLUMNS} FROM signed_check WHERE tx_id = ?"  # noqa: S608 - our own names
+_DELETE: Final = "DELETE FROM signed_check WHERE tx_id = ?"
+_KEEP: Final = (
+    f"INSERT INTO signed_check (tx_id, checked_at, {_COLUMNS}) "  # noqa: S608 - our own names
+    f"VALUES (?, ?, {marks(SignedFinding._fields)})"
+)
+_SAME_PAGES: Final = (
+    "SELECT tx_id FROM signed_check JOIN tx ON tx.id = tx_id WHERE key = ? AND last_page >= ? "
+    "AND first_page <= ? AND tx_id < ? AND (is_owners = 1 OR cp_id = ?) LIMIT 1"
+)
+"""What another charger sent with a key that it told contradicts nobody."""
+_DONE: Final = (
+    "INSERT INTO signed_work (id, revision) VALUES (1, ?) "
+    "ON CONFLICT (id) DO UPDATE SET revision = max(signed_work.revision, excluded.revision)"
+)
+_OF_CHARGER: Final = "SELECT tx_id FROM signed_check JOIN tx ON tx.id = tx_id WHERE cp_id = ?"
+_NOT_DUE_OF_CHARGER: Final = f"DELETE FROM bill_work WHERE tx_id IN ({_OF_CHARGER})"  # noqa: S608 - our own names
+_DUE: Final = f"INSERT INTO bill_work (tx_id) {_OF_CHARGER} ORDER BY tx_id"
+
+
+def keep_signed(db: UnitOfWork, found: Sequence[CheckedSession], revision: int, at: str) -> None:
+    """Store what was found, and up to which revision of bill_work. One that cannot be stored costs
+    the others nothing."""
+    for one in found:
+        error = db.attempt(partial(_keep, db, one, at), JUDGING_SECONDS)
+        if error is not None:
+            log.error(
+                "what the signed values of a transaction prove could not be stored",
+                transaction=one.transaction,
+                exc_info=error,
+            )
+    db.execute(_DONE, (revision,))
+
+
+def _keep(db: UnitOfWork, one: CheckedSession, at: str) -> None:
+    number, finding = one
+    tx = find_transaction(db.rows, number)
+    before = [tuple(row) for row in db.rows(_KEPT, (number,))]
+    now = [] if finding is None or tx is None else [_row(_unique(db, tx, finding))]
+    if tx is None or before == now:
+        return
+    db.execute(_DELETE, (number,))
+    for row in now:
+        db.execute(_KEEP, (number, at, *row))
+    judge_again(db, Origin(tx.charger, None, at), number, Cause.LATER)
+
+
+def _unique(db: UnitOfWork, tx: StoredTransaction, finding: SignedFinding) -> SignedFinding:
+    """Return a finding that an earlier session has the same records, if one does. What proves
+    nothing, as some chargers send the records of before again, contradicts nothing either."""
+    if finding.state is SignedState.UNPROVEN:
+        return finding
+    pages = (finding.key, finding.first_page, finding.last_page, tx.id, tx.charger)
+    if db.rows(_SAME_PAGES, pages):
+        words = Told("another session has the same signed records")
+        return finding._replace(state=SignedState.DOUBTFUL, told=words)
+    return finding
+
+
+def _row(finding: SignedFinding) -> tuple[object, ...]:
+    return (
+        *(finding.state.value, stored(finding.told), finding.wh, finding.digit_wh, finding.key),
+        *(int(finding.is_owners), int(finding.is_timed), finding.first_page, finding.last_page),
+    )
+
+
+def check_signed_again(db: UnitOfWork, charger: str) -> None:
+    """Have the sessions of a charger checked again: another key of its meter is known."""
+    db.execute(_NOT_DUE_OF_CHARGER, (charger,))
+    db.execute(_DUE, (charger,))

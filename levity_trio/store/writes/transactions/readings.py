@@ -40,8 +40,13 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.engine.database import Row, UnitOfWork, marks, parts
 from levity_trio.store.writes.origin import STOP_DATA, Origin, Stop
-from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
-from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
+from levity_trio.store.writes.transactions.judging import (
+    is_settled,
+    judge_again,
+    judge_now,
+    resolve_doubts,
+    tell_neighbours,
+)
 from levity_trio.store.writes.transactions.runs import (
     IS_MANAGED,
     READING_COLUMNS,
@@ -54,7 +59,7 @@ from levity_trio.store.writes.transactions.states import (
     assigned,
     begin_by,
     begin_unset,
-    load,
+    load_transaction,
     newest,
     open_ones,
     resume,
@@ -816,7 +821,7 @@ def store_data(
     db: UnitOfWork, origin: Origin, transaction: int, request: Stop, readings: Sequence[Reading]
 ) -> None:
     """Store the transactionData of a stop, which is not empty, with its transaction."""
-    tx = load(db, transaction)
+    tx = load_transaction(db, transaction)
     message = MessageReadings(tx.connector or 0, STOP_DATA, readings, request.transaction)
     _note_early(db, tx, readings, request.transaction)
     insert_each(db, origin, message, transaction, _by_time(readings))
@@ -828,7 +833,7 @@ def attach(
     """Store readings that were set aside with the transaction that an operator attached them to,
     and judge it again if it has ended. They are old, so they are no sign that it goes on.
     `received` is their origin."""
-    connector = connector_for(db, load(db, transaction), message.connector)
+    connector = connector_for(db, load_transaction(db, transaction), message.connector)
     message = message._replace(connector=connector, sent_connector=message.connector)
     for group in _by_time(message.readings):
         readings = _with_register(db, origin, message, group)
@@ -837,7 +842,7 @@ def attach(
         if moved is None:
             db.execute(_REACH, (readings[0].timestamp, transaction))
     link_again(db, received, transaction, message)
-    tx = load(db, transaction)
+    tx = load_transaction(db, transaction)
     if TABLE[state(tx), Cause.LATER].kind is Kind.REJUDGE:
         judge_now(db, origin, tx, Cause.LATER)
 

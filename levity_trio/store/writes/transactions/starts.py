@@ -31,10 +31,10 @@ from levity_trio.events import TransactionStarted
 from levity_trio.store.cases.neighbours import ChargerHistory, is_other_meter
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import UnitOfWork, marks
-from levity_trio.store.lookups.connectors import connectors
-from levity_trio.store.writes.chargers.effects import use_reservation
+from levity_trio.store.lookups.connectors import connector_numbers
+from levity_trio.store.writes.chargers.commands import use_reservation
 from levity_trio.store.writes.chargers.hiding import show
-from levity_trio.store.writes.chargers.set_aside import put_back_readings, set_aside
+from levity_trio.store.writes.chargers.sessions import put_back_readings, set_aside
 from levity_trio.store.writes.origin import (
     STOP_DATA,
     Message,
@@ -47,7 +47,7 @@ from levity_trio.store.writes.origin import (
     raw_in,
     text_in,
 )
-from levity_trio.store.writes.people.authorization import (
+from levity_trio.store.writes.people.tags import (
     ACCEPTED,
     Judged,
     judge_start,
@@ -57,15 +57,15 @@ from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,
     judge_by_late_message,
     judge_now,
+    open_review,
 )
 from levity_trio.store.writes.transactions.readings import MessageReadings, attach, is_ours
-from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
     Sign,
     add_event,
     ahead_in_queue,
-    load,
+    load_transaction,
     newest,
     open_ones,
     resume,
@@ -89,7 +89,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     if started is not None:
         add_event(db, origin, started.transaction, entry)
         sign = Sign(Cause.START_REPEATED, "StartTransaction", request.moment)
-        resume(db, origin, load(db, started.transaction), sign)
+        resume(db, origin, load_transaction(db, started.transaction), sign)
         wait_again(db, origin, started.transaction)
         return started
 
@@ -110,7 +110,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     if request.moment.is_believable:
         tx = link_earlier(db, origin, tx, history)
     if judge_by_late_message(db, origin, request.moment):
-        tx = load(db, tx.id)
+        tx = load_transaction(db, tx.id)
     compare_neighbours(db, origin, tx, history)
     return Started(tx.id, judged.verdict, judged.is_asked)
 
@@ -268,7 +268,7 @@ def link_earlier(
         # A reading without an id of ours that overtook this start was linked to the previous one.
         previous = before[0]
         if unlink_since(db, previous, begun, tx.meter_start):
-            previous = load(db, previous.id)
+            previous = load_transaction(db, previous.id)
             # The range of its register bounds that of this one.
             if TABLE[state(previous), Cause.LATER].kind is Kind.REJUDGE:
                 judge_now(db, origin, previous, Cause.LATER)
@@ -283,7 +283,7 @@ def link_earlier(
     register = max(registers)[1] if registers else None
     last_at = max(timestamp for timestamp, _ in linked)
     db.execute(_LAST_READING, (last_at, register, tx.id))
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 _OVERTAKING = """
@@ -507,7 +507,7 @@ def _unassigned(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Unas
     """Yield, for each connector, the newest readings before a stop, back to the first that is
     assigned or has another transactionId than the stop or the readings after it."""
     wanted = reported_id(request.transaction)
-    for connector in connectors(db.rows, origin.charger, "meter_val"):
+    for connector in connector_numbers(db.rows, origin.charger, "meter_val"):
         if connector == 0:  # the charger's main meter
             continue
         place = (origin.charger, connector, request.moment.understood, MOST_READINGS)
@@ -633,7 +633,7 @@ def start_unreadable(
         transaction, *verdict = opened
         started = Started(transaction, Verdict(*verdict))
         sign = Sign(Cause.START_REPEATED, message.action, moment)
-        resume(db, origin, load(db, transaction), sign)
+        resume(db, origin, load_transaction(db, transaction), sign)
     set_aside(db, origin, message, reason, started.transaction)
     return started
 
@@ -659,7 +659,7 @@ def _open(
     if moment.is_believable and connector is not None:
         history = ChargerHistory(db.rows, origin.charger)
         link_earlier(db, origin, tx, history)
-        compare_neighbours(db, origin, load(db, tx.id), history)
+        compare_neighbours(db, origin, load_transaction(db, tx.id), history)
     return Started(tx.id, verdict)
 
 
@@ -680,4 +680,4 @@ def stop_unreadable(
     for readings in data:
         part = MessageReadings(0, STOP_DATA, readings, transaction)
         attach(db, origin, origin, transaction, part)
-    suspend_one(db, origin, load(db, transaction), Cause.STOP_UNREADABLE)
+    suspend_one(db, origin, load_transaction(db, transaction), Cause.STOP_UNREADABLE)

@@ -44,7 +44,7 @@ def state(tx: StoredTransaction) -> State:
 # Which transactions there are
 
 
-def load(db: UnitOfWork, transaction: int) -> StoredTransaction:
+def load_transaction(db: UnitOfWork, transaction: int) -> StoredTransaction:
     """Load a transaction. Raises LookupError."""
     tx = find_transaction(db.rows, transaction)
     if tx is None:
@@ -269,7 +269,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: StoredTransaction, sign: Sign) ->
     what = (kind, "charger", sign.moment, sign.reason)
     entry = EventEntry(*what, None, state(tx), sign.cause, day)
     add_event(db, origin, tx.id, entry)
-    return load(db, tx.id)
+    return load_transaction(db, tx.id)
 
 
 def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign) -> None:

@@ -31,8 +31,7 @@ from levity_trio.locale import _, language
 from levity_trio.records import Personal, whole_text
 from levity_trio.signed.keys import LONGEST, NoMeterKey, parse_key
 from levity_trio.store.engine.database import Database, UnitOfWork
-from levity_trio.store.reads.chargers import charger_facts as facts
-from levity_trio.store.reads.chargers import chargers, plans, security
+from levity_trio.store.reads.chargers import chargers, configuration, security
 from levity_trio.store.reads.chargers import chargers as stored
 from levity_trio.store.reads.chargers.chargers import (
     Charger,
@@ -42,7 +41,7 @@ from levity_trio.store.reads.chargers.chargers import (
     connectors_of,
     served,
 )
-from levity_trio.store.reads.chargers.plans import (
+from levity_trio.store.reads.chargers.configuration import (
     ChargingProfile,
     ConnectorLimit,
     LocalList,
@@ -53,17 +52,18 @@ from levity_trio.store.reads.chargers.security import RegistrationDecision as De
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import explain as keys_of_meters
 from levity_trio.store.reads.transactions.explain import KnownMeterKey
+from levity_trio.store.reads.transactions.power import ChargerUse, use_of
+from levity_trio.store.reads.transactions.power import UseQuestion as AskedUse
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
-from levity_trio.store.reads.transactions.use import ChargerUse, use_of
-from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
 from levity_trio.store.writes.chargers import meter_keys as writes
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownIdentity, hide, hide_each
-from levity_trio.store.writes.chargers.registration import DecidedBy, Otherwise
-from levity_trio.store.writes.chargers.stations import (
+from levity_trio.store.writes.chargers.registration import (
     AlreadyKnown,
     ChargerData,
     ConnectorData,
+    DecidedBy,
+    Otherwise,
     UnknownStation,
     add_charger,
     add_station,
@@ -459,42 +459,44 @@ def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) 
 
 
 @both(ENDPOINTS, "boots", "the boots, newest first,")
-async def list_boots(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Boot]:
+async def list_boots(request: TypedRequest[PagedWhose, None]) -> ListPage[stored.Boot]:
     charger, rows = await whose(request), wanted(request.query)
-    return await page(request, lambda db: facts.boots(db, charger, rows))
+    return await page(request, lambda db: stored.boots(db, charger, rows))
 
 
 @both(ENDPOINTS, "statuses", "the changes of status, newest first,")
-async def list_statuses(request: TypedRequest[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
+async def list_statuses(
+    request: TypedRequest[StatusesQuery, None],
+) -> ListPage[stored.StatusReport]:
     charger, query = await whose(request), request.query
     connector, rows = query.connector, wanted(query)
-    return await page(request, lambda db: facts.statuses(db, charger, connector, rows))
+    return await page(request, lambda db: stored.statuses(db, charger, connector, rows))
 
 
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
-async def list_faults(request: TypedRequest[FaultsQuery, None]) -> ListPage[facts.Fault]:
+async def list_faults(request: TypedRequest[FaultsQuery, None]) -> ListPage[stored.Fault]:
     charger, query = await whose(request), request.query
-    read = partial(facts.faults, charger=charger, is_open=query.open)
+    read = partial(stored.faults, charger=charger, is_open=query.open)
     return await page(request, read, wanted=wanted(query))
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
 async def list_set_aside(
     request: TypedRequest[SetAsideQuery, None],
-) -> ListPage[facts.SetAsideMessage]:
+) -> ListPage[stored.SetAsideMessage]:
     charger, query = await whose(request), request.query
-    read = partial(facts.set_aside, charger=charger, is_waiting=query.waiting)
+    read = partial(stored.set_aside, charger=charger, is_waiting=query.waiting)
     return await page(request, read, wanted=wanted(query))
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
-async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Link]:
+async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[stored.Link]:
     charger = await whose(request)
-    return await page(request, facts.links, charger=charger, wanted=wanted(request.query))
+    return await page(request, stored.links, charger=charger, wanted=wanted(request.query))
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
-async def list_uptimes(request: TypedRequest[UptimeQuery, None]) -> ListPage[facts.Uptime]:
+async def list_uptimes(request: TypedRequest[UptimeQuery, None]) -> ListPage[stored.Uptime]:
     charger, query = await whose(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to")
     read = partial(read_uptimes, server=request.api, charger=charger, since=since, until=until)
@@ -507,24 +509,24 @@ def read_uptimes(
     charger: str | None,
     since: str | None = None,
     until: str | None = None,
-) -> list[facts.Uptime]:
+) -> list[stored.Uptime]:
     """Return how long a charger, or each of them, was connected; by default, in the last 30
     days."""
     now = server.stamp()
     begin = since or ago(server, UPTIME_DAYS)
-    return facts.uptimes(db, charger, begin, min(until or now, now))
+    return stored.uptimes(db, charger, begin, min(until or now, now))
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
-async def list_repairs(request: TypedRequest[Whose, None]) -> ListPage[facts.Repair]:
+async def list_repairs(request: TypedRequest[Whose, None]) -> ListPage[stored.Repair]:
     charger = await whose(request)
-    return whole(await request.read(facts.repairs, charger=charger))
+    return whole(await request.read(stored.repairs, charger=charger))
 
 
 @both(ENDPOINTS, "habits", "the habits")
-async def list_habits(request: TypedRequest[HabitsQuery, None]) -> ListPage[facts.Habit]:
+async def list_habits(request: TypedRequest[HabitsQuery, None]) -> ListPage[stored.Habit]:
     charger, is_valid = await whose(request), not request.query.revoked
-    return whole(await request.read(facts.habits, charger=charger, is_valid=is_valid))
+    return whole(await request.read(stored.habits, charger=charger, is_valid=is_valid))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")
@@ -656,27 +658,27 @@ def _decided(request: TypedRequest[None, RegistrationBody]) -> DecidedBy:
 async def list_reservations(request: TypedRequest[PagedWhose, None]) -> ListPage[Reservation]:
     charger = await whose(request)
     rows, now = wanted(request.query), request.api.now()
-    return await page(request, plans.reservations, charger=charger, wanted=rows, now=now)
+    return await page(request, configuration.reservations, charger=charger, wanted=rows, now=now)
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
 async def list_profiles(request: TypedRequest[PagedWhose, None]) -> ListPage[ChargingProfile]:
     charger = await whose(request)
     rows, now = wanted(request.query), request.api.now()
-    return await page(request, plans.profiles, charger=charger, wanted=rows, now=now)
+    return await page(request, configuration.profiles, charger=charger, wanted=rows, now=now)
 
 
 @ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
 async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
     """Show what each connector should obey now, beside the last composite schedule."""
     charger, now = await known_charger(request), request.api.now()
-    return whole(await request.read(plans.limits, charger=charger, now=now))
+    return whole(await request.read(configuration.limits, charger=charger, now=now))
 
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
 async def list_local_lists(request: TypedRequest[PagedWhose, None]) -> ListPage[LocalList]:
     charger, rows = await whose(request), wanted(request.query)
-    return await page(request, plans.local_lists, charger=charger, wanted=rows)
+    return await page(request, configuration.local_lists, charger=charger, wanted=rows)
 
 
 class ChargerAddress(msgspec.Struct):

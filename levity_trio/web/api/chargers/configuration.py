@@ -34,16 +34,16 @@ from levity_trio.operations.operation import role_for
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import configuration
 from levity_trio.store.reads.chargers import configuration as stored
-from levity_trio.store.reads.chargers import local_lists as lists
 from levity_trio.store.reads.chargers.configuration import (
     ALWAYS,
     Change,
     ChargerStanding,
     ConfigurationReading,
     Entry,
+    LeftOutTag,
+    LocalListStatus,
     Template,
 )
-from levity_trio.store.reads.chargers.local_lists import LeftOutTag, LocalListStatus
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.chargers.configuration import (
     NewReading,
@@ -183,7 +183,7 @@ async def list_changes(request: TypedRequest[ChangesQuery, None]) -> ListPage[Ch
             raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
         later, earlier = readings
         since, until = earlier.ended_at, later.ended_at
-    changes = await request.read(lambda db: stored.changes(db, charger, since, until))
+    changes = await request.read(lambda db: stored.setting_changes(db, charger, since, until))
     shown: list[Change] = []
     for change in changes:
         before = change.before and _seen(request, change.before)
@@ -674,7 +674,7 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
     api = request.api
     open_lines = [line for line in api.chargers.connected() if api.chargers.is_served(line)]
     read = partial(
-        lists.statuses,
+        stored.statuses,
         charger=charger,
         policy=api.id_tags.policy,
         now=api.clock(),
@@ -689,7 +689,7 @@ async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutT
     """List the tags for which the local list of a charger has no room."""
     query, charger = request.query, await known_charger(request)
     policy, now = request.policy, request.api.stamp()
-    read = partial(lists.left_out, charger=charger, policy=policy, at=now)
+    read = partial(stored.left_out, charger=charger, policy=policy, at=now)
     tags = await request.read(read)
     begin = (query.page - 1) * query.limit
     shown = tags[begin : begin + query.limit]

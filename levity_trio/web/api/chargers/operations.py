@@ -53,12 +53,15 @@ from levity_trio.records import record, whole_text
 from levity_trio.store.beside.file_folder import DiskRefuses, Written
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.reads.chargers import charger_facts
-from levity_trio.store.reads.chargers import files as stored
-from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.reads.chargers.chargers import of_model
-from levity_trio.store.reads.chargers.files import StoredFile, firmware
-from levity_trio.store.reads.chargers.situation import next_number, situation
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers import configuration as stored
+from levity_trio.store.reads.chargers.chargers import Command, of_model
+from levity_trio.store.reads.chargers.configuration import (
+    StoredFile,
+    firmware,
+    next_number,
+    situation,
+)
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable
@@ -444,7 +447,7 @@ async def show_command(
     stored_one: Command | None = None,
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
-    row = stored_one or await request.read(charger_facts.command, number=command)
+    row = stored_one or await request.read(chargers.command, number=command)
     # It was committed, so a reader sees it.
     if row is None:
         words = Told("command {1} cannot be read; look for it in a moment", command)
@@ -633,7 +636,7 @@ async def _ask_charger(
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
 async def list_commands(request: TypedRequest[PagedWhose, None]) -> ListPage[Command]:
     charger = await whose(request)
-    read = partial(charger_facts.commands, charger=charger, wanted=wanted(request.query))
+    read = partial(chargers.commands, charger=charger, wanted=wanted(request.query))
     return await page(request, read)
 
 
@@ -641,7 +644,7 @@ async def list_commands(request: TypedRequest[PagedWhose, None]) -> ListPage[Com
 async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()
-    read = partial(charger_facts.command, number=number)
+    read = partial(chargers.command, number=number)
     return await request.find(read, Told("command {1}", number))
 
 

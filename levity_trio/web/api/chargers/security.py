@@ -37,13 +37,9 @@ from levity_trio.store.reads.chargers.security import (
     SecurityOfCharger,
 )
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.chargers import certificates as writes
-from levity_trio.store.writes.chargers import credentials
-from levity_trio.store.writes.chargers import securing as plans
-from levity_trio.store.writes.chargers.certificates import NewCertificate
-from levity_trio.store.writes.chargers.credentials import NotProvable
+from levity_trio.store.writes.chargers import security as writes
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
-from levity_trio.store.writes.chargers.securing import NewPlan
+from levity_trio.store.writes.chargers.security import NewCertificate, NewPlan, NotProvable
 from levity_trio.told import Moment, Told
 from levity_trio.web.api.chargers.chargers import CHARGER, PagedWhose, both, known_charger, whose
 from levity_trio.web.api.engine.endpoints import (
@@ -126,7 +122,7 @@ async def set_profile(request: TypedRequest[None, ProfileBody]) -> SecurityOfCha
     it."""
     charger, profile = request.path["id"], request.body.profile
     try:
-        await request.write(credentials.require, charger, profile)
+        await request.write(writes.require_profile, charger, profile)
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except NotProvable:
@@ -152,9 +148,9 @@ async def set_password(request: TypedRequest[None, PasswordBody]) -> MadePasswor
     at, by = request.api.stamp(), request.caller.name
 
     def write(db: UnitOfWork) -> None:
-        password = credentials.expect_password(db, charger, made, at, by)
+        password = writes.expect_password(db, charger, made, at, by)
         if not body.keep_old:
-            credentials.drop_others(db, charger, password, at, by)
+            writes.drop_other_passwords(db, charger, password, at, by)
 
     try:
         await request.commit(write)
@@ -172,7 +168,7 @@ async def readmit(request: TypedRequest[None, ReadmitBody]) -> Readmission:
     at, until = stamp(now), stamp(now + timedelta(minutes=READMITTED_MINUTES))
     by = request.caller.name
     try:
-        await request.commit(credentials.readmit, charger, profile, at, until, by)
+        await request.commit(writes.readmit, charger, profile, at, until, by)
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     return Readmission(charger, profile, until)
@@ -341,7 +337,9 @@ async def _adopt(request: TypedRequest[None, AdoptedBody]) -> Certificate:
         described = await read_certificate(body.pem)
     except ValueError as problem:
         raise invalid("pem", str(problem)) from None
-    number = await request.write(writes.adopt, body.charger, NewCertificate.of(described))
+    number = await request.write(
+        writes.adopt_certificate, body.charger, NewCertificate.of(described)
+    )
     if number is None:
         raise conflict(Told("this certificate is known already; look at the list"))
     return await _shown(request, number)
@@ -354,7 +352,7 @@ async def _revoke(request: TypedRequest[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
     number = request.number()
     at, by, reason = request.api.stamp(), request.caller.name, request.body.reason
-    revoked = await request.commit(writes.revoke, number, at, by, reason)
+    revoked = await request.commit(writes.revoke_certificate, number, at, by, reason)
     certificate = await _shown(request, number)
     if revoked is None:
         revoked_at = Moment(certificate.revoked_at or "")
@@ -438,7 +436,7 @@ async def _begin(request: TypedRequest[None, SecuringBody]) -> Securing:
         address_key=key if is_set else None,
         address=address if is_set else None,
     )
-    number = await request.write(plans.begin, plan)
+    number = await request.write(writes.begin_plan, plan)
     planned = partial(security.securing, number=number)
     return await request.find(planned, Told("security profile {1}", number))
 
@@ -488,6 +486,6 @@ async def _show(request: Request) -> Securing:
 async def _cancel(request: Request) -> Securing:
     """Cancel the way to a security profile; what was sent to the charger stays."""
     charger = request.path["id"]
-    if not await request.write(plans.cancel, charger):
+    if not await request.write(writes.cancel_plan, charger):
         raise not_found(Told("security profile under way for {1}", charger))
     return await _show(request)

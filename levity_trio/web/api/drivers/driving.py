@@ -24,7 +24,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import OutcomeState, Payload
 from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.replacement import successor
+from levity_trio.store.reads.chargers.chargers import successor
 from levity_trio.store.reads.load.load import newest_site
 from levity_trio.store.reads.load.load_day import PriceWait, price_waits
 from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead

@@ -37,21 +37,21 @@ from levity_trio.documents.template import tidy
 from levity_trio.locale import SOURCE, _, of_reader
 from levity_trio.notify.delivery import as_paper
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.billing.drafting import currency_of
+from levity_trio.store.billing.drafting import bill_currency
 from levity_trio.store.billing.statements import supplement
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.money import car_sheets as car_reads
-from levity_trio.store.reads.money.car_sheets import OfCar
-from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
+from levity_trio.store.reads.money import statements as car_reads
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     FeeLine,
+    OfCar,
     StatementFilters,
     closed_statements,
     fees_of,
     has_quarters,
     id_of_number,
 )
+from levity_trio.store.reads.money.wallets import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import driving as places
 from levity_trio.store.reads.people import driving as stored
@@ -66,10 +66,9 @@ from levity_trio.store.reads.people.driving import (
 )
 from levity_trio.store.reads.people.driving import tags_of as own_tags
 from levity_trio.store.reads.transactions.transactions import Curve, TransactionFilters
-from levity_trio.store.writes.money import car_prices
-from levity_trio.store.writes.people import own_names
-from levity_trio.store.writes.people import reports as writes
-from levity_trio.store.writes.people.reports import (
+from levity_trio.store.writes.people import messages as writes
+from levity_trio.store.writes.people import ownership
+from levity_trio.store.writes.people.messages import (
     MOST_OF_DAY,
     AlreadyAnswered,
     NotOwned,
@@ -407,7 +406,7 @@ async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, what: st
     """Store a name of the household's own. Raises Problem for what is not its own."""
     account, at = account_of(request), request.api.stamp()
     words = (request.body.name or "").strip() or None
-    write = partial(own_names.name, account=account, thing=thing, words=words, at=at)
+    write = partial(ownership.name_own, account=account, thing=thing, words=words, at=at)
     if not await request.commit(write):
         raise not_found(what)
 
@@ -580,9 +579,9 @@ def _declare(path: str, role: Role, group: str) -> None:
     @CAR_ENDPOINTS.post(f"{path}/price", role, "not_found", "conflict", group=group)
     async def choose_price(request: TypedRequest[None, CarPriceBody]) -> CarPrice:
         """Choose by what the electricity of a company car is counted"""
-        currency = await request.read(lambda db: currency_of(rows_of(db)))
+        currency = await request.read(lambda db: bill_currency(rows_of(db)))
         price = _chosen(request.body, currency)
-        await request.write(car_prices.choose, *_car(request), price)
+        await request.write(ownership.choose_car_price, *_car(request), price)
         return price
 
 
@@ -668,7 +667,9 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
     subject = await _subject(request, account)
     since = midnight(request.api)
     try:
-        number = await request.write(writes.write, account, subject, body.words.strip(), since)
+        number = await request.write(
+            writes.write_report, account, subject, body.words.strip(), since
+        )
     except TooManyReports:
         words = Told(
             "your household has written {1} times today; go on tomorrow, or ask whoever runs the "
@@ -728,7 +729,7 @@ async def lose_tag(request: Request) -> DriversTag:
     """Block a lost card of your household at once; those who run the site are told"""
     account, tag, policy = account_of(request), request.path["tag"], request.policy
     try:
-        change = await request.write(writes.lose, policy, account, tag)
+        change = await request.write(writes.lose_card, policy, account, tag)
     except NotOwned:
         raise not_found(Told("card {1} of your household", tag)) from None
     # Chargers that remember the card would let it charge on.
@@ -758,7 +759,7 @@ async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingRepor
     """Answer what a household reported; then it waits no longer"""
     number = request.number()
     try:
-        await request.write(writes.answer, number, request.body.answer.strip())
+        await request.write(writes.answer_report, number, request.body.answer.strip())
     except UnknownReport:
         raise not_found(Told("report {1}", number)) from None
     except AlreadyAnswered:

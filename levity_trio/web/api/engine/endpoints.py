@@ -63,9 +63,9 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.now.attention import Storing
-from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.reads.now.present import OpenSessions
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.upkeep.following import LiveConfig
 from levity_trio.told import Figure, Quantity, Told, Value
 from levity_trio.web.api.engine.kilowatt_hours import shown_type
 from levity_trio.web.api.engine.problems import (

@@ -360,7 +360,7 @@ async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Respons
         raise problem
     token = caller.token
     if token is not None and api.tokens.uses.note(token, api.clock()):
-        api.writer.coalesce(("token", token), users.note_use, token, api.stamp())
+        api.writer.coalesce(("token", token), users.note_token_use, token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)
 

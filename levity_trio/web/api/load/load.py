@@ -48,7 +48,6 @@ from levity_trio.store.reads.load.load import (
 )
 from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.load import leases as managing
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import N_, Figure, Quantity, Told
 from levity_trio.web.api.engine.endpoints import (
@@ -388,7 +387,7 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
 async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Begin to limit chargers; until then, all is only shown"""
     await load_of(request)
-    await request.write(managing.manage, await _meant(request))
+    await request.write(writes.manage, await _meant(request))
     return await list_limited_chargers(request)
 
 
@@ -396,7 +395,7 @@ async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[Lim
 async def release_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Clear what chargers were sent, put back their settings, and limit them no longer"""
     await load_of(request)
-    await request.write(managing.let_go, await _meant(request))
+    await request.write(writes.let_go, await _meant(request))
     return await list_limited_chargers(request)
 
 
@@ -423,7 +422,7 @@ async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[Limi
     """Trust a charger without a trial, or no longer"""
     by = request.caller.name if request.body.is_trusted else None
     load = await load_of(request)
-    await request.commit(managing.trust, request.path["charger"], by)
+    await request.commit(writes.trust_charger, request.path["charger"], by)
     load.read_again()
     return await list_limited_chargers(request)
 
@@ -432,7 +431,7 @@ async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[Limi
 async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
     """Limit a charger that did not obey as if it did, in the first way again"""
     load = await load_of(request)
-    await request.write(managing.try_again, request.path["charger"])
+    await request.write(writes.try_charger_again, request.path["charger"])
     load.read_again()
     return await list_limited_chargers(request)
 

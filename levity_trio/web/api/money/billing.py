@@ -27,10 +27,9 @@ from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.reads.money import billing as stored
 from levity_trio.store.reads.money import meters as meter_reads
 from levity_trio.store.reads.money import months
-from levity_trio.store.reads.money.billing import FirstBill, first_bill
+from levity_trio.store.reads.money import statements as stored
 from levity_trio.store.reads.money.meters import Meter, MeterReading, Reconciliation, reconciliation
 from levity_trio.store.reads.money.months import (
     BillMonth,
@@ -40,8 +39,9 @@ from levity_trio.store.reads.money.months import (
     MonthPreview,
     WantedMonth,
 )
+from levity_trio.store.reads.money.statements import FirstBill, first_bill
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import ledger
 from levity_trio.store.writes.money import meters as writes
 from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
 from levity_trio.store.writes.transactions.judging import MOST_AT_ONCE, judge_due
@@ -220,7 +220,7 @@ def read_billing(db: Database) -> stored.Billing:
 async def begin(request: TypedRequest[None, BeginBody]) -> stored.Billing:
     """Say since when this system bills. The day stays when a month is closed."""
     day = local_day(request.body.begun_on, "begun_on")
-    await request.write(closing.begin, day)
+    await request.write(ledger.begin_billing, day)
     return await get_billing(request)
 
 
@@ -281,7 +281,7 @@ async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
         judged = await request.commit(judge_due, order.at, terms.rule, LAST_TIME)
     for _ in range(TRIES):
         computed_month = await computed(request, read)
-        closed = await request.commit(closing.close, computed_month)
+        closed = await request.commit(ledger.close_month, computed_month)
         if closed is not None:
             return copied(ClosedMonth, closed, month=str(month), account=body.account)
     words = Told("{1} changed each time while it was computed; close it again", str(month))

@@ -34,10 +34,10 @@ from levity_trio.store.billing.biller import Biller, newest_biller
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, closed, statement, supplement
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.reads.money import billing, months
+from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money import statements as stored
-from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.reads.money.statements import (
+    BillerRow,
     BookedLine,
     ClosedStatement,
     StatementFilters,
@@ -47,8 +47,7 @@ from levity_trio.store.reads.money.statements import (
     year_of_bills,
 )
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.writes.money import biller as writes
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import ledger as writes
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
     ClientInput,
@@ -291,7 +290,7 @@ async def add_supplements(request: Request) -> Supplements:
     if not found:
         raise conflict(Told("these papers lack nothing that is known now; enter it first"))
     digests = [
-        await request.commit(closing.supplement, one, at, request.caller.name) for one in found
+        await request.commit(writes.supplement, one, at, request.caller.name) for one in found
     ]
     return Supplements(month=month, digests=tuple(digests))
 
@@ -461,7 +460,7 @@ class BillerBody(nouns.Biller, ClientInput):
 async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
     what = Told("owner yet who bills; say who with levity-trio bill owner set")
-    return await request.find(billing.biller, what)
+    return await request.find(stored.biller, what)
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found")
@@ -474,7 +473,7 @@ async def set_biller(request: TypedRequest[None, BillerBody]) -> BillerRow:
     if fields["bank_account"]:
         fields["bank_account"] = grouped(fields["bank_account"])
     fields["name"] = fields["name"] or ""
-    await request.write(writes.change, fields)
+    await request.write(writes.change_biller, fields)
     return await get_biller(request)
 
 
@@ -510,7 +509,7 @@ async def set_logo(request: Upload) -> BillerRow:
         raise
     except DocumentProblem as problem:
         raise invalid("body", str(problem)) from None
-    await request.write(writes.change, {"logo": logo})
+    await request.write(writes.change_biller, {"logo": logo})
     return await get_biller(request)
 
 
@@ -518,7 +517,7 @@ async def set_logo(request: Upload) -> BillerRow:
 async def remove_logo(request: Request) -> None:
     """Remove the logo."""
     if await _newest(request) is not None:
-        await request.write(writes.change, {"logo": None})
+        await request.write(writes.change_biller, {"logo": None})
 
 
 @ENDPOINTS.get(TEMPLATE, Role.OPERATOR, media_type=TOML)
@@ -546,7 +545,7 @@ async def set_template(request: Upload) -> BillerRow:
                 "{2} (and {1} more fault)", len(others), words, many="{2} (and {1} more faults)"
             )
         raise invalid("body", words, faults=faults) from None
-    await request.write(writes.change, {"template": text})
+    await request.write(writes.change_biller, {"template": text})
     return await get_biller(request)
 
 
@@ -554,7 +553,7 @@ async def set_template(request: Upload) -> BillerRow:
 async def remove_template(request: Request) -> None:
     """Return to the words and formats of this program."""
     if await _newest(request) is not None:
-        await request.write(writes.change, {"template": None})
+        await request.write(writes.change_biller, {"template": None})
 
 
 async def _newest(request: Request) -> Biller | None:

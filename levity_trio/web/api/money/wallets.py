@@ -41,8 +41,7 @@ from levity_trio.billing.ledger import (
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, copied, record, whole_text
 from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
-from levity_trio.store.lookups.wallets import currency_of
-from levity_trio.store.reads.money import bank_files as files
+from levity_trio.store.lookups.places import currency_of
 from levity_trio.store.reads.money import wallets as stored
 from levity_trio.store.reads.money.wallets import (
     WALLET_COLUMNS,
@@ -53,8 +52,8 @@ from levity_trio.store.reads.money.wallets import (
     WalletRow,
 )
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.writes.money import wallets as writes
-from levity_trio.store.writes.money.wallets import (
+from levity_trio.store.writes.money import ledger as writes
+from levity_trio.store.writes.money.ledger import (
     NOBODY,
     DecidedLine,
     EntryResult,
@@ -431,7 +430,7 @@ async def read_bank_file(
     entered."""
     chosen = {name: column for name, column in asdict(request.query).items() if column}
     content = await content_of(request, MOST_BYTES)
-    kept = await request.read(files.kept_columns)
+    kept = await request.read(stored.kept_columns)
     try:
         file = await trio.to_thread.run_sync(read, content, chosen, kept)
     except BankFileProblem as problem:
@@ -447,8 +446,8 @@ def _proposed(db: Database, file: BankFile, today: date) -> BankFileRow:
     if code is None:
         words = Told("this site has no currency yet: nothing was billed")
         raise conflict(words)
-    books = files.books(db)
-    decided = files.decided_lines(db)
+    books = stored.books(db)
+    decided = stored.decided_lines(db)
     matching = Matching(books)
     lines: list[BankLineRow] = []
     pending = file.pending

@@ -26,8 +26,8 @@ from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, copied, noun, record, whole_text
 from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage, sort_by
-from levity_trio.store.reads.people import accounts as stored
-from levity_trio.store.reads.people.accounts import (
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import (
     ACCOUNT_COLUMNS,
     Account,
     AccountFilters,
@@ -48,12 +48,11 @@ from levity_trio.store.reads.people.accounts import (
 from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.store.writes.people import accounts as writes
 from levity_trio.store.writes.people import households as imports
-from levity_trio.store.writes.people import ownership, tags, vehicles
+from levity_trio.store.writes.people import ownership, tags
 from levity_trio.store.writes.people.accounts import AccountData, RefusalCode
 from levity_trio.store.writes.people.households import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.store.writes.people.ownership import NamedThing as Belongs
-from levity_trio.store.writes.people.ownership import Said
-from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.people.ownership import Said, VehicleData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import (
@@ -328,7 +327,7 @@ async def _change(request: Request, fields: Values) -> AccountWithBelongings:
 
 def read_account(db: Database, number: int) -> AccountWithBelongings:
     """Return an account with what belongs to it. Raises Problem."""
-    account = stored.account(db, number)
+    account = stored.household(db, number)
     if account is None:
         raise not_found(Told("household {1}", number))
     return copied(AccountWithBelongings, account, belongings=belongings_of(db, number))
@@ -336,7 +335,7 @@ def read_account(db: Database, number: int) -> AccountWithBelongings:
 
 async def find_account(request: Request, number: int) -> Account:
     """Return an account. Raises Problem."""
-    return await request.find(stored.account, Told("household {1}", number), number=number)
+    return await request.find(stored.household, Told("household {1}", number), number=number)
 
 
 # What belongs to them
@@ -376,7 +375,7 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
     def write(db: UnitOfWork) -> None:
         # A tag cannot name a car that does not exist, or was removed.
         if belongs.vehicle is not None:
-            vehicles.find(db, belongs.vehicle)
+            ownership.find_vehicle(db, belongs.vehicle)
         ownership.give(db, request.number(), belongs, span, who)
         if belongs.id_tag is not None:
             # A tag that is given to a household may charge at once.
@@ -488,7 +487,7 @@ async def create_vehicle(request: TypedRequest[None, NewVehicleBody]) -> Vehicle
     who = said(request, None)
 
     def write(db: UnitOfWork) -> int:
-        number = vehicles.add(db, data, who.at, who.by)
+        number = ownership.add_vehicle(db, data, who.at, who.by)
         if account is not None:
             belongs = Belongs(Thing(What.VEHICLE, str(number)), vehicle=number)
             ownership.give(db, account, belongs, TimeSpan(who.at, None), who)
@@ -508,7 +507,7 @@ async def get_vehicle(request: Request) -> VehicleWithPeriods:
 async def change_vehicle(request: TypedRequest[None, VehicleChangeBody]) -> VehicleWithPeriods:
     """Change a vehicle."""
     fields = vehicle_fields(request, request.body)
-    await request.write(vehicles.change, request.number(), fields)
+    await request.write(ownership.change_vehicle, request.number(), fields)
     return await _vehicle(request, request.number())
 
 
@@ -517,7 +516,7 @@ async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
     # Who removes it, when and why.
     removal = said(request, REMOVED)
-    await request.commit(vehicles.remove, request.number(), removal)
+    await request.commit(ownership.remove_vehicle, request.number(), removal)
 
 
 async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:

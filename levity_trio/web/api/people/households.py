@@ -30,9 +30,14 @@ from levity_trio.store.reads.money import statements as closed
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import EntryRow
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.people import household_tasks as stored
-from levity_trio.store.reads.people.accounts import OwnedTransaction, transactions_of
-from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import (
+    Departure,
+    OwnedTransaction,
+    Task,
+    UnknownCard,
+    transactions_of,
+)
 from levity_trio.store.reads.people.personal import (
     PersonalData,
     PersonalDeletion,
@@ -50,7 +55,6 @@ from levity_trio.store.reads.transactions.transactions import (
 from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.people import households as writes
-from levity_trio.store.writes.people import personal as erasing
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.households import (
@@ -656,8 +660,8 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
         raise conflict(Told("nothing was deleted: {1}", words))
 
     reason = query.reason.strip()
-    order = erasing.Deletion(query.keep_years, reason, api.stamp(), request.caller.name)
-    await api.logins.change(erasing.delete, number, order)
+    order = writes.Deletion(query.keep_years, reason, api.stamp(), request.caller.name)
+    await api.logins.change(writes.delete_personal, number, order)
     api.backends.note_change()
     async with api.places.wait():
         # What was deleted is still in free pages of the file; forgetting something cleans them,

@@ -19,10 +19,10 @@ from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.money.months import WantedMonth, month_figures
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as stored
-from levity_trio.store.reads.people.accounts import forms_as_sent
 from levity_trio.store.reads.people.driving import AtSpace, Limits, RefusedCard, SpaceRow
+from levity_trio.store.reads.people.households import forms_as_sent
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.store.writes.people import limits as writes
+from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.accounts import RefusalCode
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,

@@ -9,8 +9,7 @@ from msgspec import Meta
 
 from levity_trio.load.document import with_other_charger
 from levity_trio.store.reads.chargers import chargers as stored
-from levity_trio.store.reads.chargers.chargers import Charger
-from levity_trio.store.reads.chargers.replacement import Replacement, replacement
+from levity_trio.store.reads.chargers.chargers import Charger, Replacement, replacement
 from levity_trio.store.reads.load.load import newest_site
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.chargers.registration import DecidedBy

@@ -20,13 +20,13 @@ from levity_trio.nouns import Card
 from levity_trio.records import copied, names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.people import tags as stored
-from levity_trio.store.reads.people.accounts import same_cards
-from levity_trio.store.reads.people.tags import (
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import (
     AskedTag,
     TagFilters,
     TagRow,
     UsedTag,
+    same_cards,
     tags_in_order,
     use_of,
     with_use,

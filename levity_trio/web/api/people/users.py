@@ -17,9 +17,8 @@ from levity_trio.nouns import User
 from levity_trio.records import Personal, copied
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.people import users as stored
-from levity_trio.store.reads.people.accounts import account
-from levity_trio.store.reads.people.users import LoginRow, UserRow
+from levity_trio.store.reads.people import households as stored
+from levity_trio.store.reads.people.households import LoginRow, UserRow
 from levity_trio.store.writes.people import users as writes
 from levity_trio.store.writes.people.users import Manager, NewInvitation
 from levity_trio.told import Told
@@ -160,7 +159,7 @@ async def get_me(request: Request) -> CallerIdentity:
     login = None if caller.login is None else request.api.logins.get(caller.login)
     household = None
     if caller.account is not None:
-        household = await request.read(account, number=caller.account)
+        household = await request.read(stored.household, number=caller.account)
     # The caller of a driver is named by a number, and the log-in by the name.
     return CallerIdentity(
         name=caller.name if login is None else login.name,

@@ -19,7 +19,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.load.load_day import SunDay, sun_day
-from levity_trio.store.reads.transactions.history import (
+from levity_trio.store.reads.transactions.costs import (
     Grouping,
     History,
     Period,
@@ -27,17 +27,15 @@ from levity_trio.store.reads.transactions.history import (
     series,
     with_costs,
 )
-from levity_trio.store.reads.transactions.household_quarters import (
-    HouseholdQuarter,
-    HouseholdSpan,
-    household_quarters,
-    households,
-)
 from levity_trio.store.reads.transactions.power import (
     DayPower,
+    HouseholdQuarter,
+    HouseholdSpan,
     OfWeek,
     WeekHistory,
     hours_of_week,
+    household_quarters,
+    households,
     power_of_day,
 )
 from levity_trio.store.reads.transactions.transactions import (

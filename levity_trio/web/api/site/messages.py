@@ -39,9 +39,8 @@ from levity_trio.store.reads.people import messages as stored
 from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
 from levity_trio.store.reads.site.database import own_settings
 from levity_trio.store.upkeep.nightly import NotBackedUp, back_up, check_folder
-from levity_trio.store.writes.people import recipients as writes
-from levity_trio.store.writes.people.recipients import By, RecipientData
-from levity_trio.store.writes.site import own_settings as setting_writes
+from levity_trio.store.writes.people import messages as writes
+from levity_trio.store.writes.people.messages import By, RecipientData
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
@@ -272,7 +271,7 @@ async def add_recipient(request: TypedRequest[None, NewRecipientBody]) -> Recipi
     if account is not None:
         await find_account(request, account)
     data = _data(body, who=body.who, account=account)
-    number = await request.commit(writes.add_once, data, request.api.key, _by(request))
+    number = await request.commit(writes.add_recipient_once, data, request.api.key, _by(request))
     return await _recipient(request, number)
 
 
@@ -287,7 +286,7 @@ async def change_recipient(request: TypedRequest[None, RecipientChangeBody]) -> 
     """Change what somebody is told, and where"""
     recipient = await _recipient(request, request.number())
     data = _data(request.body, who=recipient.who)
-    if not await request.commit(writes.change, recipient.id, data):
+    if not await request.commit(writes.change_recipient, recipient.id, data):
         raise not_found(Told("recipient {1}", recipient.id))
     return await _recipient(request, recipient.id)
 
@@ -295,7 +294,7 @@ async def change_recipient(request: TypedRequest[None, RecipientChangeBody]) -> 
 @ENDPOINTS.delete(RECIPIENT, Role.OPERATOR, "not_found")
 async def remove_recipient(request: Request) -> None:
     """Tell somebody nothing more; what still waits is not sent"""
-    if not await request.commit(writes.end, request.number(), _by(request)):
+    if not await request.commit(writes.end_recipient, request.number(), _by(request)):
         raise not_found(Told("recipient {1}", request.number()))
 
 
@@ -519,7 +518,7 @@ async def _keep(request: Request, body: OwnRecipientBody) -> int:
         name=request.caller.name,
         **body.given(),
     )
-    return await api.writer.run(writes.keep_own, data, api.key, _by(request))
+    return await api.writer.run(writes.keep_own_recipient, data, api.key, _by(request))
 
 
 @ENDPOINTS.post(f"{OWN}/topic", Role.DRIVER, "conflict", group=OF_DRIVERS, status=CREATED)
@@ -528,7 +527,7 @@ async def make_own_topic(request: Request) -> MadeTopic:
     before"""
     if request.api.config.ntfy is None:
         raise conflict(Told("push messages are not set up here"))
-    number = await request.commit(writes.own, account_of(request), _user(request))
+    number = await request.commit(writes.own_recipient, account_of(request), _user(request))
     if number is None:
         number = await _keep(request, OwnRecipientBody(kinds=tuple(OF_DRIVER)))
     return await _topic(request, number)
@@ -537,7 +536,7 @@ async def make_own_topic(request: Request) -> MadeTopic:
 @ENDPOINTS.delete(f"{OWN}/topic", Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def end_own_topic(request: Request) -> None:
     """End your push messages"""
-    number = await request.commit(writes.own, account_of(request), _user(request))
+    number = await request.commit(writes.own_recipient, account_of(request), _user(request))
     if number is not None:
         await request.commit(writes.set_topic, number, None, request.api.key)
 
@@ -700,5 +699,5 @@ async def _keep_setting(request: Request, way: str, *values: str | None) -> None
         if row.name == names[0] and row.source:
             raise conflict(Told("this is given by {1}: change it there", row.source))
     kept = dict.fromkeys(names) | dict(zip(names, values, strict=False))
-    await request.commit(setting_writes.keep, kept, api.key)
+    await request.commit(writes.keep_settings, kept, api.key)
     api.live.take(await request.read(own_settings, key=api.key))

@@ -23,22 +23,23 @@ from levity_trio.outgoing.addresses import AddressRefused
 from levity_trio.records import Personal, record, whole_text
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
-from levity_trio.store.reads.site.backends import BackendRow, RefusedRow, backends, refused
-from levity_trio.store.reads.site.copying import CopiedCharger, in_use
-from levity_trio.store.reads.site.events import (
+from levity_trio.store.reads.site.receivers import (
+    BackendRow,
+    CopiedCharger,
     GivenUpRow,
     MqttState,
+    RefusedRow,
     WebhookRow,
+    backends,
     before,
     given_up,
+    in_use,
+    refused,
     state,
     webhooks,
 )
-from levity_trio.store.writes.site import backends as backend_writes
-from levity_trio.store.writes.site import mqtt
-from levity_trio.store.writes.site import webhooks as webhook_writes
-from levity_trio.store.writes.site.backends import BackendData, OnlyChecked
-from levity_trio.store.writes.site.webhooks import NewWebhook
+from levity_trio.store.writes.site import receivers as writes
+from levity_trio.store.writes.site.receivers import BackendData, NewWebhook, OnlyChecked
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import Identity, known_charger
 from levity_trio.web.api.chargers.security import LONGEST_PEM
@@ -229,7 +230,7 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
     kinds = tuple(body.kinds) if body.kinds else None
     new = NewWebhook(body.name, body.url, shown, secret, kinds, body.charger)
     at, by = api.stamp(), request.caller.name
-    added = await request.commit(webhook_writes.add, new, at, by, api.key)
+    added = await request.commit(writes.add_webhook, new, at, by, api.key)
     if added is None:
         words = Told(
             "a webhook named {1} is in use; remove it first, or choose another name", body.name
@@ -243,7 +244,7 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
 async def _remove(request: Request) -> None:
     """Remove a webhook; what waits for it is not delivered"""
     api, webhook = request.api, request.number()
-    if not await request.write(webhook_writes.remove, webhook):
+    if not await request.write(writes.remove_webhook, webhook):
         raise not_found(Told("webhook {1} in use", webhook))
     api.webhooks.note_change()
 
@@ -254,7 +255,7 @@ async def _remove(request: Request) -> None:
 async def _test(request: Request) -> DeliveryTest:
     """Send a test message once, and tell what came of it"""
     api, number = request.api, request.number()
-    webhooks_in_use = await api.writer.run(webhook_writes.in_use, api.key)
+    webhooks_in_use = await api.writer.run(writes.webhooks_in_use, api.key)
     webhook = next((webhook for webhook, _ in webhooks_in_use if webhook.id == number), None)
     if webhook is None:
         raise not_found(Told("webhook {1} in use", number))
@@ -317,7 +318,7 @@ async def _replay(request: TypedRequest[None, ReplayBody]) -> Replay:
         )
         raise invalid("since", words)
     position, is_pruned = await request.read(before, since=since)
-    facts = await request.write(mqtt.replay, position, since)
+    facts = await request.write(writes.replay_mqtt, position, since)
     if facts is None:
         raise conflict(UNUSED)
     return Replay(facts=facts, is_pruned=is_pruned)
@@ -458,7 +459,7 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
     begins = None
     if body.begins_on is not None:
         begins = begins_at(local_day(body.begins_on, "begins_on"), request.zone)
-    write = partial(backend_writes.add, is_only_checked=request.query.check)
+    write = partial(writes.add_backend, is_only_checked=request.query.check)
     values = new, chargers, cards, begins, api.key, api.stamp(), request.caller.name
     try:
         number = await _store(request, write, *values)
@@ -471,33 +472,33 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
 async def change_backend(request: TypedRequest[None, BackendBody]) -> None:
     """Change a backend"""
     fields = await _as_stored(request, request.body.given())
-    await _store(request, backend_writes.change, request.number(), fields, request.api.key)
+    await _store(request, writes.change_backend, request.number(), fields, request.api.key)
 
 
 @BACKEND_ENDPOINTS.delete(BACKEND, Role.ADMIN, "not_found")
 async def remove_backend(request: Request) -> None:
     """Remove a backend for ever, with its passwords; what it got stays there"""
     at, by = request.api.stamp(), request.caller.name
-    await _store(request, backend_writes.remove, request.number(), at, by)
+    await _store(request, writes.remove_backend, request.number(), at, by)
 
 
 @BACKEND_ENDPOINTS.post(f"{BACKEND}/pause", Role.ADMIN, "not_found")
 async def pause_backend(request: Request) -> None:
     """Tell a backend nothing until it is resumed, and then all that came meanwhile"""
-    await _store(request, backend_writes.pause, request.number(), request.api.stamp())
+    await _store(request, writes.pause_backend, request.number(), request.api.stamp())
 
 
 @BACKEND_ENDPOINTS.post(f"{BACKEND}/resume", Role.ADMIN, "not_found")
 async def resume_backend(request: Request) -> None:
     """Tell a backend again, first what came meanwhile"""
-    await _store(request, backend_writes.pause, request.number(), None)
+    await _store(request, writes.pause_backend, request.number(), None)
 
 
 @BACKEND_ENDPOINTS.post(f"{BACKEND}/again", Role.ADMIN, "not_found")
 async def tell_again(request: TypedRequest[None, AgainBody]) -> None:
     """Tell a backend again of a session that waits or was set aside, or of all such"""
     values = request.number(), request.body.transaction, request.api.stamp()
-    await _store(request, backend_writes.tell_again, *values)
+    await _store(request, writes.tell_again, *values)
 
 
 @BACKEND_ENDPOINTS.post(f"{BACKEND}/test", Role.ADMIN, "not_found", "too_many_waiting")
@@ -542,7 +543,13 @@ async def put_charger(request: TypedRequest[None, ToldChargerBody]) -> None:
     """Tell a backend of one charger more, or change how"""
     charger, given, api = await known_charger(request, "charger"), request.body.given(), request.api
     await _store(
-        request, backend_writes.put_charger, request.number(), charger, given, api.key, api.stamp()
+        request,
+        writes.put_backend_charger,
+        request.number(),
+        charger,
+        given,
+        api.key,
+        api.stamp(),
     )
 
 
@@ -550,7 +557,7 @@ async def put_charger(request: TypedRequest[None, ToldChargerBody]) -> None:
 async def end_charger(request: Request) -> None:
     """Tell a backend of a charger no longer"""
     charger, at = request.path["charger"], request.api.stamp()
-    await _store(request, backend_writes.end_charger, request.number(), charger, at)
+    await _store(request, writes.end_backend_charger, request.number(), charger, at)
 
 
 @BACKEND_ENDPOINTS.put(f"{BACKEND}/cards", Role.ADMIN, "not_found")
@@ -558,7 +565,7 @@ async def put_card(request: TypedRequest[None, AliasBody]) -> None:
     """Say what a card is called at a backend"""
     card = _key(request, request.body.card)
     await _store(
-        request, backend_writes.put_card, request.number(), card, request.body.alias or None
+        request, writes.put_backend_card, request.number(), card, request.body.alias or None
     )
 
 
@@ -566,7 +573,7 @@ async def put_card(request: TypedRequest[None, AliasBody]) -> None:
 async def remove_card(request: Request) -> None:
     """Let a card be called like all others at a backend"""
     card = _key(request, request.path["tag"])
-    await _store(request, backend_writes.remove_card, request.number(), card)
+    await _store(request, writes.remove_backend_card, request.number(), card)
 
 
 async def _store(request: Request, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:

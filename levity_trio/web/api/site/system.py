@@ -18,7 +18,7 @@ from levity_trio.plugins.base import PluginState
 from levity_trio.records import copied, record, whole_text
 from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.now.present import SQLITE_VERSION
-from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, tokens
+from levity_trio.store.reads.people.households import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.reads.site.database import StoredData, stored_data
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import NewToken
@@ -279,13 +279,13 @@ async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
     made = make()
     at, by = api.stamp(), request.caller.name
     new = NewToken(body.name, body.role, made.salt, made.digest, at, by)
-    token = await api.writer.run(users.create, new)
+    token = await api.writer.run(users.create_token, new)
     if token is None:
         words = Told(
             "a token named {1} is in use; revoke it first, or choose another name", body.name
         )
         raise refusal("in_use", words)
-    api.tokens.load(await api.writer.run(users.stored))
+    api.tokens.load(await api.writer.run(users.stored_tokens))
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 
 
@@ -293,9 +293,9 @@ async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
 async def _revoke_token(request: Request) -> None:
     """Revoke a token"""
     api, token = request.api, request.number()
-    if not await request.write(users.revoke, token):
+    if not await request.write(users.revoke_token, token):
         raise not_found(Told("token {1} in use", token))
-    api.tokens.load(await api.writer.run(users.stored))
+    api.tokens.load(await api.writer.run(users.stored_tokens))
 
 
 @ACCESS_ENDPOINTS.get("/api/admin/audit", Role.ADMIN)

@@ -36,14 +36,13 @@ from levity_trio.records import Personal, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.database import Database, UnitOfWork
-from levity_trio.store.reads.chargers.charger_facts import Habit, habit
+from levity_trio.store.reads.chargers.chargers import Habit, habit
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
-from levity_trio.store.reads.transactions import review_groups as alike
+from levity_trio.store.reads.transactions import reviews as alike
 from levity_trio.store.reads.transactions import transactions
 from levity_trio.store.reads.transactions import transactions as stored
-from levity_trio.store.reads.transactions.bill.reading import bill_of, kind_of
-from levity_trio.store.reads.transactions.bill.shape import Bill
-from levity_trio.store.reads.transactions.billed import (
+from levity_trio.store.reads.transactions.bill import Bill, bill_of, kind_of
+from levity_trio.store.reads.transactions.costs import (
     NEWEST,
     OLDEST,
     BilledTransaction,
@@ -60,16 +59,14 @@ from levity_trio.store.reads.transactions.explain import (
     file_of,
     lines,
 )
-from levity_trio.store.reads.transactions.review_groups import (
+from levity_trio.store.reads.transactions.reviews import (
     MOST_SHOWN,
+    Counts,
     GroupedTransaction,
     GroupPreview,
     NextSession,
     PageOf,
     ReviewGroup,
-)
-from levity_trio.store.reads.transactions.review_queue import (
-    Counts,
     ReviewItem,
     counts,
     message,
@@ -86,7 +83,7 @@ from levity_trio.store.reads.transactions.transactions import (
     events_of,
 )
 from levity_trio.store.writes.origin import StopWithData
-from levity_trio.store.writes.transactions import decisions, waiting
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
     DecidedTransaction,
@@ -95,11 +92,11 @@ from levity_trio.store.writes.transactions.decisions import (
     DecisionResult,
     Foreseen,
     ShownFigure,
+    TransactionDetails,
     correct,
 )
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
 from levity_trio.store.writes.transactions.readings import MessageReadings
-from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.chargers.chargers import known_charger
 from levity_trio.web.api.engine.endpoints import (
@@ -608,7 +605,9 @@ async def attach_message(request: TypedRequest[None, AttachmentBody]) -> Transac
     """Apply a message to a transaction"""
     body = request.body
     content = await _read_again(request, body)
-    return await _decided(request, waiting.attach, request.number(), body.transaction, content)
+    return await _decided(
+        request, decisions.attach_message, request.number(), body.transaction, content
+    )
 
 
 @REVIEW_ENDPOINTS.post(
@@ -628,13 +627,13 @@ async def make_transaction(request: TypedRequest[None, LostStartBody]) -> Transa
         id_tag=body.id_tag,
         figure_wh=body.figure_wh,
     )
-    return await _decided(request, waiting.make, request.number(), content, details)
+    return await _decided(request, decisions.make_transaction, request.number(), content, details)
 
 
 @REVIEW_ENDPOINTS.post("/api/admin/set-aside/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
 async def dismiss_message(request: TypedRequest[None, ReviewBody]) -> None:
     """Dismiss a message that affects no bill"""
-    await decide(request, waiting.dismiss, request.number())
+    await decide(request, decisions.dismiss_message, request.number())
 
 
 async def _decided(

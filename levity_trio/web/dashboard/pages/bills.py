@@ -15,7 +15,6 @@ from levity_trio.documents.json_file import StatementDocument, statement_of
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import meters
-from levity_trio.store.reads.money.billing import biller, billing, first_bill
 from levity_trio.store.reads.money.months import (
     BillMonth,
     Lack,
@@ -24,7 +23,14 @@ from levity_trio.store.reads.money.months import (
     lacks_of_closed,
     lacks_of_sender,
 )
-from levity_trio.store.reads.money.statements import ClosedStatement, closed_among, year_of_bills
+from levity_trio.store.reads.money.statements import (
+    ClosedStatement,
+    biller,
+    billing,
+    closed_among,
+    first_bill,
+    year_of_bills,
+)
 from levity_trio.store.reads.money.wallets import to_pay_out
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages

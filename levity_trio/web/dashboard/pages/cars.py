@@ -6,7 +6,7 @@ from typing import Final
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_
-from levity_trio.store.reads.money.car_sheets import OfCar
+from levity_trio.store.reads.money.statements import OfCar
 from levity_trio.web.api.drivers.mine import read_sheet
 from levity_trio.web.api.engine.endpoints import Role, local_today, whole_number
 from levity_trio.web.api.money.billing import month_named

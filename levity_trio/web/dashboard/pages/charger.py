@@ -13,15 +13,13 @@ import orjson
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.manual import makes
-from levity_trio.store.reads.chargers import charger_facts, chargers, local_lists
-from levity_trio.store.reads.chargers.charger_facts import Command, Fault, links
-from levity_trio.store.reads.chargers.chargers import Charger
-from levity_trio.store.reads.chargers.replacement import new_serials
+from levity_trio.store.reads.chargers import chargers, configuration
+from levity_trio.store.reads.chargers.chargers import Charger, Command, Fault, links, new_serials
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.driving import RefusedCard, SpaceRow
 from levity_trio.store.reads.site.logged import LogEntry
-from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.costs import billed_transactions
 from levity_trio.store.reads.transactions.explain import lacks_key, meter_keys
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
@@ -140,7 +138,7 @@ def _settings(look: Look, view: PageView) -> Values:
     charger = page["charger"]
     server = view.api.server
     policy = server.id_tags.policy
-    lists = look(local_lists.statuses, charger.id, policy, server.now(), (), is_on=True)
+    lists = look(configuration.statuses, charger.id, policy, server.now(), (), is_on=True)
 
     # What its own list of cards does not know yet matters where a space is for one household.
     spaces: list[tuple[SpaceRow, Sequence[RefusedCard]]] = []
@@ -180,7 +178,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
     """Return the state of a charger, and for operators the last commands that it was sent."""
     faults: Sequence[Fault] = ()
     if charger.open_faults:
-        page = look(charger_facts.faults, charger.id, WantedPage(limit=FAULTS), is_open=True)
+        page = look(chargers.faults, charger.id, WantedPage(limit=FAULTS), is_open=True)
         faults = page.data
     link, addresses = None, None
     if not charger.is_connected:
@@ -206,7 +204,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
     }
     parts = [LivePart(STATE, "charger/state.html", state)]
     if view.caller.role >= Role.OPERATOR:
-        commands = look(charger_facts.commands, charger.id, WantedPage(limit=LAST_COMMANDS))
+        commands = look(chargers.commands, charger.id, WantedPage(limit=LAST_COMMANDS))
         parts.append(commands_part(commands.data))
     return parts
 
@@ -294,7 +292,7 @@ async def _live_commands(view: PageView, changed: Changed) -> Sequence[LivePart]
 
 def _commands(look: Look, view: PageView) -> ListPage[Command]:
     wanted = WantedPage(limit=MOST_COMMANDS, cursor=view.cursor)
-    return look(charger_facts.commands, view.path["id"], wanted)
+    return look(chargers.commands, view.path["id"], wanted)
 
 
 def _one_command(look: Look, view: PageView) -> Values:
@@ -313,7 +311,7 @@ async def _live_command(view: PageView, _changed: Changed) -> Sequence[LivePart]
 
 
 def _command(look: Look, number: int) -> Command:
-    command = look(charger_facts.command, number)
+    command = look(chargers.command, number)
     if command is None:
         raise not_found(Told("command {1}", number))
     return command

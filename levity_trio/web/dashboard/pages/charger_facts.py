@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
-from levity_trio.store.reads.chargers import charger_facts as facts
-from levity_trio.store.reads.chargers import plans
-from levity_trio.store.reads.chargers.charger_facts import links
-from levity_trio.store.reads.chargers.files import files
+from levity_trio.store.reads.chargers import chargers as facts
+from levity_trio.store.reads.chargers import configuration
+from levity_trio.store.reads.chargers.chargers import links
+from levity_trio.store.reads.chargers.configuration import files
 from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.web.api.engine.endpoints import Role
@@ -254,9 +254,9 @@ _PAGED: Final[Mapping[str, Callable[..., ListPage[Any]]]] = {
     "links": links,
     "boots": facts.boots,
     "set-aside": facts.set_aside,
-    "profiles": plans.profiles,
-    "reservations": plans.reservations,
-    "local-lists": plans.local_lists,
+    "profiles": configuration.profiles,
+    "reservations": configuration.reservations,
+    "local-lists": configuration.local_lists,
     "files": files,
     "registrations": decisions,
 }
@@ -302,8 +302,8 @@ def _chosen(tab: str, lists: Sequence[FactList], for_operators: Sequence[FactLis
     return reading(shown)
 
 
-def _limits(look: Look, view: PageView) -> Sequence[plans.ConnectorLimit]:
-    return look(plans.limits, view.path["id"], view.api.server.now())
+def _limits(look: Look, view: PageView) -> Sequence[configuration.ConnectorLimit]:
+    return look(configuration.limits, view.path["id"], view.api.server.now())
 
 
 _limits_of: Final = _chosen("limits", (PROFILES, RESERVATIONS, LOCAL_LISTS, FILES))

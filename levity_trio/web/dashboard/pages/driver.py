@@ -26,7 +26,7 @@ from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.now.copies import told_elsewhere
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import accounts, driving
+from levity_trio.store.reads.people import driving, households
 from levity_trio.store.reads.people.driving import (
     DriversSession,
     DriversState,
@@ -42,7 +42,7 @@ from levity_trio.store.reads.people.driving import (
 )
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import spaces as spaces_of_household
-from levity_trio.store.reads.transactions.bill.reading import OwnChange
+from levity_trio.store.reads.transactions.bill import OwnChange
 from levity_trio.store.reads.transactions.transactions import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (
@@ -484,7 +484,7 @@ async def _read_me(view: PageView) -> Values:
         return {"is_nobody": True, "name": name, "reports": None}
 
     def read(look: Look) -> Values:
-        household = look(accounts.account, account)
+        household = look(households.household, account)
         return {
             "household": household.name if household is not None else None,
             "account": account,

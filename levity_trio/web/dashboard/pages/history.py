@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.people import accounts
-from levity_trio.store.reads.transactions.history import Figures, History, Series
+from levity_trio.store.reads.people import households
+from levity_trio.store.reads.transactions.costs import Figures, History, Series
 from levity_trio.web.api.engine.endpoints import Role, asked
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
@@ -98,8 +98,8 @@ def _chosen(view: PageView, name: str, choices: Mapping[str, str], usual: str) -
 
 def _choices(look: Look, sees_all: bool) -> Values:
     """Return the chargers and households by which a picture can be filtered."""
-    households = look(accounts.names) if sees_all else {}
-    by_number = {str(number): name for number, name in households.items()}
+    names = look(households.names) if sees_all else {}
+    by_number = {str(number): name for number, name in names.items()}
     return {"charger": look(chargers.names), "account": by_number}
 
 

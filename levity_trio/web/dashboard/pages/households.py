@@ -11,14 +11,19 @@ from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import statements, wallets
-from levity_trio.store.reads.money.billing import billing
+from levity_trio.store.reads.money.statements import billing
 from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
-from levity_trio.store.reads.people import driving, messages, personal, users
-from levity_trio.store.reads.people.accounts import Account, to_bill_last, transactions_of
+from levity_trio.store.reads.people import driving, households, messages, personal
 from levity_trio.store.reads.people.driving import RefusedCard, limits_of
-from levity_trio.store.reads.people.household_tasks import tasks_of
-from levity_trio.store.reads.people.tags import TagRow, periods
+from levity_trio.store.reads.people.households import (
+    Account,
+    TagRow,
+    periods,
+    tasks_of,
+    to_bill_last,
+    transactions_of,
+)
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.engine.endpoints import Role, local_today
 from levity_trio.web.api.people.accounts import AccountsQuery, read_account, read_accounts
@@ -110,7 +115,7 @@ def _household(look: Look, view: PageView, number: int) -> Values:
     history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
     today = local_today(server).isoformat()
     of_household = statements.StatementFilters(today=today, account=number)
-    drivers = look(users.drivers_of, number)
+    drivers = look(households.drivers_of, number)
     return {
         "household": household,
         "belongings": valid,

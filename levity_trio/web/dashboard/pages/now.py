@@ -22,9 +22,9 @@ from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.load.load_day import sun_day
 from levity_trio.store.reads.now import Now, SiteNow
 from levity_trio.store.reads.now.attention import Attention
-from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
+from levity_trio.store.reads.now.present import ChargerNow, ConnectorNow
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.transactions.billed import numbers_of
+from levity_trio.store.reads.transactions.costs import numbers_of
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.chargers.chargers import addresses_of
 from levity_trio.web.api.engine.endpoints import Role

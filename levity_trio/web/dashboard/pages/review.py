@@ -15,31 +15,28 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import security
-from levity_trio.store.reads.chargers.charger_facts import SetAsideMessage
-from levity_trio.store.reads.chargers.chargers import is_known, names
+from levity_trio.store.reads.chargers.chargers import SetAsideMessage, is_known, names
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import tags
+from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import WaitingReport, waiting_reports
-from levity_trio.store.reads.people.tags import AskedTag
-from levity_trio.store.reads.transactions import review_groups
-from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
-from levity_trio.store.reads.transactions.review_groups import (
+from levity_trio.store.reads.people.households import AskedTag
+from levity_trio.store.reads.transactions import reviews
+from levity_trio.store.reads.transactions.costs import OLDEST, billed_transactions
+from levity_trio.store.reads.transactions.reviews import (
+    Counts,
+    FittingTransaction,
     GroupPreview,
     NextSession,
     PageOf,
-    ReviewGroup,
-)
-from levity_trio.store.reads.transactions.review_queue import (
-    Counts,
-    FittingTransaction,
     Review,
+    ReviewGroup,
     ReviewItem,
     counts,
     to_review,
 )
-from levity_trio.store.reads.transactions.review_queue import Kind as Counted
+from levity_trio.store.reads.transactions.reviews import Kind as Counted
 from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
@@ -230,7 +227,7 @@ def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
     # Sessions with one cause are one entry, which stands for all of them.
     queue = look(to_review, None, "transaction", wanted, is_newest_first=False, is_alone=True)
     covered = len(queue.data)
-    for group in look(review_groups.groups):
+    for group in look(reviews.groups):
         if group.count <= 1:
             continue
         covered += group.count
@@ -252,7 +249,7 @@ def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
         who = tx.id_tag
         if who:
             key = server.id_tags.policy.key(who)
-            who = look(tags.name_of, key, server.stamp()) or who
+            who = look(households.name_of, key, server.stamp()) or who
         place = chargers.get(tx.charger, tx.charger)
         entries.append(_session(item, tx, place, who))
     return EntriesOfKind(entries=entries, cursor=queue.next_cursor, covered=covered)
@@ -313,7 +310,7 @@ def _newcomers(look: Look, _view: PageView, most: int) -> EntriesOfKind:
 
 def _tags(look: Look, view: PageView, most: int) -> EntriesOfKind:
     chargers = look(names)
-    asked_tags = look(tags.asked_tags, view.api.server.stamp())
+    asked_tags = look(households.asked_tags, view.api.server.stamp())
     entries: list[Entry] = []
     for asked in sorted(asked_tags, key=attrgetter("first_at"))[:most]:
         place = chargers.get(asked.charger, asked.charger)
@@ -461,7 +458,7 @@ def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
     """Return a page of the sessions of a group. Raises Problem."""
     if not look(is_known, charger):
         raise not_found(Told("charger {1}", charger))
-    preview = look(review_groups.preview, charger, cause, PageOf(page, AT_ONCE))
+    preview = look(reviews.preview, charger, cause, PageOf(page, AT_ONCE))
     if preview is None:
         raise not_found(Told("cause {1}", cause))
     return preview

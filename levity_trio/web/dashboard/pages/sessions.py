@@ -26,10 +26,10 @@ from levity_trio.locale.formats import number
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import ListPage, WantedPage
-from levity_trio.store.reads.people import accounts
-from levity_trio.store.reads.people.accounts import owned
-from levity_trio.store.reads.transactions.bill.shape import Bill
-from levity_trio.store.reads.transactions.billed import (
+from levity_trio.store.reads.people import households
+from levity_trio.store.reads.people.households import owned
+from levity_trio.store.reads.transactions.bill import Bill
+from levity_trio.store.reads.transactions.costs import (
     BilledTransaction,
     TransactionSums,
     billed_transaction,
@@ -174,8 +174,8 @@ def _filters(look: Look, view: PageView) -> Sequence[Filter]:
 
     sees_bills = view.may("GET", ACCOUNTS)
     if sees_bills:
-        households = look(accounts.names)
-        of_account = [FilterChoice(str(number), name) for number, name in households.items()]
+        named = look(households.names)
+        of_account = [FilterChoice(str(number), name) for number, name in named.items()]
         fields.append(Filter("account", _("Household"), choices=of_account))
 
     fields += [

@@ -11,12 +11,16 @@ from levity_trio.access.places import TAG
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import accounts
-from levity_trio.store.reads.people.accounts import AccountFilters, UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people import households
 from levity_trio.store.reads.people.driving import ReportFilters as Reports
 from levity_trio.store.reads.people.driving import limits_of, waiting_reports
-from levity_trio.store.reads.people.tags import asked_tags
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.people.households import (
+    AccountFilters,
+    UnlistedTag,
+    asked_tags,
+    unlisted_tags,
+)
+from levity_trio.store.reads.transactions.costs import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.people.accounts import MOST_TAGS
 from levity_trio.web.api.people.limits import read_use_of_tag
@@ -124,7 +128,7 @@ def _tag(look: Look, view: PageView, id_tag: str) -> Values:
     living = AccountFilters(now=server.stamp(), search=household or None, is_open=True)
     return shown | {
         "lost": next(iter(reports), None),
-        "households": look(accounts.accounts, living, WantedPage(limit=HOUSEHOLDS)).data,
+        "households": look(households.accounts, living, WantedPage(limit=HOUSEHOLDS)).data,
         "use": look(read_use_of_tag, server, id_tag),
         "chargers": look(chargers.names),
         "currency": currency(look),

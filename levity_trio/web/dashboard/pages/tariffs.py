@@ -14,8 +14,8 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.money.billing import biller, billing
 from levity_trio.store.reads.money.months import lacks_of_sender
+from levity_trio.store.reads.money.statements import biller, billing
 from levity_trio.store.reads.money.tariffs import (
     SeriesState,
     TariffRow,
@@ -26,7 +26,7 @@ from levity_trio.store.reads.money.tariffs import (
     tariffs,
 )
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.people import households
 from levity_trio.told import parted
 from levity_trio.web.api.engine.endpoints import Role, local_today
 from levity_trio.web.api.engine.kilowatt_hours import show
@@ -85,7 +85,7 @@ def _known(look: Look, view: PageView) -> Sequence[TariffRow]:
 
 
 def _targets(look: Look) -> Values:
-    return {"chargers": look(chargers.names), "accounts": look(accounts.names)}
+    return {"chargers": look(chargers.names), "accounts": look(households.names)}
 
 
 def _tariff(look: Look, view: PageView) -> Values:

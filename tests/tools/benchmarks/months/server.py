@@ -26,10 +26,10 @@ from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.charges import rule_of
-from levity_trio.store.upkeep.rejudging import open_rejudging
+from levity_trio.store.reads.transactions.costs import rule_of
+from levity_trio.store.upkeep.derived import open_rejudging
 from levity_trio.store.writes.chargers import sessions
-from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load import load
 from levity_trio.wire.handshake import SUBPROTOCOLS, BadRequest, Head, parse_head
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
@@ -145,7 +145,7 @@ async def _open_load(
 
     def begin(event: Event) -> None:
         if isinstance(event, ChargerBooted) and event.charger is not None:
-            writer.note(leases.manage, [event.charger], stamp(central.clock()), NAME)
+            writer.note(load.manage, [event.charger], stamp(central.clock()), NAME)
 
     toml = f'[[circuit]]\nname = "Feeder"\namperes = {amperes}\n'
     with central.hooks.listening(begin):

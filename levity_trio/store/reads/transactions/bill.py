@@ -1,20 +1,30 @@
-"""Reads the bill of one transaction: what is on closed statements from their rows, all else from
-today's facts; why it is not billed, and what to do about it. Its household reads nothing of others,
-and what was decided or changed after its end."""
+"""The bill of one transaction: whose it is, what it costs and why, what statements and the wallet
+say; why it is not billed, and what to do about it.
+
+What is on closed statements comes from their rows; `price` is that of today's facts, and `pending`
+is what comes next. Amounts are minor units of the currency, positive where the account owes; prices
+and tax rates are texts.
+
+Its household reads nothing of others, and what was decided or changed after its end (`own_bill`).
+`bill_lines` tells a bill in plain English, in local times, so that it can be handed to the
+neighbour.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.describing import arithmetic
-from levity_trio.billing.money import CURRENCIES, tax_sums
+from levity_trio.billing.describing import arithmetic, kilowatt_hours
+from levity_trio.billing.money import CURRENCIES, tax_sums, written
 from levity_trio.billing.months import Month
 from levity_trio.billing.pricing import Crossing, Stretch, summary
 from levity_trio.billing.statement import (
@@ -25,6 +35,7 @@ from levity_trio.billing.statement import (
     QuarterCost,
     Split,
     TaxSum,
+    in_groups,
 )
 from levity_trio.billing.states import BillState
 from levity_trio.billing.tariff import Versions
@@ -42,26 +53,257 @@ from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.cases.transaction import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.places import Owners
-from levity_trio.store.reads.transactions.bill.shape import (
-    Bill,
-    BillAdjustment,
-    BillBlocking,
-    BillCharge,
-    BillLine,
-    BillPosition,
-    BillPrice,
-    BillQuarter,
-    BillQuarters,
-    BillSeam,
-    BillStretch,
-    BillTariff,
-    BillTax,
-    local_value,
-)
-from levity_trio.store.reads.transactions.charges import gross_of
+from levity_trio.store.reads.transactions.costs import gross_of
 from levity_trio.store.reads.transactions.transactions import ACTIVE
-from levity_trio.told import Day, Told, with_told
-from levity_trio.wire.times import from_seconds, in_zone, stamp
+from levity_trio.told import Clock, Day, Told, with_told
+from levity_trio.wire.times import from_seconds, in_zone, shifted, stamp
+
+
+@record
+class BillQuarter:
+    """What a line asks for in a quarter of an hour from `since` on: Wh × `price`, which is rounded
+    to ten decimals here.
+
+    `is_divided`: no readings show how much flowed in it; `is_fallback`: the price series had none
+    for it, or its time is not sure; `is_unmeasured`: grid and panels were not measured for all of
+    it, and what was not counts as grid.
+    """
+
+    since: str
+    wh: int
+    price: str
+    is_divided: bool
+    is_fallback: bool
+    is_unmeasured: bool
+
+
+@record
+class BillLine:
+    """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for
+    blocking, else 1. With `is_mean`, what each of its `quarters` costs was summed, and `price` is
+    their mean. The window of the own sun is `sun`, that of the rest then `grid`."""
+
+    kind: str
+    tariff: str
+    version: str
+    window: str | None
+    quantity: int
+    price: str
+    amount: int
+    tax_rate: str
+    words: str
+    is_mean: bool
+    quarters: tuple[BillQuarter, ...]
+
+
+@record
+class BillSeam:
+    """Where one price ended and another began: what had flowed until then, and the readings around
+    it."""
+
+    at: str
+    ends: str | None
+    begins: str | None
+    version: str
+    until_wh: int
+    before_at: str
+    before_wh: int
+    after_at: str
+    after_wh: int
+
+
+@record
+class BillStretch:
+    """A stretch of time that does not count."""
+
+    since: str
+    until: str
+
+
+@record
+class BillBlocking:
+    """What a fee for blocking counts: begun minutes from `since` to `until`, without what is
+    `excused`, without the time in which load management `held` the car back and the free minutes
+    after it, and without the `free` hours of the tariff. All are null or empty if the end of the
+    charging is not known: then there is no fee. `waits_for_cable` is whether the tariff counts
+    until the cable is out, which was not seen yet."""
+
+    grace_minutes: int
+    charging_ended_at: str | None
+    since: str | None
+    until: str | None
+    excused: tuple[BillStretch, ...]
+    held: tuple[BillStretch, ...]
+    free: tuple[BillStretch, ...]
+    minutes: int
+    waits_for_cable: bool
+
+
+@record
+class BillQuarters:
+    """The dearest and the cheapest quarter of an hour, null if the price did not move: when it
+    began, and the price of a kWh in it. In how many quarters the energy was `divided`, as no
+    readings show it; had the `fallback` price; and counts as grid as far as sun was
+    `unmeasured`."""
+
+    dearest_at: str | None
+    dearest_price: str | None
+    cheapest_at: str | None
+    cheapest_price: str | None
+    divided: int
+    fallback: int
+    unmeasured: int
+
+
+@record
+class BillTax:
+    """What lines come to at one tax rate in percent; net + tax = gross."""
+
+    rate: str
+    net: int
+    tax: int
+    gross: int
+
+
+@record
+class BillPrice:
+    """What the transaction costs by today's facts and tariffs; an open one by what it has used so
+    far.
+
+    `split` is by what its energy was divided; `free` is why it costs nothing. `prices` are gross or
+    net; `taxes` are of its own lines, while a statement computes tax on the sum of all its lines.
+    """
+
+    energy_wh: int
+    amount: int
+    currency: str
+    prices: str
+    split: str | None
+    free: str | None
+    seams: tuple[BillSeam, ...]
+    blocking: BillBlocking | None
+    lines: tuple[BillLine, ...]
+    taxes: tuple[BillTax, ...]
+    quarters: BillQuarters | None
+
+
+@record
+class BillTariff:
+    """The assignment by which a tariff holds: for whom (`scope`, `key`), since which local day, and
+    who entered it."""
+
+    tariff: str
+    scope: str
+    key: str
+    since: str
+    at: str
+    by: str
+    reason: str | None
+
+
+@record
+class BillPosition:
+    """A line of a closed statement, as it is stored. A correction names the statement that it
+    corrects. Both numbers are there as printed, too."""
+
+    statement: int
+    printed_number: str
+    line: int
+    month: str
+    account: int
+    kind: str
+    reason: str | None
+    corrects: int | None
+    corrected_number: str | None
+    prepaid: bool
+    energy_wh: int
+    amount: int
+    currency: str
+    prices: str
+    lines: tuple[BillLine, ...]
+    quarters: BillQuarters | None
+    closed_at: str
+    digest: str
+
+
+@record
+class BillCharge:
+    """What a wallet was charged."""
+
+    account: int
+    amount: int
+    currency: str
+    at: str
+
+
+@record
+class BillAdjustment:
+    """What the next statement of an account adds (negative: gives back), because something changed
+    since.
+
+    If no statement has it yet, but a wallet was charged, it is what the wallet pays or gets back
+    then.
+    """
+
+    account: int
+    energy_wh: int
+    amount: int
+
+
+@record
+class Bill:
+    """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is
+    that of all local days and of the times in `grounds`. `billed_wh` and `billed_amount` are what
+    all statements together come to, null if none has it. `why` and `advice` are about one that is
+    not billed; `reserved` is what is kept of a wallet until it is charged. While its price is not
+    known, `reckoned` says by which that is."""
+
+    state: str
+    why: str | None
+    advice: str | None
+    zone: str
+    account: int | None
+    account_name: str | None
+    grounds: tuple[str, ...]
+    tariff: BillTariff | None
+    price: BillPrice | None
+    positions: tuple[BillPosition, ...]
+    billed_wh: int | None
+    billed_amount: int | None
+    charges: tuple[BillCharge, ...]
+    reserved: int | None
+    reckoned: str | None
+    pending: tuple[BillAdjustment, ...]
+    corrected_prices: tuple[CorrectedPrices, ...]
+
+
+_DAY: Final = timedelta(days=1)
+
+
+def local(text: str, zone: tzinfo) -> str:
+    """Return a time of the database in local time; around a change of the clock with the name of
+    the zone."""
+    moment = datetime.fromisoformat(text)
+    return _written(moment, zone, ":%S" if moment.second else "")
+
+
+def local_value(text: str, zone: tzinfo) -> Clock:
+    """Return the same as a value of a text."""
+    return Clock(text, local(text, zone))
+
+
+def to_the_minute(text: str, zone: tzinfo) -> str:
+    """Return the same without its seconds."""
+    return _written(datetime.fromisoformat(text), zone, "")
+
+
+def _written(moment: datetime, zone: tzinfo, seconds: str) -> str:
+    moment = in_zone(moment, UTC)  # so that a day is 24 hours
+    before, after = (in_zone(shifted(moment, step), zone).utcoffset() for step in (-_DAY, _DAY))
+    return in_zone(moment, zone).strftime(
+        f"%Y-%m-%d %H:%M{seconds}" + (" %Z" if before != after else "")
+    )
+
 
 _POSITIONS: Final = (
     "SELECT position.id, statement.month, position.account_id, kind, reason, told, corrects, "
@@ -624,3 +866,226 @@ def _unbilled(
         "wait until {1} is over; then levity-trio bill preview {1}, and bill close {1}", str(month)
     )
     return Advice(Told("{1} is not closed yet", str(month)), todo)
+
+
+_STATES: Final = {
+    BillState.BILLED: "It is billed",
+    BillState.CHARGED: "It is charged to the wallet",
+    BillState.UNBILLED: "It is still to be billed",
+    BillState.HELD_BACK: "It is held back",
+    BillState.FREE: "It is free",
+    BillState.NOBODYS: "It belongs to nobody",
+    BillState.BILLED_ELSEWHERE: "It is not billed here",
+    BillState.OPEN: "It is still open",
+}
+_SPLITS: Final = {
+    Split.REGISTER: "The readings of the meter show how much flowed before and after.",
+    Split.POWER: (
+        "No reading near the change fits the figure; the reported power shows how much flowed when."
+    ),
+    Split.EVENLY: "No reading near the change fits the figure, so it is divided evenly in between.",
+}
+_FOR: Final = {"account": "household", "charger": "the charger", "site": "everybody"}
+
+
+def bill_lines(bill: Bill) -> Iterator[str]:
+    """Yield the lines."""
+    zone = ZoneInfo(bill.zone)
+    yield from _headline(bill)
+    yield from _whose(bill)
+    if bill.tariff is not None:
+        yield _tariff_words(bill.tariff)
+    for one in bill.positions:
+        yield from _position_words(one, zone)
+    if bill.price is not None:
+        yield from _price_words(bill, bill.price)
+    for done in bill.corrected_prices:
+        at = local(done.at, zone)
+        yield f"After the session, {done.by} corrected prices of it at {at}: {done.reason}"
+    yield from _wallet(bill)
+    yield from _next(bill)
+    yield f"Times are those of {bill.zone}."
+
+
+def _headline(bill: Bill) -> Iterator[str]:
+    comes_to = ""
+    if bill.billed_amount is not None and bill.state != BillState.FREE:
+        total = written(bill.billed_amount, CURRENCIES[bill.positions[-1].currency])
+        comes_to = f": {total} for {kilowatt_hours(bill.billed_wh or 0)}"
+    yield f"{_STATES[BillState(bill.state)]}{comes_to}."
+    if bill.why is not None:
+        yield f"Why: {bill.why}."
+    if bill.advice is not None:
+        yield f"What to do: {bill.advice}."
+
+
+def _whose(bill: Bill) -> Iterator[str]:
+    if bill.account is not None:
+        name = f" ({bill.account_name})" if bill.account_name else ""
+        yield f"It belongs to household {bill.account}{name}:"
+    yield from (
+        f"  {ground.removeprefix(f'household {bill.account}: ')}" for ground in bill.grounds
+    )
+
+
+def _tariff_words(tariff: BillTariff) -> str:
+    because = f": {tariff.reason}" if tariff.reason else ""
+    for_whom = f"{_FOR[tariff.scope]} {tariff.key}".rstrip()
+    return (
+        f"The tariff is {tariff.tariff}. It holds for {for_whom} since {tariff.since}, set by "
+        f"{tariff.by}{because}."
+    )
+
+
+# Statements
+
+
+def _position_words(position: BillPosition, zone: ZoneInfo) -> Iterator[str]:
+    where = (
+        f"Statement {position.printed_number} of {position.month} to household "
+        f"{position.account}, "
+        f"line {position.line}"
+    )
+    because = f": {position.reason}" if position.reason else ""
+    match position.kind:
+        case "held back" | "unpriced":
+            yield f"{where}, lists it as held back{because}."
+            return
+        case "correction":
+            does = "gives back a part of" if position.amount < 0 else "corrects"
+            yield f"{where}, {does} statement {position.corrected_number}{because}."
+        case "free":
+            yield f"{where}: {kilowatt_hours(position.energy_wh)}, free{because}."
+        case _:
+            yield f"{where}:"
+    yield from _sum(position, zone)
+    if position.prepaid:
+        yield "  The wallet pays it, so the statement asks for nothing."
+    yield f"  Digest of the statement: {in_groups(position.digest)}"
+
+
+def _sum(priced: BillPosition | BillPrice, zone: ZoneInfo) -> Iterator[str]:
+    """Yield the lines of a price, what they come to, and whether tax is in it."""
+    tariffs = sorted({(line.tariff, line.version) for line in priced.lines})
+    yield from (f"  by the tariff {tariff}, version of {version}" for tariff, version in tariffs)
+    yield from (f"  {line.words}" for line in priced.lines)
+    if priced.lines:
+        rates = " and ".join(sorted({line.tax_rate for line in priced.lines}))
+        tax = (
+            f"with {rates} % tax in it"
+            if priced.prices == "gross"
+            else f"to which {rates} % tax is added"
+        )
+        yield f"  together {written(priced.amount, CURRENCIES[priced.currency])}, {tax}"
+    if priced.quarters is not None:
+        yield from _quarter_words(priced.quarters, priced.currency, zone)
+
+
+def _quarter_words(quarters: BillQuarters, code: str, zone: ZoneInfo) -> Iterator[str]:
+    yield "  Each quarter of an hour has its price; what they cost is summed and rounded once."
+    for which, at, price in (
+        ("dearest", quarters.dearest_at, quarters.dearest_price),
+        ("cheapest", quarters.cheapest_at, quarters.cheapest_price),
+    ):
+        if at is not None:
+            yield f"  the {which} quarter of an hour: {local(at, zone)}, {price} {code} a kWh"
+    marks = {
+        "no readings show how much flowed in single ones, so it is divided": quarters.divided,
+        "fallback price, as the series had none or the times are in doubt": quarters.fallback,
+        "sun was not measured all the time, so the rest counts as grid": quarters.unmeasured,
+    }
+    for words, count in marks.items():
+        if count:
+            yield f"  quarters of an hour: {count}: {words}"
+
+
+# The price of today
+
+
+def _price_words(bill: Bill, price: BillPrice) -> Iterator[str]:
+    zone = ZoneInfo(bill.zone)
+    if bill.billed_amount is None or bill.pending:
+        yield from _today(bill, price)
+    yield from chain.from_iterable(_seam_words(seam, zone) for seam in price.seams)
+    if price.seams and price.split is not None:
+        yield _SPLITS[Split(price.split)]
+    if price.blocking is not None:
+        yield from _blocking_words(price.blocking, zone)
+
+
+def _today(bill: Bill, price: BillPrice) -> Iterator[str]:
+    begins = (
+        "So far it costs" if bill.state == BillState.OPEN else "By what is known today it costs"
+    )
+    if price.free is not None:
+        yield f"{begins} nothing: {kilowatt_hours(price.energy_wh)} is {price.free}."
+        return
+    yield f"{begins}:"
+    yield from _sum(price, ZoneInfo(bill.zone))
+
+
+def _seam_words(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
+    names = f"from {seam.ends or 'one price'} to {seam.begins or 'another'}"
+    yield (
+        f"The price changed {names} at {local(seam.at, zone)}. Until then "
+        f"{kilowatt_hours(seam.until_wh)} had flowed:"
+    )
+    yield f"  {kilowatt_hours(seam.before_wh)} until {local(seam.before_at, zone)}"
+    yield f"  {kilowatt_hours(seam.after_wh)} until {local(seam.after_at, zone)}"
+
+
+def _blocking_words(blocking: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
+    if blocking.charging_ended_at is None or blocking.since is None or blocking.until is None:
+        yield "It is not known when the charging ended, so staying after it costs nothing."
+        return
+    ended = local(blocking.charging_ended_at, zone)
+    yield f"Charging ended at {ended}. Staying for {blocking.grace_minutes} more minutes is free."
+    if blocking.until <= blocking.since:
+        yield "The car did not stay longer."
+        return
+    span = f"from {local(blocking.since, zone)} to {local(blocking.until, zone)}"
+    yield f"Then {blocking.minutes} minutes are counted, {span}."
+    yield from _uncounted("the car could not help it, or it is in doubt", blocking.excused, zone)
+    yield from _uncounted(
+        "load management held the car back; then the free minutes began anew", blocking.held, zone
+    )
+    yield from _uncounted("staying is free at this time", blocking.free, zone)
+
+
+def _uncounted(because: str, stretches: Iterable[BillStretch], zone: ZoneInfo) -> Iterator[str]:
+    for one in stretches:
+        yield f"  not counted from {local(one.since, zone)} to {local(one.until, zone)}: {because}"
+
+
+# Wallet, and what comes next
+
+
+def _wallet(bill: Bill) -> Iterator[str]:
+    for charge in bill.charges:
+        amount, at = (
+            written(charge.amount, CURRENCIES[charge.currency]),
+            local(charge.at, ZoneInfo(bill.zone)),
+        )
+        yield f"The wallet of household {charge.account} was charged {amount} at {at}."
+    if bill.reserved is not None and bill.price is not None:
+        reserved = written(bill.reserved, CURRENCIES[bill.price.currency])
+        yield f"{reserved} of the wallet are kept for it, until it is certain what it costs."
+
+
+def _next(bill: Bill) -> Iterator[str]:
+    if bill.billed_amount is not None and bill.price is None:
+        yield (
+            "Its figure or its price is not certain at the moment. If it changes, the next "
+            "statement corrects it."
+        )
+    if bill.pending:
+        what = "charged" if bill.billed_amount is None else "billed"
+        yield f"This is not what was {what}. The next statements correct it:"
+    for pending in bill.pending:
+        price = bill.price or bill.positions[-1]
+        does = "pays" if pending.amount >= 0 else "gets back"
+        tax = ", and tax" if bill.billed_amount is not None and price.prices == "net" else ""
+        yield (
+            f"  household {pending.account} {does} "
+            f"{written(abs(pending.amount), CURRENCIES[price.currency])}{tax}"
+        )

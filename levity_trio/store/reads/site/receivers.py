@@ -1,11 +1,14 @@
-"""What a backend is still to be told of a charger: frames from the log, and sessions from what is
-stored.
+"""Who outside gets facts, and what comes next for each: streams, webhooks, the broker of MQTT, and
+backends with a copy of what chargers tell.
 
-Two things are followed. The log of frames has statuses, boots, authorizations and readings in the
-order of their receipt; a position says how far they were told. Starts and stops are followed by
-what is stored of each session: one that the backend does not know begins, and one that has ended
-here ends there. So neither retention nor a full disk loses a session, and a repeated start or stop
-is told once.
+Facts are read in their order. A webhook is listed with what was given up for it, a backend with how
+far its copy is and what it refused.
+
+For the copy of a charger, two things are followed. The log of frames has statuses, boots,
+authorizations and readings in the order of their receipt; a position says how far they were told.
+Starts and stops are followed by what is stored of each session: one that the backend does not know
+begins, and one that has ended here ends there. So neither retention nor a full disk loses a
+session, and a repeated start or stop is told once.
 """
 
 from __future__ import annotations
@@ -13,18 +16,319 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.records import names_of, record
+from levity_trio.records import ForOperators, Personal, names_of, record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.configuration import ALWAYS, configuration
+from levity_trio.store.reads.pages import Shape
 from levity_trio.wire.frames import Call, parse_frame
-from levity_trio.wire.times import shifted_stamp
+from levity_trio.wire.times import shifted_stamp, stamp
+
+
+class StoredFact(NamedTuple):
+    """A row of `event`; `data` is JSON text."""
+
+    id: int
+    kind: str
+    charger: str | None
+    data: str
+
+
+def newest(db: Database, table: str = "event") -> int:
+    """Return the highest id ever assigned, even if its row has been pruned."""
+    rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchall()
+    return int(rows[0][0]) if rows else 0
+
+
+def before_oldest(db: Database) -> int:
+    """Return the id before the oldest fact that is kept."""
+    ((oldest,),) = db.execute("SELECT min(id) FROM event").fetchall()
+    return newest(db) if oldest is None else int(oldest) - 1
+
+
+def after(db: Database, last: int, upto: int, limit: int) -> list[StoredFact]:
+    """Return the facts after one id, up to another one."""
+    rows = db.execute(
+        "SELECT id, kind, cp_id, data FROM event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+        (last, upto, limit),
+    )
+    return [StoredFact(*row) for row in rows.fetchall()]
+
+
+# Webhooks
+
+
+@record
+class WebhookRow:
+    """A webhook, without its secret. `failing` counts the chargers whose facts wait behind a failed
+    delivery."""
+
+    id: int
+    name: str
+    url: str
+    kinds: list[str] | None
+    charger: str | None
+    created_at: str
+    created_by: str
+    delivered_at: str | None
+    failing: int
+    failing_since: str | None
+    next_at: str | None
+    problem: str | None
+    given_up: int
+    """Facts that were never delivered."""
+    removed_at: str | None
+    removed_by: str | None
+
+
+@record
+class GivenUpRow:
+    """Facts of one charger that were never delivered; `charger` is None for facts of no charger."""
+
+    id: int
+    at: str
+    charger: str | None
+    first_event: int
+    last_event: int
+    facts: int
+    failing_since: str
+    problem: str
+
+
+_WEBHOOK: Final = Shape(
+    WebhookRow,
+    charger="webhook.cp_id",
+    failing="count(webhook_id)",
+    failing_since="min(failing_since)",
+    next_at="min(next_at)",
+    problem="max(problem)",
+    given_up=(
+        "(SELECT coalesce(sum(facts), 0) FROM webhook_given_up WHERE webhook_id = webhook.id)"
+    ),
+).with_texts("kinds", "problem")
+_GIVEN_UP: Final = Shape(GivenUpRow).with_texts("problem")
+
+
+def webhooks(db: Database) -> list[WebhookRow]:
+    """Return all webhooks, the newest first."""
+    rest = "FROM webhook LEFT JOIN webhook_waiting ON webhook_id = id GROUP BY id ORDER BY id DESC"
+    return _WEBHOOK.every(db, rest)
+
+
+def given_up(db: Database, webhook: int, before: int | None, limit: int) -> list[GivenUpRow]:
+    """Return what was given up for a webhook with an id below `before`, the newest first."""
+    rest = "FROM webhook_given_up WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return _GIVEN_UP.every(db, rest, (webhook, 2**62 if before is None else before, limit))
+
+
+def of_charger(
+    db: Database, charger: str, last: int, upto: int, limit: int
+) -> list[tuple[StoredFact, str]]:
+    """Return the facts of a charger ('': those of none) after one id up to another one, each with
+    its time."""
+    whose = "cp_id IS NULL" if charger == "" else "cp_id = ?"
+    rows = db.execute(
+        (
+            "SELECT id, kind, cp_id, data, at FROM event "  # noqa: S608
+            f"WHERE {whose} AND id > ? AND id <= ? ORDER BY id LIMIT ?"
+        ),
+        (*([charger] if charger else []), last, upto, limit),
+    )
+    return [(StoredFact(*row[:4]), row[4]) for row in rows.fetchall()]
+
+
+_MARGIN: Final = timedelta(minutes=1)
+"""The times of facts may be out of the order of their ids by so much."""
+_SET: Final = "2020"
+"""A fact with an earlier time was stored before the clock was set."""
+
+
+@record
+class MqttState:
+    """The broker of MQTT: connected or not, and since when. `problem` is why not, or why it takes
+    no facts.
+
+    `waiting` counts the facts that it has not acknowledged; the first of them is from
+    `waiting_since`. It last acknowledged facts at `moved_at`.
+    """
+
+    broker: str
+    is_connected: bool
+    since: str
+    problem: str | None
+    waiting: int
+    waiting_since: str | None
+    moved_at: str
+
+
+_STATE: Final = Shape(
+    MqttState,
+    waiting="position",
+    waiting_since="(SELECT at FROM event WHERE event.id > position ORDER BY event.id LIMIT 1)",
+).with_texts("problem")
+
+
+class BrokerProgress(NamedTuple):
+    """The position as it is stored, and the last fact that the broker has acknowledged since."""
+
+    stored: int
+    reached: int
+
+
+@record(kw_only=False)
+class FactsPage:
+    """The facts after what the broker has. `pruned` counts those before them that are kept no
+    longer."""
+
+    progress: BrokerProgress
+    pruned: int
+    facts: list[StoredFact]
+
+
+def state(db: Database) -> MqttState | None:
+    """Return the state of the broker; None if MQTT was never used."""
+    found = _STATE.one(db, "FROM mqtt")
+    if found is None:
+        return None
+    return replace(found, waiting=newest(db) - max(found.waiting, before_oldest(db)))
+
+
+def next_page(db: Database, known: BrokerProgress, limit: int) -> FactsPage | None:
+    """Return the next facts for the broker; None if MQTT was never used. A position that is not the
+    known one any more was set back, or by another server."""
+    for (position,) in db.execute("SELECT position FROM mqtt").fetchall():
+        progress = known if known.stored == position else BrokerProgress(position, position)
+        pruned = max(0, before_oldest(db) - progress.reached)
+        return FactsPage(progress, pruned, after(db, progress.reached, newest(db), limit))
+    return None
+
+
+def before(db: Database, since: str) -> tuple[int, bool]:
+    """Return the position before the first fact at or after a time, and whether older ones are kept
+    no longer."""
+    early = stamp(datetime.fromisoformat(since) - _MARGIN)
+    older = db.execute(
+        "SELECT id FROM event WHERE at < ? AND at >= ? ORDER BY id DESC LIMIT 1", (early, _SET)
+    ).fetchall()
+    start = int(older[0][0]) if older else before_oldest(db)
+    first = db.execute(
+        "SELECT id FROM event WHERE id > ? AND at >= ? ORDER BY id LIMIT 1", (start, since)
+    ).fetchall()
+    return (int(first[0][0]) - 1 if first else newest(db)), not older and start > 0
+
+
+@record
+class CopiedChargerRow:
+    """A charger of which a backend is told: of what was received since `begins_at`. `behind_since`
+    is when the oldest message that waits was received, `refused` how many messages were refused,
+    `waiting` how many sessions wait or were set aside."""
+
+    charger: str
+    identity: str
+    has_password: bool
+    without: list[int]
+    begins_at: str
+    is_connected: bool
+    since: str | None
+    problem: str | None
+    behind_since: str | None
+    told: int
+    made: int
+    told_at: str | None
+    refused: int
+    waiting: int
+
+
+@record
+class BackendCard:
+    """What a card is called at a backend; None: its sessions are not told."""
+
+    card: Personal[str]
+    alias: Personal[str] | None
+
+
+@record
+class BackendRow:
+    """A backend, without its secrets. `other_cards` is what all cards are called that have no
+    alias; None: their sessions are not told. `begins_at` is the beginning of a day, or the same as
+    `added_at`: each charger is told from when it was added."""
+
+    id: int
+    name: str
+    url: str
+    has_root: bool
+    has_certificate: bool
+    certificate_ends_at: str | None
+    is_repaired: bool
+    tells_authorize: bool
+    with_cards: bool
+    with_signed: bool
+    other_cards: str | None
+    begins_at: str
+    paused_at: str | None
+    added_at: str
+    added_by: ForOperators[str]
+    chargers: list[CopiedChargerRow]
+    cards: ForOperators[list[BackendCard]]
+
+
+@record
+class RefusedRow:
+    """A message that a backend refused, that came late for it, or a number that it must not give
+    (`kind`: refused, late or number)."""
+
+    id: int
+    at: str
+    charger: str
+    kind: str
+    action: str
+    transaction: int | None
+    payload: Any
+    answer: str
+
+
+_BACKEND: Final = Shape(
+    BackendRow,
+    has_root="root IS NOT NULL",
+    has_certificate="certificate IS NOT NULL",
+    chargers="NULL",
+    cards="NULL",
+)
+_CHARGER: Final = Shape(
+    CopiedChargerRow,
+    has_password="password IS NOT NULL",  # noqa: S106 - SQL
+    waiting="(SELECT count(*) FROM backend_waiting JOIN tx ON tx.id = tx_id "
+    "WHERE backend_waiting.backend_id = backend_cp.backend_id AND tx.cp_id = backend_cp.cp_id)",
+).with_texts("problem", "without")
+_REFUSED: Final = Shape(RefusedRow)
+
+
+def backends(db: Database) -> list[BackendRow]:
+    """Return the backends that were not removed, by their names."""
+    cards: dict[int, list[BackendCard]] = defaultdict(list)
+    for backend, card, alias in db.execute(
+        "SELECT backend_id, tag_key, alias FROM backend_card ORDER BY tag_key"
+    ).fetchall():
+        cards[backend].append(BackendCard(card=card, alias=alias))
+    found = _BACKEND.every(db, "FROM backend WHERE removed_at IS NULL ORDER BY name")
+    of_one = "FROM backend_cp WHERE backend_id = ? AND ended_at IS NULL ORDER BY cp_id"
+    return [
+        replace(row, chargers=_CHARGER.every(db, of_one, (row.id,)), cards=cards[row.id])
+        for row in found
+    ]
+
+
+def refused(db: Database, backend: int, before: int | None, limit: int) -> list[RefusedRow]:
+    """Return what a backend refused, with an id below `before`, the newest first."""
+    which = "FROM backend_refused WHERE backend_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return _REFUSED.every(db, which, (backend, 2**62 if before is None else before, limit))
+
 
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 50, 20_000, 20
 """The most that one read returns, or looks at."""

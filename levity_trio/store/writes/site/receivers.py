@@ -1,22 +1,307 @@
-"""The backends that get a copy of what chargers tell, and how far each one's copy has come."""
+"""Who outside gets facts, and how far each one has come: webhooks with their deliveries, the broker
+of MQTT and whether it can be reached, and backends with a copy of what chargers tell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
+from levity_trio.events import MqttFactRefused, MqttReplayed, WebhookGivenUp
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import DATE, UnitOfWork
-from levity_trio.store.reads.site.copying import LONGEST_PAUSE, Fresh
+from levity_trio.store.reads.site.receivers import LONGEST_PAUSE, Fresh, StoredFact
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
-from levity_trio.told import Told, stored
+from levity_trio.told import Told, of_stored, shortened, stored
 from levity_trio.wire.times import shifted_stamp
+
+
+@record(kw_only=False)
+class NewWebhook:
+    """A webhook as it is asked for. `shown` is its URL without keys. `kinds` and `charger` are the
+    facts that it wants, None for all."""
+
+    name: str
+    url: str
+    shown: str
+    secret: str
+    kinds: tuple[str, ...] | None
+    charger: str | None
+
+
+@record(kw_only=False)
+class StoredWebhook:
+    """A webhook in use, for delivering. `position` is the last fact that was read for it. An
+    unknown secret is None; then keys in the URL are unknown, too."""
+
+    id: int
+    name: str
+    url: str
+    secret: str | None
+    kinds: tuple[str, ...] | None
+    charger: str | None
+    position: int
+
+
+@record(kw_only=False)
+class WaitingFacts:
+    """The facts of one charger that wait behind a failed delivery: those after `position`.
+
+    `charger` is '' for the facts of no charger. `attempts` counts the failed deliveries of the
+    first one.
+    """
+
+    charger: str
+    position: int
+    attempts: int
+    failing_since: str
+    next_at: str
+    problem: str
+
+
+@record(kw_only=False)
+class GivenUp:
+    """Facts that are not delivered: their number and the ids of the first and last one."""
+
+    facts: int
+    first: int
+    last: int
+
+
+def add_webhook(
+    db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey
+) -> StoredWebhook | None:
+    """Store a webhook that gets all facts from now on; None if one of this name is in use.
+
+    The same again, whose secret is unknown, gets this one, and what waits for it. A key in the URL
+    is stored sealed only, behind the secret. Raises NoKey.
+    """
+    sealed = key.sealed(f"{new.secret} {new.url}")
+    kinds = None if new.kinds is None else json.dumps(new.kinds)
+    rows = db.rows(
+        "INSERT INTO webhook (name, url, secret, kinds, cp_id, created_at, created_by, position) "
+        "SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence "
+        "WHERE name = 'event'), 0) "
+        "WHERE true ON CONFLICT DO NOTHING RETURNING id, position",
+        (new.name, new.shown, sealed, kinds, new.charger, at, by),
+    )
+    if not rows:
+        return _given_again(db, new, key, sealed)
+    number, position = rows[0]
+    return StoredWebhook(number, new.name, new.url, new.secret, new.kinds, new.charger, position)
+
+
+def _given_again(
+    db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str
+) -> StoredWebhook | None:
+    wanted = new.name, new.shown, None, new.kinds, new.charger
+    for webhook, _ in webhooks_in_use(db, key):
+        if (webhook.name, webhook.url, webhook.secret, webhook.kinds, webhook.charger) == wanted:
+            db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (sealed, webhook.id))
+            return replace(webhook, url=new.url, secret=new.secret)
+    return None
+
+
+def remove_webhook(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
+    """Remove a webhook and what waits for it; return False if there is none in use with this id."""
+    removed = (
+        "UPDATE webhook "
+        "SET removed_at = ?, removed_by = ?, secret = '' "
+        "WHERE id = ? AND removed_at IS NULL"
+    )
+    if not db.changed(removed, (at, by, webhook)):
+        return False
+    db.execute("DELETE FROM webhook_waiting WHERE webhook_id = ?", (webhook,))
+    return True
+
+
+def webhooks_in_use(
+    db: UnitOfWork, key: SecretKey
+) -> list[tuple[StoredWebhook, list[WaitingFacts]]]:
+    """Return the webhooks in use, each with what waits for it."""
+    webhooks = db.rows(
+        "SELECT id, name, url, secret, kinds, cp_id, position FROM webhook WHERE removed_at IS NULL"
+    )
+    return [(_webhook(row, key), _waiting(db, row[0])) for row in webhooks]
+
+
+def _webhook(row: Sequence[object], key: SecretKey) -> StoredWebhook:
+    number, name, url, secret, kinds, charger, position = row
+    wanted = None if kinds is None else tuple(json.loads(str(kinds)))
+    if opened := key.opened(str(secret)):
+        secret, _, url = opened.partition(" ")
+    known = secret if opened else None
+    return StoredWebhook(number, name, url, known, wanted, charger, position)  # type: ignore[arg-type]  # of the schema
+
+
+def _waiting(db: UnitOfWork, webhook: int) -> list[WaitingFacts]:
+    rows = db.rows(
+        (
+            "SELECT cp_id, position, attempts, failing_since, next_at, problem "
+            "FROM webhook_waiting WHERE webhook_id = ?"
+        ),
+        (webhook,),
+    )
+    return [WaitingFacts(*[*row, of_stored(problem)]) for *row, problem in rows]
+
+
+def move_webhook(db: UnitOfWork, webhook: int, position: int, delivered_at: str | None) -> None:
+    """Store the last fact that was read, and when one was delivered."""
+    moved = (
+        "UPDATE webhook "
+        "SET position = max(position, ?), delivered_at = coalesce(?, delivered_at) "
+        "WHERE id = ?"
+    )
+    db.execute(moved, (position, delivered_at, webhook))
+
+
+def let_webhook_wait(
+    db: UnitOfWork, webhook: int, waiting: WaitingFacts, delivered_at: str | None = None
+) -> None:
+    """Store up to where the facts of a charger are delivered, and when the next one is tried.
+
+    A webhook that was removed meanwhile has nothing waiting.
+    """
+    db.execute(
+        "INSERT INTO webhook_waiting (webhook_id, cp_id, position, attempts, failing_since, "
+        "next_at, problem) "
+        "SELECT id, ?, ?, ?, ?, ?, ? FROM webhook "
+        "WHERE id = ? AND removed_at IS NULL "
+        "ON CONFLICT (webhook_id, cp_id) DO UPDATE "
+        "SET position = excluded.position, attempts = excluded.attempts, "
+        "failing_since = excluded.failing_since, next_at = excluded.next_at, "
+        "problem = excluded.problem",
+        (
+            waiting.charger,
+            waiting.position,
+            waiting.attempts,
+            waiting.failing_since,
+            waiting.next_at,
+        )
+        + (stored(waiting.problem), webhook),
+    )
+    if delivered_at is not None:
+        db.execute("UPDATE webhook SET delivered_at = ? WHERE id = ?", (delivered_at, webhook))
+
+
+def webhook_caught_up(db: UnitOfWork, webhook: int, charger: str) -> None:
+    """Store that no fact of a charger waits any longer."""
+    db.execute("DELETE FROM webhook_waiting WHERE webhook_id = ? AND cp_id = ?", (webhook, charger))
+
+
+def give_up_facts(
+    db: UnitOfWork, webhook: StoredWebhook, waiting: WaitingFacts, given_up: GivenUp, at: str
+) -> None:
+    """Store which facts are not delivered, with a fact about it; `waiting` continues after them."""
+    charger = waiting.charger or None
+    db.execute(
+        "INSERT INTO webhook_given_up"
+        " (webhook_id, cp_id, at, failing_since, first_event, last_event, facts, problem)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            webhook.id,
+            charger,
+            at,
+            waiting.failing_since,
+            given_up.first,
+            given_up.last,
+            given_up.facts,
+            stored(waiting.problem),
+        ),
+    )
+    let_webhook_wait(db, webhook.id, waiting)
+    db.record(
+        WebhookGivenUp(
+            charger=charger,
+            at=at,
+            webhook=webhook.name,
+            first=given_up.first,
+            last=given_up.last,
+            facts=given_up.facts,
+            problem=waiting.problem,
+        )
+    )
+
+
+LONGEST_PROBLEM: Final = 200
+_BEGIN: Final = (
+    "INSERT INTO mqtt (id, position, moved_at, since) "
+    "VALUES (1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0), ?, ?) "
+    "ON CONFLICT (id) DO NOTHING"
+)
+
+
+def begin_mqtt(db: UnitOfWork, at: str) -> None:
+    """Begin after the newest fact, if MQTT was never used: the past is sent only if somebody asks
+    for it."""
+    db.execute(_BEGIN, (at, at))
+
+
+def move_mqtt(db: UnitOfWork, before: int, after: int, at: str) -> bool:
+    """Store that the broker has all facts up to `after`.
+
+    Return False if the position is not `before` any more: a replay was asked for meanwhile, and
+    wins.
+    """
+    return bool(
+        db.changed(
+            "UPDATE mqtt SET position = ?, moved_at = ? WHERE position = ?", (after, at, before)
+        )
+    )
+
+
+def note_refused_by_broker(db: UnitOfWork, fact: StoredFact, at: str, problem: str) -> None:
+    """Store that the broker does not take a fact, which is passed over."""
+    if fact.kind != MqttFactRefused.__name__:  # or one would follow the other
+        problem = shortened(problem, LONGEST_PROBLEM)
+        db.record(
+            MqttFactRefused(charger=None, at=at, fact=fact.id, kind=fact.kind, problem=problem)
+        )
+
+
+def note_broker_link(
+    db: UnitOfWork, is_connected: bool, at: str, broker: str, problem: str | None
+) -> None:
+    """Store whether the broker is connected, and why not. `since` stays while that does not
+    change."""
+    begin_mqtt(db, at)
+    db.execute(
+        "UPDATE mqtt SET since = CASE "
+        "WHEN is_connected = ? THEN since ELSE ? END, is_connected = ?, broker = ?, problem = ?",
+        (int(is_connected), at, int(is_connected), broker, _kept(problem)),
+    )
+
+
+def note_broker_problem(db: UnitOfWork, problem: str | None) -> None:
+    """Store why a connected broker takes no facts, None if it takes them."""
+    db.execute("UPDATE mqtt SET problem = ?", (_kept(problem),))
+
+
+def _kept(problem: str | None) -> str | None:
+    return None if problem is None else stored(shortened(problem, LONGEST_PROBLEM))
+
+
+def replay_mqtt(db: UnitOfWork, position: int, since: str, at: str, by: str) -> int | None:
+    """Set the position back, if it is beyond this one, because the facts since a time are wanted
+    again.
+
+    Return how many facts the broker gets again; None if MQTT was never used.
+    """
+    row = db.row("SELECT position FROM mqtt")
+    if row is None:
+        return None
+    again = max(0, int(row[0]) - position)
+    if again:
+        db.execute("UPDATE mqtt SET position = ?, moved_at = ?", (position, at))
+    db.record(MqttReplayed(charger=None, at=at, since=since, facts=again, by=by))
+    return again
 
 
 @record
@@ -68,7 +353,7 @@ class OnlyChecked(Exception):
 _BACKEND: Final = RecordTable("backend", BackendData)
 
 
-def add(
+def add_backend(
     db: UnitOfWork,
     new: BackendData,
     chargers: Mapping[str, Mapping[str, Any]],
@@ -88,15 +373,15 @@ def add(
     begins_at = begins_at or at
     number = _BACKEND.add(db, made, begins_at=begins_at, added_at=at, added_by=by)
     for charger, fields in chargers.items():
-        put_charger(db, number, charger, fields, key, at)
+        put_backend_charger(db, number, charger, fields, key, at)
     for card, alias in cards.items():
-        put_card(db, number, card, alias)
+        put_backend_card(db, number, card, alias)
     if is_only_checked:
         raise OnlyChecked
     return number
 
 
-def change(db: UnitOfWork, backend: int, fields: Mapping[str, Any], key: SecretKey) -> None:
+def change_backend(db: UnitOfWork, backend: int, fields: Mapping[str, Any], key: SecretKey) -> None:
     """Change these fields of a backend. Raises ChangeRefused, NoKey."""
     known = _BACKEND.find(db, "id = ? AND removed_at IS NULL", (backend,))
     if known is None:
@@ -109,7 +394,7 @@ def change(db: UnitOfWork, backend: int, fields: Mapping[str, Any], key: SecretK
     _BACKEND.change(db, changed, "id = ?", (backend,))
 
 
-def put_charger(
+def put_backend_charger(
     db: UnitOfWork,
     backend: int,
     charger: str,
@@ -161,13 +446,13 @@ def put_charger(
         raise ChangeRefused(RefusalCode.IN_USE, words, "identity")
 
 
-def end_charger(db: UnitOfWork, backend: int, charger: str, at: str) -> None:
+def end_backend_charger(db: UnitOfWork, backend: int, charger: str, at: str) -> None:
     """Tell a backend of a charger no longer. Raises ChangeRefused."""
     if not db.changed(f"{_END} AND cp_id = ?", (at, backend, charger)):
         raise _missing(Told("charger {1} of which backend {2} is told", charger, backend))
 
 
-def put_card(db: UnitOfWork, backend: int, card: str, alias: str | None) -> None:
+def put_backend_card(db: UnitOfWork, backend: int, card: str, alias: str | None) -> None:
     """Say what a card is called at a backend; `card` is its normal form. Raises ChangeRefused."""
     if not db.row("SELECT 1 FROM backend WHERE id = ? AND removed_at IS NULL", (backend,)):
         raise _unknown(backend)
@@ -178,14 +463,14 @@ def put_card(db: UnitOfWork, backend: int, card: str, alias: str | None) -> None
     )
 
 
-def remove_card(db: UnitOfWork, backend: int, card: str) -> None:
+def remove_backend_card(db: UnitOfWork, backend: int, card: str) -> None:
     """Let a card be one of the others. Raises ChangeRefused."""
     gone = "DELETE FROM backend_card WHERE backend_id = ? AND tag_key = ?"
     if not db.changed(gone, (backend, card)):
         raise _missing(Told("alias of the card {1}", card))
 
 
-def pause(db: UnitOfWork, backend: int, at: str | None) -> None:
+def pause_backend(db: UnitOfWork, backend: int, at: str | None) -> None:
     """Tell a backend nothing from now on; with None, all that came meanwhile, and what comes.
     Raises ChangeRefused."""
     paused = "UPDATE backend SET paused_at = ? WHERE id = ? AND removed_at IS NULL"
@@ -196,7 +481,7 @@ def pause(db: UnitOfWork, backend: int, at: str | None) -> None:
         db.execute(f"{ended} WHERE backend_id = ?", (at, backend))
 
 
-def remove(db: UnitOfWork, backend: int, at: str, by: str) -> None:
+def remove_backend(db: UnitOfWork, backend: int, at: str, by: str) -> None:
     """Tell a backend nothing for ever; its secrets and aliases are erased. Raises ChangeRefused."""
     removed = (
         "UPDATE backend SET removed_at = ?, removed_by = ?, certificate = NULL "
@@ -232,7 +517,7 @@ def _missing(what: str) -> ChangeRefused:
     return ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no {1}", what))
 
 
-def keep(
+def keep_outcome(
     db: UnitOfWork, place: tuple[int, str], fresh: Fresh, outcome: CopyOutcome, at: str
 ) -> None:
     """Store what became of a message, before the next message of its charger is told. `place` is
@@ -317,7 +602,7 @@ def _hold(
     return kind
 
 
-def release(db: UnitOfWork, place: tuple[int, str], session: int, log_id: int) -> None:
+def release_session(db: UnitOfWork, place: tuple[int, str], session: int, log_id: int) -> None:
     """Let a session wait no longer, if no more of it was told than of others: up to this frame."""
     db.execute(
         f"UPDATE backend_cp SET log_id = max(log_id, ?), log_at = max(log_at, "  # noqa: S608 - ours
@@ -339,7 +624,7 @@ def tell_again(db: UnitOfWork, backend: int, session: int | None, at: str) -> No
         raise _missing(Told("session that waits for backend {1}", backend))
 
 
-def note_registration(
+def note_backend_registration(
     db: UnitOfWork, backend: int, charger: str, is_accepted: bool | None, own: Mapping[str, int]
 ) -> None:
     """Store whether the boot of a charger was accepted (None: as before), and the intervals that
@@ -352,7 +637,7 @@ def note_registration(
     )
 
 
-def note_link(
+def note_backend_link(
     db: UnitOfWork,
     backend: int,
     charger: str,

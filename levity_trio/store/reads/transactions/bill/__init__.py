@@ -1,1 +1,0 @@
-"""The bill of one transaction: read, and told in plain English."""
