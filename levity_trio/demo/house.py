@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.feeder import HOUSE, ROTATIONS, FeederSpec
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.told import Figure, Quantity, Told
 
 NAME: Final = "Bauhof 12"

@@ -26,7 +26,7 @@ from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
 from levity_trio.simulator.charger.state import Impossible
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import Kind, Mishaps, Scenario
 

@@ -24,8 +24,13 @@ from levity_trio.records import record
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
 from levity_trio.simulator.charger.spec import DC
 from levity_trio.simulator.feeder import FeederSpec
-from levity_trio.simulator.model.states import ERROR_CODES
-from levity_trio.simulator.model.vehicle import FOLLOW_SECONDS, LEAST_AC_A, SLOWEST_SECONDS, Vehicle
+from levity_trio.simulator.physics import (
+    ERROR_CODES,
+    FOLLOW_SECONDS,
+    LEAST_AC_A,
+    SLOWEST_SECONDS,
+    Vehicle,
+)
 from levity_trio.simulator.quirks import QUIRKS
 
 Range = tuple[float, float]

@@ -28,7 +28,7 @@ from levity_trio.output import output_errors
 from levity_trio.records import record
 from levity_trio.simulator.charger.spec import DC
 from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.physics import Status
 
 _DAY_SECONDS: Final = 86_400
 REFRESH_SECONDS: Final = 0.25

@@ -24,7 +24,7 @@ from levity_trio.simulator.feeder import (
     answer,
     serve_meters,
 )
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.scenario import load, read
 from levity_trio.wire import modbus
 from levity_trio.wire.meters import MeterConfig

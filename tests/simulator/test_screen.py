@@ -17,8 +17,7 @@ from levity_trio.simulator.charger.charging import begin
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.spec import DC, ChargerSpec
 from levity_trio.simulator.ledger import Entry
-from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Status, Vehicle
 from levity_trio.simulator.screen import Console, Row, Scene, View, open_screen, picture, row_of
 
 HOUR = 3600

@@ -30,7 +30,7 @@ from levity_trio.simulator.charger.state import (
     Transaction,
 )
 from levity_trio.simulator.ledger import START, STOP, Sent
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import CallError, Response
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call, read_result, write_payload

@@ -13,8 +13,7 @@ from levity_trio.simulator.charger.power import drop_tag, settle, settle_all, se
 from levity_trio.simulator.charger.state import Connector, Impossible, Profile, State, Transaction
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry
-from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.physics import Status, shown_wh
 from levity_trio.wire.payloads import call
 
 LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"

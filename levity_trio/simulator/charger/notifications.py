@@ -16,7 +16,7 @@ from levity_trio.simulator.charger.signing import signed
 from levity_trio.simulator.charger.spec import Message
 from levity_trio.simulator.charger.state import Connector, State, Transaction
 from levity_trio.simulator.ledger import Moment, Sent
-from levity_trio.simulator.model.meter import sampled_values, shown_wh
+from levity_trio.simulator.physics import sampled_values, shown_wh
 from levity_trio.wire.payloads import call, write_payload
 
 DAY = timedelta(days=1)

@@ -18,7 +18,7 @@ from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
 from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import Connector, Impossible, State
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.physics import Status
 from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.payloads import SERVER_ACTIONS, call, call_result, read_request, write_payload

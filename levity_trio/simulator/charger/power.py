@@ -16,8 +16,7 @@ from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.profiles import Kept
 from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import NO_ERROR, Connector, Impossible, State
-from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
-from levity_trio.simulator.model.vehicle import LEAST_AC_A
+from levity_trio.simulator.physics import ERROR_CODES, LEAST_AC_A, Status, check_move
 from levity_trio.wire.charging_profiles import Limits, smallest
 
 SOME_ERROR = "OtherError"

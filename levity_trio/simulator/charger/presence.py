@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.simulator.charger import charging, power
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.physics import Status
 
 POWER_LOSS: Final = "PowerLoss"
 START_UP_SECONDS: Final = 10.0

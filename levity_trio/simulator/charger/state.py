@@ -38,8 +38,15 @@ from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
 from levity_trio.simulator.charger.tags import Reservations, Tags
 from levity_trio.simulator.ledger import Entry, Moment, Sent
 from levity_trio.simulator.ledger import Entry as LedgerEntry
-from levity_trio.simulator.model.meter import Meter, Supply, shown_wh
-from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, check_move
+from levity_trio.simulator.physics import (
+    CHARGER_MOVES,
+    MOVES,
+    Meter,
+    Status,
+    Supply,
+    check_move,
+    shown_wh,
+)
 from levity_trio.wire.charging_profiles import Limit
 from levity_trio.wire.payloads import write_payload
 from levity_trio.wire.times import wire_time

@@ -8,12 +8,11 @@ from typing import Any, Final, NamedTuple
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.states import ERROR_CODES, Status
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.park import Action, SendCall
 from levity_trio.simulator.park.registry import Registry
+from levity_trio.simulator.physics import ERROR_CODES, Status, Vehicle
 
 LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
 LONGEST_ACTION: Final = 50

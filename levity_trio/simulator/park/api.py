@@ -32,15 +32,13 @@ from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.operations import change_configuration
 from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.charger.state import Connector, Impossible
-from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.model.states import IllegalMove
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms, imports
 from levity_trio.simulator.park.actions import ACTIONS, action, demand
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.imports import Faulty
 from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
 from levity_trio.simulator.park.registry import CHARGER_KINDS, Location, NameInUse, StoredCharger
+from levity_trio.simulator.physics import IllegalMove, Vehicle, shown_wh
 from levity_trio.web.http.server import OwnHosts, application, problem
 from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import call

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.registry import CHARGER_KINDS, DEFAULT_LOCATION, Placement, Registry
+from levity_trio.simulator.physics import Vehicle
 
 CSV, JSON = "text/csv", "application/json"
 CHARGERS, VEHICLES = "chargers", "vehicles"

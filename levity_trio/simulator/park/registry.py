@@ -19,9 +19,9 @@ import orjson
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.records import record
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.writing import opened, replace
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.state import Connector, Payload, Quirk, State, Transaction
 from levity_trio.simulator.ledger import READINGS, SHARED_METER, START, is_register
-from levity_trio.simulator.model.meter import shown_wh
+from levity_trio.simulator.physics import shown_wh
 
 Sample = dict[str, Any]
 

@@ -17,7 +17,7 @@ from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.link import Carry, Link, Pace
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.transfers import carry
 from tests.charger.peers import StreamPair, connected

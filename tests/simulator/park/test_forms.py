@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.registry import CHARGER_KINDS, Placement
+from levity_trio.simulator.physics import Vehicle
 
 
 def problems(kind: type[object], given: dict[str, object]) -> list[Problem]:

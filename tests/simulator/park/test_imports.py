@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park.imports import (
     CHARGERS,
     CSV,
@@ -23,6 +22,7 @@ from levity_trio.simulator.park.imports import (
     template,
 )
 from levity_trio.simulator.park.registry import Placement, Registry
+from levity_trio.simulator.physics import Vehicle
 
 
 @pytest.fixture

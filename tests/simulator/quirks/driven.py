@@ -11,7 +11,7 @@ import orjson
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
 from levity_trio.simulator.charger.state import ConnectionEffect, Frame, Payload, SendText
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import made
 from levity_trio.wire.frames import CallError, CallResult, result_text
 from levity_trio.wire.times import wire_time

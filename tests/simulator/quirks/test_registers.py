@@ -11,7 +11,7 @@ import pytest
 from levity_trio.simulator import provable
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.state import Frame
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks.registers import (
     WIDTHS,
