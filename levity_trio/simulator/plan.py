@@ -22,7 +22,7 @@ from random import Random
 from typing import Any, Final
 
 from levity_trio.records import record
-from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
 from levity_trio.simulator.charger.state import Impossible
@@ -373,5 +373,5 @@ def _finish(charger: Charger, incident: Incident, at: float) -> None:
         charger.go_online(at)
     else:
         if incident.kind is Kind.METER_SWAP:
-            notifications.swap(charger, incident.register_wh, at)
+            connectors.swap(charger, incident.register_wh, at)
         charger.power_on(at)

@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.charging import begin
+from levity_trio.simulator.charger.connectors import begin
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.physics import Vehicle

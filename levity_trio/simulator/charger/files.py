@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from levity_trio.simulator.charger import charging, notifications, presence
+from levity_trio.simulator.charger import connectors, presence
 from levity_trio.simulator.charger.agenda import Action
 from levity_trio.simulator.charger.state import (
     Download,
@@ -87,7 +87,7 @@ def send_signed_status(charger: State, *_: object) -> None:
 
 def after_boot(charger: State, at: float) -> None:
     """Continue after an accepted boot: report a finished installation, or resume an update."""
-    notifications.queue_security_event(charger, notifications.STARTED, at)
+    connectors.queue_security_event(charger, connectors.STARTED, at)
     stage, update = charger.firmware.stage, charger.firmware.update
     if update is None:
         return
@@ -129,7 +129,7 @@ def _downloaded(charger: State, update: Update, content: bytes | None, at: float
 
             if not is_signed_by(update.certificate, update.signature, content):
                 _finish(charger, Stage.INVALID, at)
-                notifications.queue_security_event(charger, notifications.BAD_SIGNATURE, at)
+                connectors.queue_security_event(charger, connectors.BAD_SIGNATURE, at)
                 return
             _reach(charger, Stage.VERIFIED)
         _plan(charger, update.install, partial(_get_ready, charger, update), at)
@@ -149,7 +149,7 @@ def _get_ready(charger: State, update: Update, at: float) -> None:
         _reach(charger, Stage.INSTALLING)
         charger.agenda.plan(at + INSTALL_SECONDS, partial(_install, charger, update))
 
-    if not charging.is_busy(charger):
+    if not connectors.is_busy(charger):
         begin(at)
         return
     charger.when_idle = begin
@@ -174,7 +174,7 @@ def _finish(charger: State, stage: Stage, at: float) -> None:
     _reach(charger, stage)
     charger.firmware = Progress()
     if stage is Stage.INSTALLED:
-        notifications.queue_security_event(charger, notifications.UPDATED, at)
+        connectors.queue_security_event(charger, connectors.UPDATED, at)
 
 
 def _reach(charger: State, stage: Stage) -> None:

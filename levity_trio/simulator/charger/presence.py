@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from levity_trio.simulator.charger import charging, power
+from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.physics import Status
@@ -30,9 +30,9 @@ def power_on(charger: State, at: float) -> None:
         # Unavailable persists (§4.9)
         connector.beneath = Status.AVAILABLE if is_operative else Status.UNAVAILABLE
         connector.status = connector.beneath
-        charging.resume(charger, connector, at)
-    power.settle_all(charger, at)
-    power.settle_reservations(charger, at)
+        connectors.resume(charger, connector, at)
+    connectors.settle_all(charger, at)
+    connectors.settle_reservations(charger, at)
     for quirk in charger.quirks:
         quirk.power_on(charger, at)
     charger.on_change()
@@ -45,7 +45,7 @@ def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
         return
     for connector in charger.connectors:
         if connector.transaction is not None:
-            charging.end(charger, connector, reason, at)
+            connectors.end(charger, connector, reason, at)
     _go_dark(charger)
     charger.clock.forget(at)
 
@@ -61,8 +61,8 @@ def fail(charger: State, at: float, *, keeps_sessions: bool) -> None:
         return
     for connector in charger.connectors:
         if not keeps_sessions:
-            charging.lose(charger, connector, at)
-        power.settle(charger, connector, at)
+            connectors.lose(charger, connector, at)
+        connectors.settle(charger, connector, at)
     _go_dark(charger)
     if not keeps_sessions:
         charger.clock.forget(at)
@@ -108,7 +108,7 @@ def _switch_off(charger: State, kind: str, at: float) -> bool:
 
 def _go_dark(charger: State) -> None:
     for connector in charger.connectors:
-        power.drop_tag(charger, connector)
+        connectors.drop_tag(charger, connector)
         connector.is_finishing = False
     charger.firmware = charger.firmware.after_power_cut()
     charger.uploads = {}

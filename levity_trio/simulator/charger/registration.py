@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
+from levity_trio.simulator.charger.connectors import settle_reservations
 from levity_trio.simulator.charger.files import after_boot
-from levity_trio.simulator.charger.power import settle_reservations
 from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call
 from levity_trio.wire.times import parse_time
@@ -84,10 +84,10 @@ def _booted(charger: State, answer: Any, at: float) -> None:
     if not was_accepted:
         # the first accepted boot since power-on: it begins to report
         at = charger.agenda.present
-        notifications.plan_aligned(charger, at)
+        connectors.plan_aligned(charger, at)
         for quirk in charger.quirks:
             quirk.accepted(charger, at)
-        notifications.report_changes(charger, at)
+        connectors.report_changes(charger, at)
         after_boot(charger, at)
 
 
@@ -99,5 +99,5 @@ def _plan_retry(charger: State, seconds: float, at: float) -> None:
 def _set_clock(charger: State, received: str, at: float) -> None:
     """Set the clock, and reschedule what was scheduled by it."""
     if (moment := parse_time(received)) is not None and charger.clock.set(moment, at):
-        notifications.plan_aligned(charger, charger.agenda.present)
+        connectors.plan_aligned(charger, charger.agenda.present)
         settle_reservations(charger, charger.agenda.present)

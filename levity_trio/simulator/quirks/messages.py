@@ -13,8 +13,7 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from levity_trio.simulator.charger.agenda import UNSET
-from levity_trio.simulator.charger.notifications import last_reading
-from levity_trio.simulator.charger.power import settle_all
+from levity_trio.simulator.charger.connectors import last_reading, settle_all
 from levity_trio.simulator.charger.state import NO_ERROR, Frame, Payload, Quirk, State, Transaction
 from levity_trio.simulator.ledger import KEPT_BACK, READINGS, START, STOP
 from levity_trio.simulator.quirks.registers import remember, shown_at, with_values

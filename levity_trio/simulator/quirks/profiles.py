@@ -14,7 +14,7 @@ from math import ceil
 from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.configuration import KEYS, Key, Keys, whole
-from levity_trio.simulator.charger.power import settle_all
+from levity_trio.simulator.charger.connectors import settle_all
 from levity_trio.simulator.charger.profiles import Kept
 from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import Connector, Profile, Quirk, State, Transaction

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.state import Connector, Payload, Quirk, State, Transaction
 from levity_trio.simulator.ledger import READINGS, SHARED_METER, START, is_register
 from levity_trio.simulator.physics import shown_wh
@@ -163,13 +163,13 @@ class RegisterResets(TakesTurns):
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if self.count_down(charger, transaction, READINGS_UNTIL_LOSS):
             charger.agenda.plan(
-                at, partial(notifications.set_register, charger, transaction.connector, 0)
+                at, partial(connectors.set_register, charger, transaction.connector, 0)
             )
 
 
 def shown_at(charger: State, transaction: Transaction, at: float) -> int:
     """Return the reported register of its connector."""
-    return notifications.register(charger, charger.connectors[transaction.connector], at)
+    return connectors.register(charger, charger.connectors[transaction.connector], at)
 
 
 def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, value: Kept) -> None:
