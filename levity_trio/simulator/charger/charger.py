@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.simulator.charger import connectors, presence, registration
+from levity_trio.simulator.charger import connectors, station
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.operations import force_answer, obey
@@ -66,9 +66,9 @@ class Charger(State):
 
     # Power and connection
 
-    power_on = presence.power_on
-    power_off = presence.power_off
-    fail = presence.fail
+    power_on = station.power_on
+    power_off = station.power_off
+    fail = station.fail
 
     def connected(self, at: float) -> None:
         """Take note of a new connection. BootNotification comes first, unless one was accepted
@@ -82,15 +82,15 @@ class Charger(State):
             connectors.report_changes(self, at)
         elif self.registration is None or not self.agenda.has_timer(Timer.BOOT):
             # else the interval runs (§4.2)
-            registration.boot(self)
+            station.boot(self)
         self.on_change()
 
-    disconnected = presence.disconnected
+    disconnected = station.disconnected
 
     def go_offline(self, at: float) -> None:
         """Stay away from the network until `go_online`."""
         self.is_offline = True
-        presence.disconnect(self, "drop", self.agenda.reach(at))
+        station.disconnect(self, "drop", self.agenda.reach(at))
 
     def go_online(self, _at: float) -> None:
         self.is_offline = False
@@ -323,7 +323,7 @@ class Charger(State):
             request: Any = None
             match action:
                 case "BootNotification":
-                    request = registration.introduction(self)
+                    request = station.introduction(self)
                 case "Heartbeat":
                     request = call.Heartbeat()
                 case "MeterValues":

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from levity_trio.simulator.charger import connectors, files, presence, registration
+from levity_trio.simulator.charger import connectors, station
 from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.connectors import make_operative, settle_all, settle_reservations
 from levity_trio.simulator.charger.spec import AC
@@ -163,12 +163,12 @@ def reset(charger: State, request: call.Reset, at: float) -> str:
     def begin(at: float) -> None:
         connectors.queue_security_event(charger, connectors.RESTARTED, at)
         if request.type == "Hard":
-            presence.restart(charger, at, reason)
+            station.restart(charger, at, reason)
             return
         for connector in charger.connectors:
             _stop(charger, connector, reason, at)
         charger.agenda.plan(
-            at + SOFT_RESET_SECONDS, lambda at: presence.restart(charger, at, reason)
+            at + SOFT_RESET_SECONDS, lambda at: station.restart(charger, at, reason)
         )
 
     charger.agenda.plan(at, begin)
@@ -244,10 +244,10 @@ def _sample_anew(charger: State, at: float) -> None:
 _FOLLOWED: Final[Mapping[str, Callable[[State, float], object]]] = {
     # Reconnect with the new password after the response (whitepaper A01).
     "authorizationkey": lambda charger, at: charger.agenda.plan(
-        at, partial(presence.disconnect, charger, "close")
+        at, partial(station.disconnect, charger, "close")
     ),
     "clockaligneddatainterval": connectors.plan_aligned,
-    "heartbeatinterval": registration.plan_heartbeat,
+    "heartbeatinterval": station.plan_heartbeat,
     "metervaluesampleinterval": _sample_anew,
     "setcurrent": settle_all,
 }
@@ -391,16 +391,16 @@ def _send_status(charger: State, number: int | None, at: float) -> None:
 
 
 _TRIGGERED: Final[dict[str, Callable[[State, int | None, float], None]]] = {
-    "BootNotification": lambda charger, _, _at: registration.boot(charger),
-    "DiagnosticsStatusNotification": files.send_diagnostics_status,
-    "FirmwareStatusNotification": files.send_status,
-    "Heartbeat": lambda charger, _, _at: registration.ask_time(charger, is_asked_for=True),
-    "LogStatusNotification": files.send_log_status,
+    "BootNotification": lambda charger, _, _at: station.boot(charger),
+    "DiagnosticsStatusNotification": station.send_diagnostics_status,
+    "FirmwareStatusNotification": station.send_status,
+    "Heartbeat": lambda charger, _, _at: station.ask_time(charger, is_asked_for=True),
+    "LogStatusNotification": station.send_log_status,
     "MeterValues": _send_readings,
     "SignChargePointCertificate": _send_sign_certificate,
     "StatusNotification": _send_status,
 }
-_EXTENDED: Final = {**_TRIGGERED, "FirmwareStatusNotification": files.send_signed_status}
+_EXTENDED: Final = {**_TRIGGERED, "FirmwareStatusNotification": station.send_signed_status}
 
 OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
     "CancelReservation": cancel_reservation,
@@ -416,12 +416,12 @@ OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
     "ExtendedTriggerMessage": trigger_message,
     "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
-    "GetDiagnostics": files.get_diagnostics,
+    "GetDiagnostics": station.get_diagnostics,
     "GetInstalledCertificateIds": get_installed_certificate_ids,
     "GetLocalListVersion": lambda charger, _, _at: call_result.GetLocalListVersion(
         list_version=charger.tags.version
     ),
-    "GetLog": files.get_log,
+    "GetLog": station.get_log,
     "InstallCertificate": lambda charger, request, _: certificates(charger).install(
         request.certificate_type, request.certificate
     ),
@@ -433,8 +433,8 @@ OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
         request.list_version, request.update_type, request.local_authorization_list
     ),
     "SetChargingProfile": set_charging_profile,
-    "SignedUpdateFirmware": files.signed_update_firmware,
+    "SignedUpdateFirmware": station.signed_update_firmware,
     "TriggerMessage": trigger_message,
     "UnlockConnector": unlock_connector,
-    "UpdateFirmware": files.update_firmware,
+    "UpdateFirmware": station.update_firmware,
 }
