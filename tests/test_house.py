@@ -361,7 +361,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "authority",
         "signed.keys",
         "simulator.charger.certificates",
-        "simulator.charger.signing",
+        "simulator.charger.state",
         "store.beside.secret_key",
     ),
     "fluent": ("plugins.fluentd",),

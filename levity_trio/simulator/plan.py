@@ -24,8 +24,7 @@ from typing import Any, Final
 from levity_trio.records import record
 from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
-from levity_trio.simulator.charger.state import Impossible
+from levity_trio.simulator.charger.state import AC, DC, ChargerSpec, Impossible
 from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import Kind, Mishaps, Scenario

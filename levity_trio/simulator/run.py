@@ -30,8 +30,7 @@ from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory, meter_keys
 from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meters, watch
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger

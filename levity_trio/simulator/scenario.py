@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.config import ConfigError
 from levity_trio.records import record
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
-from levity_trio.simulator.charger.spec import DC
+from levity_trio.simulator.charger.state import DC
 from levity_trio.simulator.feeder import FeederSpec
 from levity_trio.simulator.physics import (
     ERROR_CODES,

@@ -26,8 +26,7 @@ from rich.text import Text
 
 from levity_trio.output import output_errors
 from levity_trio.records import record
-from levity_trio.simulator.charger.spec import DC
-from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.state import DC, State
 from levity_trio.simulator.physics import Status
 
 _DAY_SECONDS: Final = 86_400

@@ -94,7 +94,7 @@ class Site:
             self._park("PUT", "chargers", identity, "configuration", key, value=value)
 
     def vehicle(self, name: str, **given: object) -> None:
-        """Add a car, by the fields of levity_trio/simulator/model/vehicle.py."""
+        """Add a car, by the fields of levity_trio/simulator/physics.py."""
         self._park("POST", "vehicles", name=name, **given)
 
     def act(self, identity: str, action: str, **given: object) -> Any:

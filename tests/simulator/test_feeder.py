@@ -14,7 +14,7 @@ from levity_trio.config import ConfigError
 from levity_trio.load.tree import Phases
 from levity_trio.outgoing.meters import reader
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory
 from levity_trio.simulator.feeder import (
     ASKED,
     HOUSE,

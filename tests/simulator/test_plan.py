@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
+from levity_trio.simulator.charger.state import AC, DC, ChargerSpec
 from levity_trio.simulator.plan import (
     GRIZZLE,
     LAST_QUIET_SECONDS,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.connectors import begin
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.report import MOST_LINES, Account, Report, report, show

@@ -16,7 +16,7 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator import run
-from levity_trio.simulator.charger.signing import meter_keys
+from levity_trio.simulator.charger.state import meter_keys
 from levity_trio.simulator.ledger import Ledger, read_ledger
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report

@@ -15,7 +15,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.connectors import begin
-from levity_trio.simulator.charger.spec import DC, ChargerSpec
+from levity_trio.simulator.charger.state import DC, ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.physics import Status, Vehicle
 from levity_trio.simulator.screen import Console, Row, Scene, View, open_screen, picture, row_of

@@ -59,7 +59,7 @@ from levity_trio.demo.house import (
 from levity_trio.load.tree import as_phases
 from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.signing import meter_keys
+from levity_trio.simulator.charger.state import meter_keys
 from levity_trio.simulator.feeder import VOLTS, Feeder
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit

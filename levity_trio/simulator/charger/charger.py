@@ -11,22 +11,24 @@ from __future__ import annotations
 from typing import Any
 
 from levity_trio.simulator.charger import connectors, station
-from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.operations import force_answer, obey
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
 from levity_trio.simulator.charger.state import (
     NO_ERROR,
+    ChargerSpec,
     Connector,
     Effect,
     Frame,
     Impossible,
+    Memory,
+    Message,
     Outgoing,
     Payload,
     Quirks,
     Request,
     State,
     Then,
+    Timer,
     Transaction,
 )
 from levity_trio.simulator.ledger import START, STOP, Sent

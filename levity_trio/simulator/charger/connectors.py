@@ -18,18 +18,19 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.profiles import Kept
-from levity_trio.simulator.charger.signing import signed
-from levity_trio.simulator.charger.spec import AC, Message
 from levity_trio.simulator.charger.state import (
+    AC,
     NO_ERROR,
     Connector,
     Impossible,
+    Message,
     Profile,
     State,
+    Timer,
     Transaction,
+    signed,
 )
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry, Moment, Sent

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from levity_trio.simulator.charger import connectors, station
 from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.connectors import make_operative, settle_all, settle_reservations
-from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Connector, Impossible, State
+from levity_trio.simulator.charger.state import AC, Connector, Impossible, State
 from levity_trio.simulator.physics import Status
 from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused

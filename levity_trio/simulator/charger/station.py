@@ -14,14 +14,15 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from levity_trio.simulator.charger import connectors
-from levity_trio.simulator.charger.agenda import Action, Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.connectors import settle_reservations
 from levity_trio.simulator.charger.state import (
+    Action,
     Download,
     Progress,
     Stage,
     State,
+    Timer,
     Update,
     Upload,
     UploadJob,

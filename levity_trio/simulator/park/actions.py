@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.park import Action, SendCall

@@ -30,8 +30,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.operations import change_configuration
-from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.state import Connector, Impossible
+from levity_trio.simulator.charger.state import Connector, Impossible, meter_keys
 from levity_trio.simulator.park import forms, imports
 from levity_trio.simulator.park.actions import ACTIONS, action, demand
 from levity_trio.simulator.park.forms import Invalid, Problem

@@ -20,8 +20,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
-from levity_trio.simulator.charger.state import Impossible, Then
+from levity_trio.simulator.charger.state import ChargerSpec, Impossible, Memory, Then
 from levity_trio.simulator.fleet import Fleet
 from levity_trio.simulator.park.registry import (
     Placement,

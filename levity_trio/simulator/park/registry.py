@@ -18,7 +18,7 @@ import orjson
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.records import record
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.physics import Vehicle

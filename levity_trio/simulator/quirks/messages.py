@@ -12,9 +12,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from levity_trio.simulator.charger.agenda import UNSET
 from levity_trio.simulator.charger.connectors import last_reading, settle_all
-from levity_trio.simulator.charger.state import NO_ERROR, Frame, Payload, Quirk, State, Transaction
+from levity_trio.simulator.charger.state import (
+    NO_ERROR,
+    UNSET,
+    Frame,
+    Payload,
+    Quirk,
+    State,
+    Transaction,
+)
 from levity_trio.simulator.ledger import KEPT_BACK, READINGS, START, STOP
 from levity_trio.simulator.quirks.registers import remember, shown_at, with_values
 from levity_trio.wire.times import parse_time, wire_time

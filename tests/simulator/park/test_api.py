@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.signed.keys import parse_key
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.park.actions import ACTIONS
 from levity_trio.simulator.park.imports import template
 from levity_trio.simulator.park.park import Limits

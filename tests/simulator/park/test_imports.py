@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.park.imports import (
     CHARGERS,
     CSV,

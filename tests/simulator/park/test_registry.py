@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.park.registry import (
     DEFAULT_LOCATION,
     Location,
