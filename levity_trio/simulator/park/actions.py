@@ -8,10 +8,15 @@ from typing import Any, Final, NamedTuple
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import ChargerSpec
-from levity_trio.simulator.park import forms
-from levity_trio.simulator.park.forms import Invalid, Problem
-from levity_trio.simulator.park.park import Action, SendCall
-from levity_trio.simulator.park.registry import Registry
+from levity_trio.simulator.park.park import (
+    Action,
+    Invalid,
+    Problem,
+    Registry,
+    SendCall,
+    plain,
+    read_form,
+)
 from levity_trio.simulator.physics import ERROR_CODES, Status, Vehicle
 
 LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
@@ -127,7 +132,7 @@ def action(
     """Return the action of that name. Raises Invalid, or KeyError for a name that is not in
     ACTIONS."""
     kind = ACTIONS[name]
-    values = forms.plain(forms.read(kind.form, content))
+    values = plain(read_form(kind.form, content))
     if "connector" in values:
         if values["connector"] is None and spec.connectors == 1:
             values["connector"] = 1
@@ -149,7 +154,7 @@ def _vehicle(registry: Registry, name: str | None) -> Vehicle:
 
 def demand(content: Mapping[str, object]) -> SendCall:
     """Return the request to send a message. Raises Invalid."""
-    form = forms.read(Demand, content)
+    form = read_form(Demand, content)
     return lambda charger, then, at: charger.send(
         form.action, form.payload, form.connector, then, at
     )

@@ -31,12 +31,28 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.operations import change_configuration
 from levity_trio.simulator.charger.state import Connector, Impossible, meter_keys
-from levity_trio.simulator.park import forms, imports
 from levity_trio.simulator.park.actions import ACTIONS, action, demand
-from levity_trio.simulator.park.forms import Invalid, Problem
-from levity_trio.simulator.park.imports import Faulty
-from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
-from levity_trio.simulator.park.registry import CHARGER_KINDS, Location, NameInUse, StoredCharger
+from levity_trio.simulator.park.park import (
+    CHARGER_KINDS,
+    CHARGERS,
+    CSV,
+    JSON,
+    KEPT_FRAMES,
+    KINDS,
+    Faulty,
+    Invalid,
+    Location,
+    NameInUse,
+    Park,
+    Problem,
+    StoredCharger,
+    Unknown,
+    import_chargers,
+    import_vehicles,
+    plain,
+    read_all,
+    read_form,
+)
 from levity_trio.simulator.physics import IllegalMove, Vehicle, shown_wh
 from levity_trio.web.http.server import OwnHosts, application, problem
 from levity_trio.wire.frames import CallError, CallResult
@@ -148,9 +164,7 @@ class _Chargers:
         return json_reply([summary(stored, self._park.running(name)) for name, stored in known])
 
     async def add(self, request: Request) -> Response:
-        stored = self._park.registry.add_charger(
-            *forms.read_all(CHARGER_KINDS, await body_of(request))
-        )
+        stored = self._park.registry.add_charger(*read_all(CHARGER_KINDS, await body_of(request)))
         if stored.placement.auto_connect:
             self._park.connect(stored)
         await self._park.save()
@@ -163,7 +177,7 @@ class _Chargers:
         sent = await body_of(request)
         stored = self._park.own(request.path_params["id"])
         keep_name(sent, "id", stored.spec.id)
-        spec, placement = forms.read_all(CHARGER_KINDS, stored.plain() | sent)
+        spec, placement = read_all(CHARGER_KINDS, stored.plain() | sent)
         if spec != stored.spec and self._park.running(spec.id) is not None:
             raise Impossible(
                 f"{spec.id} is connected; disconnect it before you change its specification"
@@ -272,19 +286,19 @@ def record_routes(park: Park) -> list[Route]:
     async def take(request: Request) -> Response:
         kind = _kind(request)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in (imports.CSV, imports.JSON):
-            return problem(415, f"give Content-Type: {imports.CSV} or {imports.JSON}")
+        if media_type not in (CSV, JSON):
+            return problem(415, f"give Content-Type: {CSV} or {JSON}")
         body = await request.body()
-        if kind == imports.CHARGERS:
-            names = imports.import_chargers(registry, body, media_type)
+        if kind == CHARGERS:
+            names = import_chargers(registry, body, media_type)
             park.connect_all(names)
         else:
-            names = imports.import_vehicles(registry, body, media_type)
+            names = import_vehicles(registry, body, media_type)
         await park.save()
         return json_reply({"imported": names}, 201)
 
     async def template(request: Request) -> Response:
-        return Response(imports.template(_kind(request)), media_type=imports.CSV)
+        return Response(template(_kind(request)), media_type=CSV)
 
     return [
         *locations.routes("/api/locations"),
@@ -315,10 +329,10 @@ class _Records:
         ]
 
     async def all(self, _request: Request) -> Response:
-        return json_reply([forms.plain(record) for record in self._table.values()])
+        return json_reply([plain(record) for record in self._table.values()])
 
     async def add(self, request: Request) -> Response:
-        record = forms.read(self._kind, await body_of(request))
+        record = read_form(self._kind, await body_of(request))
         if record.name in self._table:
             raise NameInUse(
                 f"{self._what} {record.name} exists already; give another name, or change that one"
@@ -326,13 +340,13 @@ class _Records:
         return await self._kept(record, 201)
 
     async def show(self, request: Request) -> Response:
-        return json_reply(forms.plain(self._find(request)))
+        return json_reply(plain(self._find(request)))
 
     async def change(self, request: Request) -> Response:
         sent = await body_of(request)
         present = self._find(request)
         keep_name(sent, "name", present.name)
-        return await self._kept(forms.read(self._kind, forms.plain(present) | sent))
+        return await self._kept(read_form(self._kind, plain(present) | sent))
 
     async def remove(self, request: Request) -> Response:
         self._remove(self._find(request).name)
@@ -342,7 +356,7 @@ class _Records:
     async def _kept(self, record: Any, status: int = 200) -> Response:
         self._table[record.name] = record
         await self._park.save()
-        return json_reply(forms.plain(record), status)
+        return json_reply(plain(record), status)
 
     def _find(self, request: Request) -> Any:
         name = request.path_params["name"]
@@ -353,8 +367,8 @@ class _Records:
 
 def _kind(request: Request) -> str:
     kind = request.path_params["kind"].removesuffix(".csv")
-    if kind not in imports.KINDS:
-        raise Unknown(f"there is no import of {kind}; give one of {', '.join(imports.KINDS)}")
+    if kind not in KINDS:
+        raise Unknown(f"there is no import of {kind}; give one of {', '.join(KINDS)}")
     return str(kind)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.simulator.charger.state import ChargerSpec
-from levity_trio.simulator.park.imports import (
+from levity_trio.simulator.park.park import (
     CHARGERS,
     CSV,
     JSON,
@@ -17,11 +17,12 @@ from levity_trio.simulator.park.imports import (
     VEHICLES,
     Fault,
     Faulty,
+    Placement,
+    Registry,
     import_chargers,
     import_vehicles,
     template,
 )
-from levity_trio.simulator.park.registry import Placement, Registry
 from levity_trio.simulator.physics import Vehicle
 
 

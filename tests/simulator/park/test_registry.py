@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.charger.state import ChargerSpec
-from levity_trio.simulator.park.registry import (
+from levity_trio.simulator.park.park import (
     DEFAULT_LOCATION,
     Location,
     Placement,
