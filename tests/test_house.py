@@ -390,7 +390,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "psycopg": ("store.postgresql",),
     "prometheus_client": ("plugins.prometheus", "web"),
     "python_multipart": ("web.files",),
-    "rich": ("cli.help", "simulator.report", "simulator.screen"),
+    "rich": ("cli.help", "simulator.report"),
     "segno": ("documents.qr",),
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),

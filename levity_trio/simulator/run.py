@@ -37,8 +37,7 @@ from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import Plan, schedule
 from levity_trio.simulator.quirks import made
-from levity_trio.simulator.report import Report, report, show
-from levity_trio.simulator.screen import Console, Scene, open_screen, row_of
+from levity_trio.simulator.report import Console, Report, Scene, open_screen, report, row_of, show
 from levity_trio.simulator.trust import Trust
 from levity_trio.simulator.verification import Mark, baseline, verify
 

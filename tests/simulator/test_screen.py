@@ -18,7 +18,7 @@ from levity_trio.simulator.charger.connectors import begin
 from levity_trio.simulator.charger.state import DC, ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.physics import Status, Vehicle
-from levity_trio.simulator.screen import Console, Row, Scene, View, open_screen, picture, row_of
+from levity_trio.simulator.report import Console, Row, Scene, View, open_screen, picture, row_of
 
 HOUR = 3600
 CHARGING = Row(
