@@ -99,7 +99,7 @@ class Site:
 
     def act(self, identity: str, action: str, **given: object) -> Any:
         """Do what a person does at a charger, by the names of
-        levity_trio/simulator/park/actions.py."""
+        levity_trio/simulator/park/api.py."""
         return self._park("POST", "chargers", identity, action, **given)
 
     def _park(self, method: str, *path: str, **given: object) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from levity_trio.signed.keys import parse_key
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import ChargerSpec
-from levity_trio.simulator.park.actions import ACTIONS
+from levity_trio.simulator.park.api import ACTIONS
 from levity_trio.simulator.park.park import DEFAULT_LOCATION, Limits, template
 from levity_trio.simulator.physics import Status
 from tests.simulator.park.parks import Asker, running_park
