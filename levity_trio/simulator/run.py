@@ -35,9 +35,9 @@ from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meters, watch
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import Plan, schedule
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.report import Console, Report, Scene, open_screen, report, row_of, show
+from levity_trio.simulator.scenario import Plan, schedule
 from levity_trio.simulator.trust import Trust
 from levity_trio.simulator.verification import Mark, baseline, verify
 

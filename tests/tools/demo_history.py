@@ -62,8 +62,7 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import meter_keys
 from levity_trio.simulator.feeder import VOLTS, Feeder
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
-from levity_trio.simulator.scenario import Kind
+from levity_trio.simulator.scenario import ChargerPlan, Ending, Incident, Kind, Order, Visit
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.load import leases, load
