@@ -13,7 +13,7 @@ from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.state import Frame
 from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.registers import (
+from levity_trio.simulator.quirks.messages import (
     WIDTHS,
     Misreads,
     RegisterResets,
