@@ -27,8 +27,7 @@ import trio
 from levity_trio.access import passwords
 from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
 from levity_trio.charger import turns
-from levity_trio.charger.central import Central
-from levity_trio.charger.pending import CommandResult
+from levity_trio.charger.central import Central, CommandResult
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of

@@ -14,9 +14,7 @@ import orjson
 import trio
 
 from levity_trio.access.registration import Status, objection
-from levity_trio.charger.central import Central
-from levity_trio.charger.draining import Draining
-from levity_trio.charger.pending import CommandResult, WaitingCommand
+from levity_trio.charger.central import Central, CommandResult, Draining, WaitingCommand
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState

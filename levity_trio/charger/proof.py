@@ -12,8 +12,7 @@ from levity_trio.access import passwords
 from levity_trio.access.admission import Admission, Proof, admission, network_of
 from levity_trio.access.passwords import Stored
 from levity_trio.charger import turns
-from levity_trio.charger.central import Central
-from levity_trio.charger.registry import Visitor
+from levity_trio.charger.central import Central, Visitor
 from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait
 from levity_trio.events import PasswordInDigits
 from levity_trio.log.output import get_logger

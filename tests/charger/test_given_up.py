@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.charger import others
-from levity_trio.charger.central import Central
+from levity_trio.charger.central import REMEMBERED, Central, Pending
 from levity_trio.charger.facade import Chargers
-from levity_trio.charger.pending import REMEMBERED, Pending
 from levity_trio.store.engine.database import News, UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers import commands
@@ -59,7 +57,7 @@ async def ask_in_vain(
 
 def learn(central: Central, writer: InlineWriter) -> None:
     """Read the queued commands as news, also our own, as each batch beside another server does."""
-    others.learn(central, News((), writer.run_now(commands.unfinished)))
+    central.learn(central, News((), writer.run_now(commands.unfinished)))
 
 
 @pytest.mark.parametrize(("action", "payload"), [*SECRETS, ("Reset", {"type": "Soft"})])
