@@ -35,11 +35,8 @@ from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.access.tags import Index, Policy, Verdict
 from levity_trio.charger.budget import Budget
-from levity_trio.charger.doors import Doors
-from levity_trio.charger.failures import Failures
+from levity_trio.charger.doors import MOST_CHARGERS_WAITING, Doors, Failures, TurnedAway, Turns
 from levity_trio.charger.tls import Tls
-from levity_trio.charger.turned_away import TurnedAway
-from levity_trio.charger.turns import MOST_CHARGERS_WAITING, Turns
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig

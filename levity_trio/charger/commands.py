@@ -26,7 +26,7 @@ import trio
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
-from levity_trio.charger import turns
+from levity_trio.charger import doors
 from levity_trio.charger.central import Central, CommandResult
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
@@ -265,7 +265,7 @@ class CommandSender:
                 if is_made:
                     value = passwords.make()
                 password = passwords.of_key(value)
-                stored = await turns.stretch(
+                stored = await doors.stretch(
                     passwords.store, password, GENERATED if is_made else GIVEN
                 )
                 at, by = stamp(central.clock()), f"command {taken.id}"
