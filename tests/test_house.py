@@ -145,7 +145,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "load": (
         *(
             "billing.sun",
-            "charger.facade",
+            "charger.commands",
             "operations",
             "charging",
             "store",

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import REMEMBERED, Central, Pending
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.store.engine.database import News, UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers import commands

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.load.service import open_load
 from levity_trio.load.tree import LETTERS, NOTHING, Phases
 from levity_trio.simulator.physics import Vehicle

@@ -10,8 +10,8 @@ from typing import Final, TypeVar, TypeVarTuple, cast
 import trio
 
 from levity_trio.charger.central import Central, Visitor
+from levity_trio.charger.commands import Chargers
 from levity_trio.charger.connection import admit
-from levity_trio.charger.facade import Chargers
 from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
