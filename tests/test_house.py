@@ -406,7 +406,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "simulator.scenario",
     ),
     "trio_websocket": ("charger", "outgoing"),
-    "wsproto": ("charger.websocket", "outgoing"),
+    "wsproto": ("charger.stream", "outgoing"),
 }
 
 # What a pure room must do without: tasks, disks, sockets, clocks.

@@ -36,8 +36,7 @@ from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.access.tags import Index, Policy, Verdict
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.doors import MOST_CHARGERS_WAITING, Doors, Failures, TurnedAway, Turns
-from levity_trio.charger.tls import Tls
-from levity_trio.charger.websocket import CloseCode
+from levity_trio.charger.stream import CloseCode, Tls
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import (

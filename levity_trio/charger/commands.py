@@ -32,7 +32,7 @@ from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
 from levity_trio.access.registration import Status, objection
 from levity_trio.charger import doors
 from levity_trio.charger.central import Central, CommandResult, Draining, WaitingCommand
-from levity_trio.charger.websocket import CloseCode, ConnectionClosed
+from levity_trio.charger.stream import CloseCode, ConnectionClosed
 from levity_trio.events import CallEnded, Event, Fact
 from levity_trio.operations.answers import status_of
 from levity_trio.plugins.base import LinkState

@@ -36,7 +36,7 @@ from levity_trio.charger.commands import Chargers, keep_deadlines
 from levity_trio.charger.connection import HANDSHAKES, begin_registration, serve_connection
 from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.securing import keep_security
-from levity_trio.charger.tls import Tls, open_tls, watch_tls
+from levity_trio.charger.stream import Tls, open_tls, watch_tls
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import (
