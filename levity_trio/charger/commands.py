@@ -652,10 +652,10 @@ class CommandSender:
 
     async def _take(self) -> TakenCommand | None:
         origin, charger = await self._session.begin(), self._session.charger
-        registration = self._central.registrations.status(charger)
+        status = self._central.registrations.status(charger)
         # At once: a newer command is stored after this one.
         known = self._central.pending.with_secrets(charger)
-        return await self._central.writer.run(commands.take_whole, origin, registration, known)
+        return await self._central.writer.run(commands.take_whole, origin, status, known)
 
     async def _response_to(
         self, end: CommandEnd, message_id: str, text: str, seconds: float

@@ -441,14 +441,14 @@ def record_routes(park: Park) -> list[Route]:
         await park.save()
         return json_reply({"imported": names}, 201)
 
-    async def template(request: Request) -> Response:
+    async def empty_table(request: Request) -> Response:
         return Response(template(_kind(request)), media_type=CSV)
 
     return [
         *locations.routes("/api/locations"),
         *vehicles.routes("/api/vehicles"),
         Route("/api/import/{kind}", take, methods=["POST"]),
-        Route("/api/templates/{kind}", template, methods=["GET"]),
+        Route("/api/templates/{kind}", empty_table, methods=["GET"]),
     ]
 
 
