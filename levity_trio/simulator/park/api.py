@@ -55,6 +55,7 @@ from levity_trio.simulator.park.park import (
     plain,
     read_all,
     read_form,
+    template,
 )
 from levity_trio.simulator.physics import ERROR_CODES, IllegalMove, Status, Vehicle, shown_wh
 from levity_trio.web.http.server import OwnHosts, application, problem
