@@ -145,7 +145,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "load": (
         *(
             "billing.sun",
-            "charger.facade",
+            "charger.commands",
             "operations",
             "charging",
             "store",
@@ -361,7 +361,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "authority",
         "signed.keys",
         "simulator.charger.certificates",
-        "simulator.charger.signing",
+        "simulator.charger.state",
         "store.beside.secret_key",
     ),
     "fluent": ("plugins.fluentd",),
@@ -390,7 +390,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "psycopg": ("store.postgresql",),
     "prometheus_client": ("plugins.prometheus", "web"),
     "python_multipart": ("web.files",),
-    "rich": ("cli.help", "simulator.report", "simulator.screen"),
+    "rich": ("cli.help", "simulator.report"),
     "segno": ("documents.qr",),
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),
@@ -406,7 +406,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "simulator.scenario",
     ),
     "trio_websocket": ("charger", "outgoing"),
-    "wsproto": ("charger.websocket", "outgoing"),
+    "wsproto": ("charger.stream", "outgoing"),
 }
 
 # What a pure room must do without: tasks, disks, sockets, clocks.

@@ -19,7 +19,7 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.deploy import files as deploy
 from levity_trio.log.queue import RotatingFile
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
-from levity_trio.simulator.park import registry as park
+from levity_trio.simulator.park import park
 from levity_trio.store.beside import backup_note
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.beside.file_folder import FileFolder

@@ -35,8 +35,7 @@ import trio
 
 from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Mode, Status
-from levity_trio.charger.central import Central
-from levity_trio.charger.draining import REFUSED
+from levity_trio.charger.central import REFUSED, Central, Visitor
 from levity_trio.charger.proof import (
     CHALLENGE,
     UNAVAILABLE,
@@ -48,18 +47,20 @@ from levity_trio.charger.proof import (
     take_as_long,
     use_readmission,
 )
-from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Peer, Session
-from levity_trio.charger.stream import ChargerStream, HeadTooLarge, address_of
-from levity_trio.charger.tls import HANDSHAKE_BYTE, TlsFailed
-from levity_trio.charger.transcript import refused as refused_row
-from levity_trio.charger.websocket import (
+from levity_trio.charger.stream import (
+    HANDSHAKE_BYTE,
     NO_COMMON_SUBPROTOCOL,
+    ChargerStream,
     CloseCode,
     ConnectionClosed,
+    HeadTooLarge,
     PingAfterGoodbye,
+    TlsFailed,
     accept,
+    address_of,
 )
+from levity_trio.charger.transcript import refused as refused_row
 from levity_trio.config import ConfigError
 from levity_trio.events import HandshakeRefused
 from levity_trio.log.output import bind_contextvars, get_logger

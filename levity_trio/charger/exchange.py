@@ -23,8 +23,7 @@ import orjson
 from levity_trio.access.registration import Status
 from levity_trio.access.tags import Policy
 from levity_trio.charger.budget import LONG_BYTES
-from levity_trio.charger.central import Central
-from levity_trio.charger.registry import Visitor
+from levity_trio.charger.central import Central, Visitor
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import Fact, MessageHandled, PluginFailed

@@ -22,8 +22,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.charger.stream import ChargerStream
-from levity_trio.charger.websocket import ConnectionClosed, WebSocketConnection
+from levity_trio.charger.stream import ChargerStream, ConnectionClosed, WebSocketConnection
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.store.writes.chargers.sessions import PingOutcome

@@ -22,7 +22,7 @@ import trio
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.access.registration import Mode
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.events import (
     CallAnswered,
     CallFailed,

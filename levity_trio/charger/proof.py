@@ -11,10 +11,9 @@ from typing import Final, NamedTuple
 from levity_trio.access import passwords
 from levity_trio.access.admission import Admission, Proof, admission, network_of
 from levity_trio.access.passwords import Stored
-from levity_trio.charger import turns
-from levity_trio.charger.central import Central
-from levity_trio.charger.registry import Visitor
-from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait
+from levity_trio.charger import doors
+from levity_trio.charger.central import Central, Visitor
+from levity_trio.charger.doors import RETRY_SECONDS, TooManyWait
 from levity_trio.events import PasswordInDigits
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable
@@ -141,7 +140,7 @@ async def _compare(
         async with central.turns.stranger(network_of(visitor.address)):
             # Others may have failed meanwhile with this identity and from this address.
             is_waiting = central.failures.wait_seconds(who) > 0
-            return not is_waiting and await turns.stretch(passwords.is_of, stored, password)
+            return not is_waiting and await doors.stretch(passwords.is_of, stored, password)
     except TooManyWait:
         raise BadRequest(503, BUSY, retry_after(RETRY_SECONDS)) from None
 

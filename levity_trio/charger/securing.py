@@ -18,8 +18,7 @@ from levity_trio.access.securing import Step
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority import folder as files
 from levity_trio.charger.central import Central
-from levity_trio.charger.commands import ROTATE
-from levity_trio.charger.facade import Chargers, UnknownCharger
+from levity_trio.charger.commands import ROTATE, Chargers, UnknownCharger
 from levity_trio.charger.signing import Signing
 from levity_trio.config import certificates_folder
 from levity_trio.events import Event, Fact, SecuringBegan, SecuringEnded

@@ -37,17 +37,20 @@ import trio
 
 from levity_trio.access.admission import Admission
 from levity_trio.charger.budget import MessageCharge
-from levity_trio.charger.central import Central
-from levity_trio.charger.commands import CommandSender
+from levity_trio.charger.central import Central, Visitor
+from levity_trio.charger.commands import Chargers, CommandSender, ConnectedCharger
 from levity_trio.charger.exchange import Exchange, LargeData, answer, check_call
-from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.liveness import Liveness
-from levity_trio.charger.registry import Visitor
-from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
+from levity_trio.charger.stream import (
+    GOODBYE_SECONDS,
+    ChargerStream,
+    CloseCode,
+    ConnectionClosed,
+    WebSocketConnection,
+)
 from levity_trio.charger.transcript import Transcript
-from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import MalformedFrame
 from levity_trio.log.output import get_logger
 from levity_trio.records import record

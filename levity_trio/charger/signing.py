@@ -17,7 +17,7 @@ from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority.apart import issue_for_charger
 from levity_trio.authority.folder import has_root
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers, UnknownCharger
+from levity_trio.charger.commands import Chargers, UnknownCharger
 from levity_trio.config import certificates_folder
 from levity_trio.events import (
     CallAnswered,

@@ -19,7 +19,7 @@ import trio
 
 from levity_trio import events
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.events import Event
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import parts

@@ -18,9 +18,8 @@ from levity_trio.config import ConfigError
 from levity_trio.config.settings import DatabaseAddress
 
 if TYPE_CHECKING:
-    from levity_trio.simulator.plan import Plan
     from levity_trio.simulator.run import Control
-    from levity_trio.simulator.scenario import Scenario
+    from levity_trio.simulator.scenario import Plan, Scenario
 
 URL = "ws://localhost:9000/ws/"
 CONTROL_PORT = 9100
@@ -235,8 +234,8 @@ def _plan(
     quirks: Sequence[str],
     security: tuple[int, str | None],
 ) -> Plan:
-    from levity_trio.simulator.plan import fleet, plan  # noqa: PLC0415 - see above
     from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415
+    from levity_trio.simulator.scenario import fleet, plan  # noqa: PLC0415 - see above
 
     if unknown := [name for name in quirks if name not in QUIRKS]:
         raise click.UsageError(f"--quirk {unknown[0]} is unknown; see --list-quirks.")

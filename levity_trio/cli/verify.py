@@ -44,8 +44,7 @@ def verify(*, ledger: Path, db: DatabaseAddress, is_verbose: bool, is_json: bool
     """
     from levity_trio.output import output_errors, print_line  # noqa: PLC0415
     from levity_trio.simulator.ledger import read_ledger  # noqa: PLC0415 - so that --help answers at once
-    from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
-    from levity_trio.simulator.screen import Console  # noqa: PLC0415
+    from levity_trio.simulator.report import Console, show_verdict  # noqa: PLC0415
     from levity_trio.simulator.verification import verify as compare  # noqa: PLC0415
 
     verdict = compare(db, read_ledger(ledger))

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.feeder import HOUSE, ROTATIONS, FeederSpec
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.told import Figure, Quantity, Told
 
 NAME: Final = "Bauhof 12"

@@ -15,7 +15,7 @@ from typing import Final
 from levity_trio.demo.house import HOUSEHOLDS, SHARED, Household, charger_id
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import Impossible
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.physics import Status
 
 LEAST: Final = 3
 """A car that charges does not leave while no more do."""

@@ -65,7 +65,7 @@ from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import Memory
+from levity_trio.simulator.charger.state import Memory
 from levity_trio.simulator.feeder import Feeder, serve_meters
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace

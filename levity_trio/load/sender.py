@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import trio
 
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock

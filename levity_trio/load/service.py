@@ -19,7 +19,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.clock import Clock
 from levity_trio.events import (

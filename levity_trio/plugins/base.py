@@ -60,7 +60,7 @@ class ConnectedCharger(Protocol):
         `call_result`).
 
         Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see
-        levity_trio.charger.facade.
+        levity_trio.charger.commands.
         """
 
     def objection(self, action: str) -> str | None:
@@ -154,7 +154,7 @@ class CommandResult(Protocol):
 
 
 class Chargers(Protocol):
-    """The chargers of this server; see levity_trio.charger.facade."""
+    """The chargers of this server; see levity_trio.charger.commands."""
 
     def known(self) -> Collection[str]:
         """Return the identities of the known chargers that are served: not hidden, waiting or

@@ -30,14 +30,13 @@ import trio
 
 from levity_trio import __version__
 from levity_trio.access.registration import Mode
-from levity_trio.charger.central import Central
+from levity_trio.charger.central import Central, begin_learning
 from levity_trio.charger.clock_trust import is_set, watch_clock
+from levity_trio.charger.commands import Chargers, keep_deadlines
 from levity_trio.charger.connection import HANDSHAKES, begin_registration, serve_connection
-from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.local_lists import open_local_lists
-from levity_trio.charger.others import begin_learning
 from levity_trio.charger.securing import keep_security
-from levity_trio.charger.tls import Tls, open_tls, watch_tls
+from levity_trio.charger.stream import Tls, open_tls, watch_tls
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import (

@@ -30,16 +30,14 @@ from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory, meter_keys
 from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meters, watch
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import Plan, schedule
 from levity_trio.simulator.quirks import made
-from levity_trio.simulator.report import Report, report, show
-from levity_trio.simulator.screen import Console, Scene, open_screen, row_of
+from levity_trio.simulator.report import Console, Report, Scene, open_screen, report, row_of, show
+from levity_trio.simulator.scenario import Plan, schedule
 from levity_trio.simulator.trust import Trust
 from levity_trio.simulator.verification import Mark, baseline, verify
 

@@ -16,7 +16,7 @@ import trio
 from levity_trio.backends.copies import Copies, open_copies
 from levity_trio.backends.parts import CopyParts
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.config import ServerConfig
 from levity_trio.notify.delivery import Around, LinkAddresses, Messages, open_messages
 from levity_trio.store.beside.secret_key import SecretKey

@@ -19,7 +19,7 @@ from levity_trio.access.offline import (
     explain,
     switch,
 )
-from levity_trio.simulator.charger.charging import _holds_offline
+from levity_trio.simulator.charger.connectors import _holds_offline
 
 ON, OFF, ABSENT, UNREAD = Switch
 YES, NO, NOT_KNOWN = Permission

@@ -94,12 +94,12 @@ class Site:
             self._park("PUT", "chargers", identity, "configuration", key, value=value)
 
     def vehicle(self, name: str, **given: object) -> None:
-        """Add a car, by the fields of levity_trio/simulator/model/vehicle.py."""
+        """Add a car, by the fields of levity_trio/simulator/physics.py."""
         self._park("POST", "vehicles", name=name, **given)
 
     def act(self, identity: str, action: str, **given: object) -> Any:
         """Do what a person does at a charger, by the names of
-        levity_trio/simulator/park/actions.py."""
+        levity_trio/simulator/park/api.py."""
         return self._park("POST", "chargers", identity, action, **given)
 
     def _park(self, method: str, *path: str, **given: object) -> Any:

@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger import turns
+from levity_trio.charger import doors
 from levity_trio.charger.central import Central
 from tests.charger.parts import InlineWriter, make_central
 from tests.replayed import replayed
@@ -56,7 +56,7 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         return function(*args)
 
-    monkeypatch.setattr(turns, "stretch", at_once)
+    monkeypatch.setattr(doors, "stretch", at_once)
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ import trio
 from trio.testing import memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from levity_trio.charger.central import Central
+from levity_trio.charger.central import Central, RegisteredSession
+from levity_trio.charger.commands import Chargers, ConnectedCharger
 from levity_trio.charger.connection import serve_connection
-from levity_trio.charger.facade import Chargers, ConnectedCharger
-from levity_trio.charger.registry import RegisteredSession
 
 PATH = "/ocpp/CP-1"
 KEY = base64.b64encode(b"sixteen bytes ok").decode()

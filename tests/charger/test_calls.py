@@ -11,8 +11,8 @@ import trio
 import trio.testing
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.commands import ConnectedCharger
 from levity_trio.charger.exchange import Exchange
-from levity_trio.charger.facade import ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import CallFailed as CallFailedFact
 from levity_trio.store.writes.chargers.commands import QUEUED_COMMANDS

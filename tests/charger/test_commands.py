@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers, UnknownCharger, keep_deadlines
+from levity_trio.charger.commands import Chargers, UnknownCharger, keep_deadlines
 from levity_trio.events import CallFailed, StatusChanged
 from levity_trio.store.writes.chargers import commands, sessions
 from levity_trio.wire.errors import ChargerGone, NotConnected

@@ -15,9 +15,9 @@ from trio.testing import wait_all_tasks_blocked
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GIVEN
 from levity_trio.access.registration import Decision, Mode
-from levity_trio.charger import turns
+from levity_trio.charger import doors
 from levity_trio.charger.central import Central
-from levity_trio.charger.failures import FREE, Failures
+from levity_trio.charger.doors import FREE, Failures
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
 from levity_trio.store.writes.chargers import security
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
@@ -136,7 +136,7 @@ class Stretching:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.25) -> None:
         self.count, self._seconds = 0, seconds
-        monkeypatch.setattr(turns, "stretch", self.stretch)
+        monkeypatch.setattr(doors, "stretch", self.stretch)
 
     async def stretch(self, function: Callable[..., object], *args: object) -> object:
         self.count += 1

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.charger import others
-from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
-from levity_trio.charger.pending import REMEMBERED, Pending
+from levity_trio.charger.central import REMEMBERED, Central, Pending, learn
+from levity_trio.charger.commands import Chargers
 from levity_trio.store.engine.database import News, UnitOfWork
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers import commands
@@ -57,9 +55,9 @@ async def ask_in_vain(
     writer.is_slow = False
 
 
-def learn(central: Central, writer: InlineWriter) -> None:
+def learn_queued(central: Central, writer: InlineWriter) -> None:
     """Read the queued commands as news, also our own, as each batch beside another server does."""
-    others.learn(central, News((), writer.run_now(commands.unfinished)))
+    learn(central, News((), writer.run_now(commands.unfinished)))
 
 
 @pytest.mark.parametrize(("action", "payload"), [*SECRETS, ("Reset", {"type": "Soft"})])
@@ -68,7 +66,7 @@ async def test_what_was_said_not_to_be_done_is_not_sent(
 ) -> None:
     async with spoken(central) as charger:
         await ask_in_vain(central, writer, action, payload)
-        learn(central, writer)
+        learn_queued(central, writer)
         assert await next_call(central, charger) == ["ClearCache", {}]
     assert writer.rows(ROWS) == [
         (action, "cancelled", "given_up"),
@@ -86,7 +84,7 @@ async def test_it_is_not_sent_either_when_it_cannot_be_cancelled(
     async with spoken(central) as charger:
         writer.is_full = True
         await ask_in_vain(central, writer, action, payload)
-        learn(central, writer)
+        learn_queued(central, writer)
         assert central.pending.count("CP-1") == 0
         assert await next_call(central, charger) == ["ClearCache", {}]
     assert writer.rows(ROWS) == [(action, "gone", "given_up"), ("ClearCache", "accepted", None)]
@@ -103,7 +101,7 @@ async def test_a_decided_command_that_was_said_not_to_be_stored(
         with pytest.raises(StoreUnavailable):
             await Chargers(central).submit_decided("CP-1", decide, asked_by="anna")
         writer.is_slow = False
-        learn(central, writer)
+        learn_queued(central, writer)
         assert await next_call(central, charger) == ["ClearCache", {}]
     assert writer.rows(ROWS)[0] == ("Reset", "cancelled", "given_up")
 
@@ -156,7 +154,7 @@ async def test_no_mask_is_sent_for_a_secret_that_nobody_knows(
             is_masked=True,
         )
         writer.run_now(commands.queue, new)
-        learn(central, writer)
+        learn_queued(central, writer)
         assert await next_call(central, charger) == ["ClearCache", {}]
         assert central.pending.count("CP-1") == 0
     assert writer.rows(ROWS)[0] == (action, "expired", "secret_not_kept")
@@ -173,7 +171,7 @@ async def test_a_command_counts_once_however_often_it_is_learned(
     command = await chargers.submit(
         "CP-1", "ChangeConfiguration", PASSWORD, asked_by="anna", deadline_seconds=60
     )
-    learn(central, writer)
+    learn_queued(central, writer)
     central.pending.load(writer.run_now(commands.unfinished))
     assert central.pending.count("CP-1") == 1
     async with open_charger(central) as charger:

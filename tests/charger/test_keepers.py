@@ -10,7 +10,7 @@ import trio
 
 from levity_trio.charger import local_lists, signing
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers, UnknownCharger, keep_deadlines
+from levity_trio.charger.commands import Chargers, UnknownCharger, keep_deadlines
 from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.securing import keep_security
 from levity_trio.charger.wallets import open_wallets

@@ -9,8 +9,8 @@ from trio.testing import memory_stream_pair
 
 from levity_trio.charger import liveness
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
-from levity_trio.charger.websocket import ConnectionClosed
+from levity_trio.charger.commands import Chargers
+from levity_trio.charger.stream import ConnectionClosed
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import (

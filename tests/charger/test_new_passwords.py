@@ -13,8 +13,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.commands import ROTATE
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import ROTATE, Chargers
 from tests.charger.doors import PASSWORD, basic, give, make_known, status, use
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger

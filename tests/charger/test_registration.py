@@ -19,8 +19,8 @@ from levity_trio.access.registration import (
 )
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.charger.central import Central
+from levity_trio.charger.commands import Chargers, RegistrationResult, keep_deadlines
 from levity_trio.charger.connection import begin_registration
-from levity_trio.charger.facade import Chargers, RegistrationResult, keep_deadlines
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS

@@ -10,8 +10,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.charger.central import Central
-from levity_trio.charger.registry import HOLD_SECONDS
+from levity_trio.charger.central import HOLD_SECONDS, Central
 from levity_trio.events import ChargerConnected, IdentityShared
 from levity_trio.wire.errors import CallTimedOut, ChargerGone
 from levity_trio.wire.payloads import call

@@ -12,7 +12,7 @@ import trio
 from levity_trio.access.registration import Decision, Mode
 from levity_trio.access.turned_away import MOST, clause
 from levity_trio.charger.central import Central
-from levity_trio.charger.turned_away import SPARE_SECONDS
+from levity_trio.charger.doors import SPARE_SECONDS
 from levity_trio.events import ChargerConnected, ChargerOdd, ChargerTurnedAway
 from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.now.attention import Attention, ServedChargers, attention

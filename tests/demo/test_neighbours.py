@@ -12,7 +12,7 @@ from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, configuration, default_
 from levity_trio.demo.neighbours import LEAST, ONLY, WANTED_OF_AN_EVENING, WANTING, Neighbours
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import ChargerPlan
+from levity_trio.simulator.scenario import ChargerPlan
 from levity_trio.store.engine.file_store import FileConnection
 from tests.tools.benchmarks.months.books import open_books
 from tests.tools.benchmarks.months.fleet import Network, Switchboard, charger_of, open_links

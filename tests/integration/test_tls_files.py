@@ -10,7 +10,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.charger.tls import Tls, open_tls, watch_tls
+from levity_trio.charger.stream import Tls, open_tls, watch_tls
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
 from tests.locked import locked
 

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, cast
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.load.service import open_load
 from levity_trio.load.tree import LETTERS, NOTHING, Phases
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import load

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
 from levity_trio.simulator.charger import operations
 from levity_trio.store.writes.chargers.registration import DecidedBy

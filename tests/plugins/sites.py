@@ -9,7 +9,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.events import Event
 from levity_trio.plugins.base import Api, Hooks, Load, Open, Plugin, Site
 from levity_trio.store.engine.database import Database, UnitOfWork, Write, WritingConnection, commit

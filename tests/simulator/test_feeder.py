@@ -14,7 +14,7 @@ from levity_trio.config import ConfigError
 from levity_trio.load.tree import Phases
 from levity_trio.outgoing.meters import reader
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory
 from levity_trio.simulator.feeder import (
     ASKED,
     HOUSE,
@@ -24,7 +24,7 @@ from levity_trio.simulator.feeder import (
     answer,
     serve_meters,
 )
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.scenario import load, read
 from levity_trio.wire import modbus
 from levity_trio.wire.meters import MeterConfig

@@ -8,20 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
-from levity_trio.simulator.plan import (
+from levity_trio.simulator.charger.state import AC, DC, ChargerSpec
+from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.scenario import (
+    ANY_TIME,
     GRIZZLE,
     LAST_QUIET_SECONDS,
     SHARED,
     ChargerPlan,
     Ending,
+    Kind,
+    Mishaps,
     Order,
     Plan,
+    Scenario,
+    VehicleKind,
     fleet,
+    load,
     plan,
 )
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.scenario import ANY_TIME, Kind, Mishaps, Scenario, VehicleKind, load
 
 HOUR = 3600
 NO_DC = VehicleKind(name="Hybrid", dc_kw=0.0)

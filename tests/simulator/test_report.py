@@ -7,10 +7,10 @@ from io import StringIO
 from rich.console import Console
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.charging import begin
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.connectors import begin
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.ledger import Entry
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.report import MOST_LINES, Account, Report, report, show
 from levity_trio.simulator.verification import Fault, Kind, LifecycleRow, Unprovable, Verdict
 

@@ -16,12 +16,11 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator import run
-from levity_trio.simulator.charger.signing import meter_keys
+from levity_trio.simulator.charger.state import meter_keys
 from levity_trio.simulator.ledger import Ledger, read_ledger
-from levity_trio.simulator.plan import ChargerPlan, Plan
-from levity_trio.simulator.report import report
+from levity_trio.simulator.report import Console, report
 from levity_trio.simulator.run import Order, Outcome
-from levity_trio.simulator.screen import Console
+from levity_trio.simulator.scenario import ChargerPlan, Plan
 from tests.simulator.link.living import make_charger
 
 NOBODY = ServerAddress("127.0.0.1", 1, "/ws/", is_tls=False)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.config import ConfigError
-from levity_trio.simulator.model.states import ERROR_CODES
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import ERROR_CODES, Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import Kind, Scenario, VehicleKind, load, read, shipped
 

@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit, schedule
 from levity_trio.simulator.provable import Loss, prove
-from levity_trio.simulator.scenario import Kind
+from levity_trio.simulator.scenario import (
+    ChargerPlan,
+    Ending,
+    Incident,
+    Kind,
+    Order,
+    Visit,
+    schedule,
+)
 from tests.simulator.charger.central import CAR, CAR_W, Central, made, stamp
 
 TAG = "TAG"

@@ -13,13 +13,12 @@ from trio.testing import MockClock
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.charging import begin
 from levity_trio.simulator.charger.configuration import ACCEPTED
-from levity_trio.simulator.charger.spec import DC, ChargerSpec
+from levity_trio.simulator.charger.connectors import begin
+from levity_trio.simulator.charger.state import DC, ChargerSpec
 from levity_trio.simulator.ledger import Entry
-from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.screen import Console, Row, Scene, View, open_screen, picture, row_of
+from levity_trio.simulator.physics import Status, Vehicle
+from levity_trio.simulator.report import Console, Row, Scene, View, open_screen, picture, row_of
 
 HOUR = 3600
 CHARGING = Row(

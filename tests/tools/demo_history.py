@@ -57,13 +57,12 @@ from levity_trio.demo.house import (
     plate,
 )
 from levity_trio.load.tree import as_phases
-from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.signing import meter_keys
+from levity_trio.simulator.charger.state import meter_keys
 from levity_trio.simulator.feeder import VOLTS, Feeder
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
-from levity_trio.simulator.scenario import Kind
+from levity_trio.simulator.scenario import ChargerPlan, Ending, Incident, Kind, Order, Visit
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.writes.load import load
@@ -390,7 +389,7 @@ def _lie(charger: Charger, leap_wh: int, at: float) -> None:
     if leap_wh:
         charger.memory.offsets[1] += leap_wh
     else:
-        notifications.set_register(charger, 1, 0, at)
+        connectors.set_register(charger, 1, 0, at)
 
 
 def _visits(part: Part) -> dict[str, list[Visit]]:

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger.turns import MOST_OF_ADDRESS, MOST_WAITING, TooManyWait, Turns
+from levity_trio.charger.doors import MOST_OF_ADDRESS, MOST_WAITING, TooManyWait, Turns
 from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.web.api.engine.problems import Problem

@@ -10,35 +10,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.simulator.charger import charging, notifications, power, presence, registration
-from levity_trio.simulator.charger.agenda import Timer
+from levity_trio.simulator.charger import connectors, station
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.operations import force_answer, obey
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
 from levity_trio.simulator.charger.state import (
     NO_ERROR,
+    ChargerSpec,
     Connector,
     Effect,
     Frame,
     Impossible,
+    Memory,
+    Message,
     Outgoing,
     Payload,
     Quirks,
     Request,
     State,
     Then,
+    Timer,
     Transaction,
 )
 from levity_trio.simulator.ledger import START, STOP, Sent
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import CallError, Response
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call, read_result, write_payload
 
 
 def _own_reading(charger: State, connector: Connector, at: float) -> call.MeterValues | None:
-    value = notifications.meter_value(
-        charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at
+    value = connectors.meter_value(
+        charger, connector, "MeterValuesSampledData", connectors.TRIGGERED, at
     )
     if value is None:
         return None
@@ -66,9 +68,9 @@ class Charger(State):
 
     # Power and connection
 
-    power_on = presence.power_on
-    power_off = presence.power_off
-    fail = presence.fail
+    power_on = station.power_on
+    power_off = station.power_off
+    fail = station.fail
 
     def connected(self, at: float) -> None:
         """Take note of a new connection. BootNotification comes first, unless one was accepted
@@ -79,18 +81,18 @@ class Charger(State):
             return
         self.is_linked = True
         if self.registration == ACCEPTED:
-            notifications.report_changes(self, at)
+            connectors.report_changes(self, at)
         elif self.registration is None or not self.agenda.has_timer(Timer.BOOT):
             # else the interval runs (§4.2)
-            registration.boot(self)
+            station.boot(self)
         self.on_change()
 
-    disconnected = presence.disconnected
+    disconnected = station.disconnected
 
     def go_offline(self, at: float) -> None:
         """Stay away from the network until `go_online`."""
         self.is_offline = True
-        presence.disconnect(self, "drop", self.agenda.reach(at))
+        station.disconnect(self, "drop", self.agenda.reach(at))
 
     def go_online(self, _at: float) -> None:
         self.is_offline = False
@@ -183,7 +185,7 @@ class Charger(State):
         if message.action == START:
             self.memory.transaction_ids[str(message.local_id)] = answer.transaction_id
             if (transaction := self._transaction_of(message)) is not None:
-                charging.started(self, transaction, answer, self.agenda.present)
+                connectors.started(self, transaction, answer, self.agenda.present)
         self._forget(message)
 
     def _fail(self, message: Message, at: float) -> None:
@@ -206,7 +208,7 @@ class Charger(State):
         if transaction is not None:
             transaction.under_way.pop(id(message), None)
         if transaction.is_over if transaction is not None else message.action == STOP:
-            charging.forget(self, message.local_id)
+            connectors.forget(self, message.local_id)
 
     def _record_of(self, message: Message) -> Sent | None:
         """Return the ledger's record of a message; None for one from before a restart of the
@@ -250,9 +252,9 @@ class Charger(State):
             )
         connector.meter.plug(vehicle, at)
         if connector.transaction is None and connector.tag is not None:
-            charging.begin(self, connector, *connector.tag, at)
+            connectors.begin(self, connector, *connector.tag, at)
         else:
-            power.settle(self, connector, at)
+            connectors.settle(self, connector, at)
         self.on_change()
 
     def unplug(self, number: int, at: float) -> None:
@@ -263,46 +265,46 @@ class Charger(State):
         connector.meter.unplug(at)
         connector.is_finishing = connector.is_paused_by_vehicle = False
         if self.is_on:  # else `resume` does it after power-on
-            charging.end_unplugged(self, connector, at)
-        power.settle(self, connector, at)
+            connectors.end_unplugged(self, connector, at)
+        connectors.settle(self, connector, at)
         self.on_change()
 
     def present_tag(self, number: int, tag: str, at: float) -> None:
         """Hold a tag to the reader. Raises Impossible."""
-        charging.present_tag(self, self.connector(number), tag, self.agenda.reach(at))
+        connectors.present_tag(self, self.connector(number), tag, self.agenda.reach(at))
         self.on_change()
 
     def start(self, number: int, tag: str, at: float) -> None:
         """Begin a transaction without authorisation. Raises Impossible without a vehicle, or if no
         start is allowed."""
         connector, at = self.connector(number), self.agenda.reach(at)
-        if not (connector.meter.is_plugged and charging.takes_starts(self, connector)):
+        if not (connector.meter.is_plugged and connectors.takes_starts(self, connector)):
             raise Impossible(
                 f"{self.spec.id}: connector {number} is {connector.status};"
                 " a start needs power and a vehicle, and no transaction, fault or Unavailable"
             )
-        charging.begin(self, connector, tag, self.tags.parent(tag), at)
+        connectors.begin(self, connector, tag, self.tags.parent(tag), at)
         self.on_change()
 
-    def stop(self, number: int, at: float, reason: str = charging.LOCAL) -> None:
+    def stop(self, number: int, at: float, reason: str = connectors.LOCAL) -> None:
         """End the transaction of a connector. Raises Impossible."""
-        charging.end(self, self.connector(number), reason, self.agenda.reach(at))
+        connectors.end(self, self.connector(number), reason, self.agenda.reach(at))
         self.on_change()
 
     def fault(self, number: int, error_code: str, at: float) -> None:
         """Set a fault on a connector, or on the charger itself (0). Raises Impossible."""
-        power.fault(self, self._place(number), error_code, self.agenda.reach(at))
+        connectors.fault(self, self._place(number), error_code, self.agenda.reach(at))
 
     def clear_fault(self, number: int, at: float) -> None:
         """Clear a fault; the connector takes the status that it has without one."""
         connector, at = self._place(number), self.agenda.reach(at)
         connector.error_code = NO_ERROR
-        power.settle(self, connector, at)
+        connectors.settle(self, connector, at)
         self.on_change()
 
     def set_status(self, number: int, status: str, at: float) -> None:
         """Raises IllegalMove or Impossible."""
-        power.set_status(self, self._place(number), status, self.agenda.reach(at))
+        connectors.set_status(self, self._place(number), status, self.agenda.reach(at))
 
     # Tests of a central system
 
@@ -323,13 +325,13 @@ class Charger(State):
             request: Any = None
             match action:
                 case "BootNotification":
-                    request = registration.introduction(self)
+                    request = station.introduction(self)
                 case "Heartbeat":
                     request = call.Heartbeat()
                 case "MeterValues":
                     request = _own_reading(self, connector, at)
                 case "StatusNotification":
-                    request = notifications.status_of(self, connector, at)
+                    request = connectors.status_of(self, connector, at)
             if request is None:
                 raise Impossible(
                     f"{self.spec.id} has no {action} of its own to send; give a payload, or one of "
@@ -347,7 +349,7 @@ class Charger(State):
 
     def set_register(self, number: int, wh: int, at: float) -> None:
         """Set the register that a connector reports, in Wh. Raises Impossible."""
-        notifications.set_register(self, self.connector(number).number, wh, self.agenda.reach(at))
+        connectors.set_register(self, self.connector(number).number, wh, self.agenda.reach(at))
 
     def _place(self, number: int) -> Connector:
         return self.connectors[0] if number == 0 else self.connector(number)

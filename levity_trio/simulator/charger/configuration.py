@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from levity_trio.simulator.model.meter import SUPPORTED
+from levity_trio.simulator.physics import SUPPORTED
 
 ACCEPTED, REJECTED = "Accepted", "Rejected"
 REBOOT_REQUIRED, NOT_SUPPORTED = "RebootRequired", "NotSupported"

@@ -13,12 +13,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from levity_trio.simulator.charger import charging, files, notifications, presence, registration
+from levity_trio.simulator.charger import connectors, station
 from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
-from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
-from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Connector, Impossible, State
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.charger.connectors import make_operative, settle_all, settle_reservations
+from levity_trio.simulator.charger.state import AC, Connector, Impossible, State
+from levity_trio.simulator.physics import Status
 from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.payloads import SERVER_ACTIONS, call, call_result, read_request, write_payload
@@ -100,17 +99,17 @@ def remote_start_transaction(
         connector
         for connector in charger.connectors[1:]
         if number in (None, connector.number)
-        and charging.takes_starts(charger, connector)
+        and connectors.takes_starts(charger, connector)
         and _may_use(charger, connector, tag, at)
     ]
     if not ready:
         return REJECTED
     connector = min(ready, key=lambda connector: READY.index(connector.status))
-    admit = partial(charging.admit, charger, connector, tag, profile)
+    admit = partial(connectors.admit, charger, connector, tag, profile)
 
     def start(at: float) -> None:
         if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
-            charging.authorise(charger, tag, at, admit)
+            connectors.authorise(charger, tag, at, admit)
         else:
             admit(True, charger.tags.parent(tag), at)
 
@@ -121,7 +120,7 @@ def remote_start_transaction(
 def _may_use(charger: State, connector: Connector, tag: str, at: float) -> bool:
     """Return whether the reservations allow a start. A tag that is yet to be authorised passes."""
     is_asked_for = charger.configuration.boolean("AuthorizeRemoteTxRequests")
-    return is_asked_for or charging.may_use(charger, connector, tag, charger.tags.parent(tag), at)
+    return is_asked_for or connectors.may_use(charger, connector, tag, charger.tags.parent(tag), at)
 
 
 def remote_stop_transaction(charger: State, request: call.RemoteStopTransaction, at: float) -> str:
@@ -139,7 +138,7 @@ def remote_stop_transaction(charger: State, request: call.RemoteStopTransaction,
 
 def _stop(charger: State, connector: Connector, reason: str, at: float) -> None:
     if connector.transaction is not None:
-        charging.end(charger, connector, reason, at)
+        connectors.end(charger, connector, reason, at)
 
 
 def unlock_connector(charger: State, request: call.UnlockConnector, at: float) -> str:
@@ -161,14 +160,14 @@ def reset(charger: State, request: call.Reset, at: float) -> str:
     reason = RESET_REASONS[request.type]
 
     def begin(at: float) -> None:
-        notifications.queue_security_event(charger, notifications.RESTARTED, at)
+        connectors.queue_security_event(charger, connectors.RESTARTED, at)
         if request.type == "Hard":
-            presence.restart(charger, at, reason)
+            station.restart(charger, at, reason)
             return
         for connector in charger.connectors:
             _stop(charger, connector, reason, at)
         charger.agenda.plan(
-            at + SOFT_RESET_SECONDS, lambda at: presence.restart(charger, at, reason)
+            at + SOFT_RESET_SECONDS, lambda at: station.restart(charger, at, reason)
         )
 
     charger.agenda.plan(at, begin)
@@ -238,16 +237,16 @@ def change_configuration(charger: State, request: call.ChangeConfiguration, at: 
 def _sample_anew(charger: State, at: float) -> None:
     for connector in charger.connectors:
         if connector.transaction is not None:
-            notifications.plan_samples(charger, connector, connector.transaction, at)
+            connectors.plan_samples(charger, connector, connector.transaction, at)
 
 
 _FOLLOWED: Final[Mapping[str, Callable[[State, float], object]]] = {
     # Reconnect with the new password after the response (whitepaper A01).
     "authorizationkey": lambda charger, at: charger.agenda.plan(
-        at, partial(presence.disconnect, charger, "close")
+        at, partial(station.disconnect, charger, "close")
     ),
-    "clockaligneddatainterval": notifications.plan_aligned,
-    "heartbeatinterval": registration.plan_heartbeat,
+    "clockaligneddatainterval": connectors.plan_aligned,
+    "heartbeatinterval": station.plan_heartbeat,
     "metervaluesampleinterval": _sample_anew,
     "setcurrent": settle_all,
 }
@@ -343,7 +342,7 @@ def certificate_signed(charger: State, request: call.CertificateSigned, at: floa
     event."""
     status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
     if status != ACCEPTED:
-        notifications.queue_security_event(charger, notifications.BAD_CERTIFICATE, at)
+        connectors.queue_security_event(charger, connectors.BAD_CERTIFICATE, at)
     return status
 
 
@@ -380,27 +379,27 @@ def trigger_message(
 def _send_readings(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors[1:]:
         if number in (None, 0, connector.number):
-            key, context = "MeterValuesSampledData", notifications.TRIGGERED
-            notifications.sample(charger, connector, key, context, at, is_asked_for=True)
+            key, context = "MeterValuesSampledData", connectors.TRIGGERED
+            connectors.sample(charger, connector, key, context, at, is_asked_for=True)
 
 
 def _send_status(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors:
         if number in (None, connector.number):
-            notifications.report(charger, connector, at, is_asked_for=True)
+            connectors.report(charger, connector, at, is_asked_for=True)
 
 
 _TRIGGERED: Final[dict[str, Callable[[State, int | None, float], None]]] = {
-    "BootNotification": lambda charger, _, _at: registration.boot(charger),
-    "DiagnosticsStatusNotification": files.send_diagnostics_status,
-    "FirmwareStatusNotification": files.send_status,
-    "Heartbeat": lambda charger, _, _at: registration.ask_time(charger, is_asked_for=True),
-    "LogStatusNotification": files.send_log_status,
+    "BootNotification": lambda charger, _, _at: station.boot(charger),
+    "DiagnosticsStatusNotification": station.send_diagnostics_status,
+    "FirmwareStatusNotification": station.send_status,
+    "Heartbeat": lambda charger, _, _at: station.ask_time(charger, is_asked_for=True),
+    "LogStatusNotification": station.send_log_status,
     "MeterValues": _send_readings,
     "SignChargePointCertificate": _send_sign_certificate,
     "StatusNotification": _send_status,
 }
-_EXTENDED: Final = {**_TRIGGERED, "FirmwareStatusNotification": files.send_signed_status}
+_EXTENDED: Final = {**_TRIGGERED, "FirmwareStatusNotification": station.send_signed_status}
 
 OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
     "CancelReservation": cancel_reservation,
@@ -416,12 +415,12 @@ OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
     "ExtendedTriggerMessage": trigger_message,
     "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
-    "GetDiagnostics": files.get_diagnostics,
+    "GetDiagnostics": station.get_diagnostics,
     "GetInstalledCertificateIds": get_installed_certificate_ids,
     "GetLocalListVersion": lambda charger, _, _at: call_result.GetLocalListVersion(
         list_version=charger.tags.version
     ),
-    "GetLog": files.get_log,
+    "GetLog": station.get_log,
     "InstallCertificate": lambda charger, request, _: certificates(charger).install(
         request.certificate_type, request.certificate
     ),
@@ -433,8 +432,8 @@ OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
         request.list_version, request.update_type, request.local_authorization_list
     ),
     "SetChargingProfile": set_charging_profile,
-    "SignedUpdateFirmware": files.signed_update_firmware,
+    "SignedUpdateFirmware": station.signed_update_firmware,
     "TriggerMessage": trigger_message,
     "UnlockConnector": unlock_connector,
-    "UpdateFirmware": files.update_firmware,
+    "UpdateFirmware": station.update_firmware,
 }

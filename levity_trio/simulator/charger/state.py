@@ -1,48 +1,362 @@
-"""The state of one charger: all data that its modules share, the hooks of its quirks, and the
+"""What one charger is, keeps and does at the moment: its type plate, the memory that it keeps
+without power, its clock and agenda, its connectors, its queues, the hooks of its quirks, and the
 effects for the shell.
 
 The other modules of this package are functions of the state, in layers: a function calls only those
 of lower layers. An action of a higher layer goes on the agenda or into `when_idle`. The shell
 carries out the effects, which need I/O.
 
-One connector: its cable, tag and transaction, and the status derived from them (§4.9).
+The memory is plain data, so that a file can keep it between runs of the simulator.
 
-Code never sets a status. It is derived from cable, tag, transaction, fault, availability and
-reservation, and each change is checked against the table of transitions.
+The clock is unset until the central system sends the time (§4.2, §4.6). Actions run in the order of
+their nominal times and receive the nominal time, however late they run. The energy of a session
+therefore depends on its plan alone, not on the load of the machine, and a run can be repeated
+exactly.
 
-The outgoing queues of one charger, which sends one CALL at a time (OCPP-J 1.6 §4.1.1).
+Code never sets the status of a connector (§4.9). It is derived from cable, tag, transaction, fault,
+availability and reservation, and each change is checked against the table of transitions.
 
-Transaction messages are kept in order, over outages and power cuts, until they are acknowledged.
-One that the central system refuses or does not answer is retried by TransactionMessageAttempts and
-TransactionMessageRetryInterval and then discarded (§3.7.1), which costs a bill. All other requests
-are sent once, and dropped with the connection.
+A charger sends one CALL at a time (OCPP-J 1.6 §4.1.1). Transaction messages are kept in order, over
+outages and power cuts, until they are acknowledged. One that the central system refuses or does not
+answer is retried by TransactionMessageAttempts and TransactionMessageRetryInterval and then
+discarded (§3.7.1), which costs a bill. All other requests are sent once, and dropped with the
+connection.
+
+A meter that signs makes a record of OCMF 1.x with begin and end of each transaction. Its keys are
+made from the charger's `signing_seed`, so that the same seed gives the same keys. `cryptography` is
+imported only where a meter signs: see certificates.py.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum, StrEnum, auto
+from hashlib import sha256
+from itertools import count
 from random import Random
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from levity_trio.records import record
-from levity_trio.simulator.charger.agenda import Action, Agenda, ChargerClock
-from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED, Configuration, Keys
+from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED, Configuration, Key, Keys
 from levity_trio.simulator.charger.profiles import Kept, Profiles
-from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
 from levity_trio.simulator.charger.tags import Reservations, Tags
 from levity_trio.simulator.ledger import Entry, Moment, Sent
 from levity_trio.simulator.ledger import Entry as LedgerEntry
-from levity_trio.simulator.model.meter import Meter, Supply, shown_wh
-from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, check_move
+from levity_trio.simulator.physics import (
+    CHARGER_MOVES,
+    MOVES,
+    Meter,
+    Status,
+    Supply,
+    check_move,
+    shown_wh,
+)
 from levity_trio.wire.charging_profiles import Limit
+from levity_trio.wire.handshake import MAX_IDENTITY
 from levity_trio.wire.payloads import write_payload
 from levity_trio.wire.times import wire_time
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+
+AC, DC = "AC", "DC"
+_MOST_CONNECTORS: Final = 32
+
+
+@record
+class ChargerSpec:
+    """One charger. Current in A per phase (AC), power in W (DC), initial register in Wh.
+
+    `quirks` are names of levity_trio.simulator.quirks. Raises ValueError with the allowed values.
+    """
+
+    id: str
+    vendor: str = "Levity"
+    model: str = "Simulated"
+    serial_number: str = ""
+    firmware_version: str = "1.0.0"
+    connectors: int = 1
+    power_type: str = AC
+    phases: int = 1
+    max_current_a: float = 32.0
+    max_power_w: float = 50_000.0
+    register_wh: int = 0
+    security_profile: int = 0
+    password: str | None = None
+    signing_seed: str = ""
+    """Its meters sign with keys made from it; "": they do not sign."""
+    quirks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        is_name = 0 < len(self.id) <= MAX_IDENTITY and self.id.isprintable() and "/" not in self.id
+        checks = {
+            f"id: give 1 to {MAX_IDENTITY} printable characters without a slash": is_name
+            and bool(self.id.strip()),
+            "vendor, model: give 1 to 20 characters": 0 < len(self.vendor) <= 20
+            and 0 < len(self.model) <= 20,
+            "serial_number: give at most 25 characters": len(self.serial_number) <= 25,
+            "firmware_version: give 1 to 50 characters": 0 < len(self.firmware_version) <= 50,
+            f"connectors: give 1 to {_MOST_CONNECTORS}": 1 <= self.connectors <= _MOST_CONNECTORS,
+            "power_type: give AC or DC": self.power_type in (AC, DC),
+            "phases: give 1 or 3": self.phases in (1, 3),
+            "max_current_a: give 6 to 125": 6 <= self.max_current_a <= 125,
+            "max_power_w: give 1000 to 400000": 1_000 <= self.max_power_w <= 400_000,
+            "register_wh: give 0 or more": self.register_wh >= 0,
+            "security_profile: give 0 to 3": 0 <= self.security_profile <= 3,
+            "password: security profiles 1 and 2 need one": self.security_profile not in (1, 2)
+            or bool(self.password),
+        }
+        for text, is_kept in checks.items():
+            if not is_kept:
+                raise ValueError(text)
+
+
+@dataclass(slots=True)
+class Message:
+    """A queued transaction message, with its failed attempts (§3.7.1).
+
+    `local_id` is the charger's own negative id of the transaction. The central system's id replaces
+    it on sending, if it is known by then. None for a message outside any transaction.
+    """
+
+    action: str
+    payload: dict[str, Any]
+    local_id: int | None
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class Memory:
+    """The memory of one charger. Lists by connector begin with connector 0, the charger itself."""
+
+    registers: list[float]
+    """Lifetime register of each connector, in Wh."""
+    offsets: list[int]
+    """Reported minus true register of each connector, in Wh: a quirk or a command may have changed
+    it."""
+    is_operative: list[bool]
+    firmware_version: str
+    configuration: dict[str, str] = field(default_factory=dict)
+    local_list_version: int = 0
+    local_list: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cache: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reservations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    profiles: list[dict[str, Any]] = field(default_factory=list)
+    certificates: dict[str, Any] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    transaction_ids: dict[str, int] = field(default_factory=dict)
+    """The central system's transaction ids by local id, while queued messages need them."""
+    last_local_id: int = 0
+    meters: int = 1
+    """The number of meters that each connector has had."""
+
+    @classmethod
+    def fresh(cls, spec: ChargerSpec) -> Self:
+        places = spec.connectors + 1
+        return cls(
+            [float(spec.register_wh)] * places, [0] * places, [True] * places, spec.firmware_version
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Self:
+        """Raises TypeError or KeyError if `to_json` did not write it."""
+        known = {field.name: kept[field.name] for field in fields(cls) if field.name in kept}
+        known["messages"] = [Message(**message) for message in known.get("messages", [])]
+        return cls(**known)
+
+
+UNSET: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of a clock without a battery after power-on."""
+Action = Callable[[float], None]
+_order = count()
+
+
+@dataclass(slots=True)
+class ChargerClock:
+    """A clock that runs on simulated seconds and is set by `currentTime`.
+
+    A received time is slightly old; a clock that differs by `slack_seconds` or less is not set.
+    """
+
+    _slack_seconds: float = 1.0
+    _at: float = 0.0
+    _moment: datetime = UNSET
+    _first: tuple[float, datetime] | None = None
+    _last: tuple[float, datetime] | None = None
+    zero: datetime | None = None
+    """The central system's time at second 0: the latest estimate, since every received time is
+    slightly old."""
+
+    @property
+    def is_set(self) -> bool:
+        return self._moment != UNSET
+
+    def read(self, at: float) -> datetime:
+        """Return the time that it shows at `at`, in whole milliseconds.
+
+        Rounding ensures that at the moment that `due` returned it shows the requested time, not
+        slightly less.
+        """
+        return self._moment + timedelta(milliseconds=round((at - self._at) * 1000))
+
+    def due(self, moment: datetime, at: float) -> float:
+        """Return the simulated seconds at which it shows that moment; `at` if the moment is
+        past."""
+        return at + max(0.0, (moment - self.read(at)).total_seconds())
+
+    def set(self, received: datetime, at: float) -> bool:
+        """Take the central system's time. Return True if the clock was set."""
+        self._first = self._first or (at, received)
+        self._last = (at, received)
+        zero = received - timedelta(seconds=at)
+        self.zero = zero if self.zero is None else max(self.zero, zero)
+        if self.is_set and abs((received - self.read(at)).total_seconds()) <= self._slack_seconds:
+            return False
+        self._moment = received.replace(microsecond=received.microsecond // 1000 * 1000)
+        self._at = at
+        return True
+
+    def forget(self, at: float) -> None:
+        """Lose the time in a power cut, as a clock without a battery does."""
+        self._moment, self._at, self._first, self._last = UNSET, at, None, None
+
+    def pace(self, over_seconds: float) -> float | None:
+        """Return the rate of the central system's clock against ours; None before it has times over
+        such a span."""
+        if self._first is None or self._last is None:
+            return None
+        seconds = self._last[0] - self._first[0]
+        if seconds < over_seconds:
+            return None
+        return (self._last[1] - self._first[1]).total_seconds() / seconds
+
+
+class Timer(Enum):
+    """Actions that are scheduled at most once: for each charger, or for each connector."""
+
+    START_UP = auto()
+    BOOT = auto()
+    """The next BootNotification after one that was not accepted."""
+    HEARTBEAT = auto()
+    ALIGNED = auto()
+    """The next clock-aligned readings (ClockAlignedDataInterval)."""
+    EXPIRY = auto()
+    """The expiry of the reservation that expires first."""
+    STATUS = auto()
+    """A status has lasted long enough to be reported (MinimumStatusDuration)."""
+    CABLE = auto()
+    """No cable was plugged in within ConnectionTimeOut."""
+    POWER = auto()
+    """Power changes without an event: the vehicle is full, or a profile's next period begins."""
+    READING = auto()
+    """The next periodic reading of a transaction."""
+
+
+@dataclass(slots=True, order=True)
+class Planned:
+    """One action at `at`, in simulated seconds. A cancelled entry stays in the heap and does
+    nothing. The number is unique: actions themselves are never compared."""
+
+    at: float
+    number: int
+    action: Action | None
+    is_own: bool
+
+    def cancel(self) -> None:
+        self.action = None
+
+
+class Agenda:
+    """The agenda of one charger. Entries of the same moment run in the order in which they were
+    planned.
+
+    While it is held (a response decides what happens next) time stands still: nothing is due.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Planned] = []
+        self._timers: dict[tuple[Timer, int], Planned] = {}
+        self._holds = 0
+        self.present = 0.0
+        """The moment up to which all actions have run; it never goes back."""
+
+    def plan(self, at: float, action: Action, *, is_own: bool = True) -> Planned:
+        """Schedule an action. `is_own` is False for outside events: people, faults, power."""
+        entry = Planned(at, next(_order), action, is_own)
+        heapq.heappush(self._entries, entry)
+        return entry
+
+    def set_timer(
+        self, timer: Timer, at: float, action: Action, *, connector: int = 0, is_own: bool = True
+    ) -> None:
+        """Schedule an action under this timer, and cancel its previous one."""
+        self.stop_timer(timer, connector)
+        self._timers[timer, connector] = self.plan(at, action, is_own=is_own)
+
+    def stop_timer(self, timer: Timer, connector: int = 0) -> None:
+        if (entry := self._timers.pop((timer, connector), None)) is not None:
+            entry.cancel()
+
+    def has_timer(self, timer: Timer, connector: int = 0) -> bool:
+        """Return whether it was set and not stopped since. It may have fired already."""
+        return (timer, connector) in self._timers
+
+    def forget_own(self) -> None:
+        """Drop the charger's own actions after a power cut; outside events stay."""
+        self._entries = [entry for entry in self._entries if not entry.is_own]
+        self._timers = {timer: entry for timer, entry in self._timers.items() if not entry.is_own}
+        heapq.heapify(self._entries)
+
+    def hold(self) -> None:
+        self._holds += 1
+
+    def release(self) -> None:
+        self._holds -= 1
+
+    @property
+    def is_held(self) -> bool:
+        return self._holds > 0
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next action is due; None if there is none, or if the agenda is held."""
+        while self._entries and self._entries[0].action is None:
+            heapq.heappop(self._entries)
+        return self._entries[0].at if self._entries and not self._holds else None
+
+    def advance(self, at: float) -> None:
+        """Run all actions that are due, in order."""
+        while (due := self.next_due) is not None and due <= at:
+            self._do_next()
+        self.reach(at)
+
+    def reach(self, at: float) -> float:
+        """Run the actions that are due before an outside event, and return the moment of that event
+        for this charger.
+
+        That is `at`, unless the agenda is held or the charger's present is later already.
+        """
+        while (due := self.next_due) is not None and due < at:
+            self._do_next()
+        if not self._holds:
+            self.present = max(self.present, at)
+        return self.present
+
+    def _do_next(self) -> None:
+        entry = heapq.heappop(self._entries)
+        self.present = max(self.present, entry.at)
+        if entry.action is not None:
+            entry.action(self.present)
+
 
 NO_ERROR: Final = "NoError"
 STOPOVERS: Final = (Status.PREPARING, Status.AVAILABLE)
@@ -728,3 +1042,35 @@ class State:
     def act_on_connection(self, kind: str, seconds: float = 0.0) -> None:
         """Queue an effect on the connection; see `ConnectionEffect`."""
         self.do(ConnectionEffect(kind, seconds))
+
+
+def meter_keys(spec: ChargerSpec) -> dict[str, Key]:
+    """Return the configuration keys that tell the public key of each connector's meter, in hex of
+    DER; none if its meters do not sign."""
+    if not spec.signing_seed:
+        return {}
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - see above
+
+    keys = {}
+    for connector in range(1, spec.connectors + 1):
+        public = _key(spec, connector).public_key()
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        name = f"MeterPublicKey{connector}"
+        keys[name] = Key(name, der.hex())
+    return keys
+
+
+def signed(spec: ChargerSpec, connector: int, payload: str) -> str:
+    """Return the record with a payload, as the meter of a connector signs it."""
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
+    signature = _key(spec, connector).sign(payload.encode(), ECDSA(SHA256())).hex()
+    return f'OCMF|{payload}|{{"SA":"ECDSA-secp256r1-SHA256","SD":"{signature}"}}'
+
+
+def _key(spec: ChargerSpec, connector: int) -> EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - see above
+
+    digest = sha256(f"{spec.signing_seed}:{spec.id}:{connector}".encode()).digest()
+    return ec.derive_private_key(int.from_bytes(digest[1:], "big"), ec.SECP256R1())

@@ -2,7 +2,7 @@
 
     GET POST          /api/chargers, /api/locations, /api/vehicles
     GET PATCH DELETE  the same with /{name}
-    POST              /api/chargers/{id}/{connect, disconnect, and the names in actions.py}
+    POST              /api/chargers/{id}/{connect, disconnect, and the names in ACTIONS}
     POST              /api/chargers/{id}/send                  {"action": "…", "payload": {…}}
     GET               /api/chargers/{id}/configuration, …/configuration/{key}, …/log
     PUT               /api/chargers/{id}/configuration/{key}   {"value": "…"}
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from starlette.requests import Request
@@ -27,23 +27,181 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Receive, Scope, Send
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.operations import change_configuration
-from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.charger.state import Connector, Impossible
-from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.model.states import IllegalMove
-from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.park import forms, imports
-from levity_trio.simulator.park.actions import ACTIONS, action, demand
-from levity_trio.simulator.park.forms import Invalid, Problem
-from levity_trio.simulator.park.imports import Faulty
-from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
-from levity_trio.simulator.park.registry import CHARGER_KINDS, Location, NameInUse, StoredCharger
+from levity_trio.simulator.charger.state import ChargerSpec, Connector, Impossible, meter_keys
+from levity_trio.simulator.park.park import (
+    CHARGER_KINDS,
+    CHARGERS,
+    CSV,
+    JSON,
+    KEPT_FRAMES,
+    KINDS,
+    Action,
+    Faulty,
+    Invalid,
+    Location,
+    NameInUse,
+    Park,
+    Problem,
+    Registry,
+    SendCall,
+    StoredCharger,
+    Unknown,
+    import_chargers,
+    import_vehicles,
+    plain,
+    read_all,
+    read_form,
+    template,
+)
+from levity_trio.simulator.physics import ERROR_CODES, IllegalMove, Status, Vehicle, shown_wh
 from levity_trio.web.http.server import OwnHosts, application, problem
 from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import call
+
+LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
+LONGEST_ACTION: Final = 50
+ANY_VEHICLE: Final = Vehicle(name="any vehicle")
+
+
+@record
+class ConnectorForm:
+    """A connector; optional if the charger has only one."""
+
+    connector: int | None = None
+
+
+@record
+class Plug(ConnectorForm):
+    """The name of a vehicle of the park; None for a default vehicle."""
+
+    vehicle: str | None = None
+
+
+@record
+class WithTag(ConnectorForm):
+    tag: str
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.tag) <= LONGEST_TAG:
+            raise ValueError(f"tag: give 1 to {LONGEST_TAG} characters")
+
+
+@record
+class Failure(ConnectorForm):
+    error_code: str = "OtherError"
+
+    def __post_init__(self) -> None:
+        if self.error_code not in ERROR_CODES:
+            raise ValueError(f"error_code: give one of {', '.join(ERROR_CODES)}")
+
+
+@record
+class Bring(ConnectorForm):
+    status: str
+
+    def __post_init__(self) -> None:
+        if self.status not in list(Status):
+            raise ValueError(f"status: give one of {', '.join(Status)}")
+
+
+@record
+class Register(ConnectorForm):
+    wh: int
+
+    def __post_init__(self) -> None:
+        if self.wh < 0:
+            raise ValueError("wh: give 0 or more")
+
+
+@record
+class Forced:
+    """The status with which to answer calls of an action from now on; None restores normal
+    responses."""
+
+    action: str
+    status: str | None = None
+
+
+@record
+class Demand:
+    """A call to send. Without a payload the charger composes one for this connector."""
+
+    action: str
+    payload: dict[str, Any] | None = None
+    connector: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.action) <= LONGEST_ACTION:
+            raise ValueError(f"action: give 1 to {LONGEST_ACTION} characters")
+
+
+@record
+class ChargerForm:
+    """The whole charger; no fields."""
+
+
+class Kind(NamedTuple):
+    """An action's form, its lowest connector, and the method of a charger: it gets the values of
+    the form, in their order, and the moment."""
+
+    form: type[Any]
+    least: int
+    deed: Callable[..., object]
+
+
+ACTIONS: Final[Mapping[str, Kind]] = {
+    "plug": Kind(Plug, 1, Charger.plug),
+    "unplug": Kind(ConnectorForm, 1, Charger.unplug),
+    "tag": Kind(WithTag, 1, Charger.present_tag),
+    "start": Kind(WithTag, 1, Charger.start),
+    "stop": Kind(ConnectorForm, 1, Charger.stop),
+    "fault": Kind(Failure, 0, Charger.fault),
+    "clear-fault": Kind(ConnectorForm, 0, Charger.clear_fault),
+    "status": Kind(Bring, 0, Charger.set_status),
+    "meter": Kind(Register, 1, Charger.set_register),
+    "answer": Kind(Forced, 0, Charger.force_answer),
+    "offline": Kind(ChargerForm, 0, Charger.go_offline),
+    "online": Kind(ChargerForm, 0, Charger.go_online),
+}
+
+
+def action(
+    name: str, registry: Registry, spec: ChargerSpec, content: Mapping[str, object]
+) -> Action:
+    """Return the action of that name. Raises Invalid, or KeyError for a name that is not in
+    ACTIONS."""
+    kind = ACTIONS[name]
+    values = plain(read_form(kind.form, content))
+    if "connector" in values:
+        if values["connector"] is None and spec.connectors == 1:
+            values["connector"] = 1
+        number = values["connector"]
+        if number is None or not kind.least <= number <= spec.connectors:
+            raise Invalid([Problem("connector", f"give {kind.least} to {spec.connectors}")])
+    if "vehicle" in values:
+        values["vehicle"] = _vehicle(registry, values["vehicle"])
+    return lambda charger, at: kind.deed(charger, *values.values(), at)
+
+
+def _vehicle(registry: Registry, name: str | None) -> Vehicle:
+    vehicle = ANY_VEHICLE if name is None else registry.vehicles.get(name)
+    if vehicle is None:
+        known = ", ".join(registry.vehicles) or "none, add one first"
+        raise Invalid([Problem("vehicle", f"{name} is not known; known vehicles: {known}")])
+    return vehicle
+
+
+def demand(content: Mapping[str, object]) -> SendCall:
+    """Return the request to send a message. Raises Invalid."""
+    form = read_form(Demand, content)
+    return lambda charger, then, at: charger.send(
+        form.action, form.payload, form.connector, then, at
+    )
+
 
 ABSENT = "disconnected"
 CHANGED: Final = ("Accepted", "RebootRequired")
@@ -151,9 +309,7 @@ class _Chargers:
         return json_reply([summary(stored, self._park.running(name)) for name, stored in known])
 
     async def add(self, request: Request) -> Response:
-        stored = self._park.registry.add_charger(
-            *forms.read_all(CHARGER_KINDS, await body_of(request))
-        )
+        stored = self._park.registry.add_charger(*read_all(CHARGER_KINDS, await body_of(request)))
         if stored.placement.auto_connect:
             self._park.connect(stored)
         await self._park.save()
@@ -166,7 +322,7 @@ class _Chargers:
         sent = await body_of(request)
         stored = self._park.own(request.path_params["id"])
         keep_name(sent, "id", stored.spec.id)
-        spec, placement = forms.read_all(CHARGER_KINDS, stored.plain() | sent)
+        spec, placement = read_all(CHARGER_KINDS, stored.plain() | sent)
         if spec != stored.spec and self._park.running(spec.id) is not None:
             raise Impossible(
                 f"{spec.id} is connected; disconnect it before you change its specification"
@@ -275,25 +431,25 @@ def record_routes(park: Park) -> list[Route]:
     async def take(request: Request) -> Response:
         kind = _kind(request)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in (imports.CSV, imports.JSON):
-            return problem(415, f"give Content-Type: {imports.CSV} or {imports.JSON}")
+        if media_type not in (CSV, JSON):
+            return problem(415, f"give Content-Type: {CSV} or {JSON}")
         body = await request.body()
-        if kind == imports.CHARGERS:
-            names = imports.import_chargers(registry, body, media_type)
+        if kind == CHARGERS:
+            names = import_chargers(registry, body, media_type)
             park.connect_all(names)
         else:
-            names = imports.import_vehicles(registry, body, media_type)
+            names = import_vehicles(registry, body, media_type)
         await park.save()
         return json_reply({"imported": names}, 201)
 
-    async def template(request: Request) -> Response:
-        return Response(imports.template(_kind(request)), media_type=imports.CSV)
+    async def empty_table(request: Request) -> Response:
+        return Response(template(_kind(request)), media_type=CSV)
 
     return [
         *locations.routes("/api/locations"),
         *vehicles.routes("/api/vehicles"),
         Route("/api/import/{kind}", take, methods=["POST"]),
-        Route("/api/templates/{kind}", template, methods=["GET"]),
+        Route("/api/templates/{kind}", empty_table, methods=["GET"]),
     ]
 
 
@@ -318,10 +474,10 @@ class _Records:
         ]
 
     async def all(self, _request: Request) -> Response:
-        return json_reply([forms.plain(record) for record in self._table.values()])
+        return json_reply([plain(record) for record in self._table.values()])
 
     async def add(self, request: Request) -> Response:
-        record = forms.read(self._kind, await body_of(request))
+        record = read_form(self._kind, await body_of(request))
         if record.name in self._table:
             raise NameInUse(
                 f"{self._what} {record.name} exists already; give another name, or change that one"
@@ -329,13 +485,13 @@ class _Records:
         return await self._kept(record, 201)
 
     async def show(self, request: Request) -> Response:
-        return json_reply(forms.plain(self._find(request)))
+        return json_reply(plain(self._find(request)))
 
     async def change(self, request: Request) -> Response:
         sent = await body_of(request)
         present = self._find(request)
         keep_name(sent, "name", present.name)
-        return await self._kept(forms.read(self._kind, forms.plain(present) | sent))
+        return await self._kept(read_form(self._kind, plain(present) | sent))
 
     async def remove(self, request: Request) -> Response:
         self._remove(self._find(request).name)
@@ -345,7 +501,7 @@ class _Records:
     async def _kept(self, record: Any, status: int = 200) -> Response:
         self._table[record.name] = record
         await self._park.save()
-        return json_reply(forms.plain(record), status)
+        return json_reply(plain(record), status)
 
     def _find(self, request: Request) -> Any:
         name = request.path_params["name"]
@@ -356,8 +512,8 @@ class _Records:
 
 def _kind(request: Request) -> str:
     kind = request.path_params["kind"].removesuffix(".csv")
-    if kind not in imports.KINDS:
-        raise Unknown(f"there is no import of {kind}; give one of {', '.join(imports.KINDS)}")
+    if kind not in KINDS:
+        raise Unknown(f"there is no import of {kind}; give one of {', '.join(KINDS)}")
     return str(kind)
 
 

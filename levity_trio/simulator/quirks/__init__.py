@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from levity_trio.simulator.charger.state import Quirk, Quirks
-from levity_trio.simulator.quirks import connections, messages, profiles, registers
+from levity_trio.simulator.quirks import connections, messages, profiles
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
     connections.NoSubprotocol,
@@ -20,16 +20,16 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     messages.Clock1970,
     messages.ClockWrong,
     messages.ClockSetLate,
-    registers.RegisterRunsBack,
-    registers.RegisterJumps,
-    registers.RegisterResets,
-    registers.SharedMeter,
-    registers.RegisterRollsOver,
-    registers.RegisterStandsStill,
-    registers.StartsOverlap,
+    messages.RegisterRunsBack,
+    messages.RegisterJumps,
+    messages.RegisterResets,
+    messages.SharedMeter,
+    messages.RegisterRollsOver,
+    messages.RegisterStandsStill,
+    messages.StartsOverlap,
     connections.GrizzlE,
-    registers.SessionReadings,
-    registers.KwhAsWh,
+    messages.SessionReadings,
+    messages.KwhAsWh,
     messages.OfflineId,
     messages.NoIds,
     messages.StartLost,
@@ -41,7 +41,7 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     connections.BootsAgain,
     connections.NoOfflineStart,
     connections.AvailableAfterBoot,
-    registers.SparseReadings,
+    messages.SparseReadings,
     connections.NeverAnswers,
     connections.AnswersLate,
     connections.AnswersGarbage,

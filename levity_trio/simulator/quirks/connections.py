@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from levity_trio.simulator.charger.configuration import Key, Keys
-from levity_trio.simulator.charger.registration import boot
 from levity_trio.simulator.charger.state import Frame, Quirk, SendText, State
-from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.quirks.messages import Repeats
-from levity_trio.simulator.quirks.registers import SessionReadings
+from levity_trio.simulator.charger.station import boot
+from levity_trio.simulator.physics import Status
+from levity_trio.simulator.quirks.messages import Repeats, SessionReadings
 from levity_trio.wire.payloads import call
 
 HOUR: Final = 3600.0

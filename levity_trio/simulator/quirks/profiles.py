@@ -14,12 +14,11 @@ from math import ceil
 from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.configuration import KEYS, Key, Keys, whole
-from levity_trio.simulator.charger.power import settle_all
+from levity_trio.simulator.charger.connectors import settle_all
 from levity_trio.simulator.charger.profiles import Kept
-from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Connector, Profile, Quirk, State, Transaction
-from levity_trio.simulator.model.vehicle import LEAST_AC_A
-from levity_trio.simulator.quirks.registers import remember
+from levity_trio.simulator.charger.state import AC, Connector, Profile, Quirk, State, Transaction
+from levity_trio.simulator.physics import LEAST_AC_A
+from levity_trio.simulator.quirks.messages import remember
 from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, Limit, smallest
 from levity_trio.wire.times import wire_time
 

@@ -32,8 +32,7 @@ from levity_trio.access import passwords, user_passwords
 from levity_trio.access.admission import network_of
 from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.access.user_passwords import NOBODYS, Stretched
-from levity_trio.charger.failures import Failures
-from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
+from levity_trio.charger.doors import RETRY_SECONDS, Failures, TooManyWait, Turns
 from levity_trio.clock import Clock
 from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.engine.writer import Writer

@@ -16,8 +16,8 @@ import trio
 from trio.testing import memory_stream_pair
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.commands import Chargers
 from levity_trio.charger.connection import serve_connection
-from levity_trio.charger.facade import Chargers
 from levity_trio.events import Fact
 from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.store.reads.reader import Reader

@@ -18,7 +18,7 @@ from jinja2 import Environment
 from structlog.typing import EventDict
 from trio.testing import MockClock
 
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.plugins.base import Load, Site
 from levity_trio.plugins.mqtt import commands as module
 from levity_trio.plugins.mqtt import discovery

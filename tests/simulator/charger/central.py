@@ -13,9 +13,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
-from levity_trio.simulator.charger.state import ConnectionEffect, Download, Effect, Outgoing, Upload
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.charger.state import (
+    ChargerSpec,
+    ConnectionEffect,
+    Download,
+    Effect,
+    Memory,
+    Outgoing,
+    Upload,
+)
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.wire.frames import CallError, CallResult, Response
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import wire_time

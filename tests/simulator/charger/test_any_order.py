@@ -18,11 +18,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from levity_trio.simulator.charger.spec import Message
-from levity_trio.simulator.charger.state import Impossible
-from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.model.states import ERROR_CODES, IllegalMove, Status
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.charger.state import Impossible, Message
+from levity_trio.simulator.physics import ERROR_CODES, IllegalMove, Status, Vehicle, shown_wh
 from levity_trio.simulator.provable import prove
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.central import NOON, made

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.simulator.charger.state import Impossible
-from levity_trio.simulator.model.states import IllegalMove
+from levity_trio.simulator.physics import IllegalMove
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.central import (
     CAR,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from levity_trio.simulator.charger.agenda import ChargerClock
+from levity_trio.simulator.charger.state import ChargerClock
 from tests.simulator.charger.central import NOON
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ocpp.v16.enums import ConfigurationKey
 
 from levity_trio.simulator.charger.configuration import KEYS, Configuration
-from levity_trio.simulator.model.meter import SUPPORTED
+from levity_trio.simulator.physics import SUPPORTED
 
 PASSWORD = "00112233445566778899" * 2  # 20 bytes
 PLUG_AND_CHARGE = {  # keys of another specification: ISO 15118 over OCPP 1.6

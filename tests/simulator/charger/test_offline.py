@@ -2,7 +2,7 @@
 
 import pytest
 
-from levity_trio.simulator.charger.spec import Memory
+from levity_trio.simulator.charger.state import Memory
 from tests.simulator.charger.central import (
     CAR,
     CAR_W,

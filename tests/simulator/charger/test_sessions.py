@@ -3,8 +3,7 @@
 import pytest
 
 from levity_trio.simulator.charger.state import Impossible
-from levity_trio.simulator.model.states import IllegalMove
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import IllegalMove, Vehicle
 from tests.simulator.charger.central import (
     CAR,
     FIRST_ID,

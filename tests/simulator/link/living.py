@@ -15,9 +15,9 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
 from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory
 from levity_trio.simulator.link import Carry, Link, Pace
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.transfers import carry
 from tests.charger.peers import StreamPair, connected

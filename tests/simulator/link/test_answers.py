@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.charger.presence import disconnect
+from levity_trio.simulator.charger.station import disconnect
 from levity_trio.wire.errors import CallFailed, CallRefused, CallTimedOut
 from levity_trio.wire.frames import Fault
 from levity_trio.wire.payloads import call

@@ -12,7 +12,7 @@ import trio
 from levity_trio.access.tags import Status, Verdict
 from levity_trio.charger.central import Central
 from levity_trio.clock import SimulatedTime, accelerated
-from levity_trio.simulator.charger.presence import disconnect
+from levity_trio.simulator.charger.station import disconnect
 from tests.charger.parts import InlineWriter, configure, make_central, wall_clock
 from tests.charger.peers import open_charger, session_of
 from tests.simulator.link.living import CAR, CAR_W, TAG, open_living

@@ -10,8 +10,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.park.park import Limits, Park
-from levity_trio.simulator.park.registry import Registry
+from levity_trio.simulator.park.park import Limits, Park, Registry
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter

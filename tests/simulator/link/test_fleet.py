@@ -13,7 +13,7 @@ from trio.testing import lockstep_stream_pair, memory_stream_pair
 from levity_trio.charger.central import Central
 from levity_trio.outgoing.websocket import SEND_SECONDS, ServerAddress
 from levity_trio.records import record
-from levity_trio.simulator.charger.presence import disconnect
+from levity_trio.simulator.charger.station import disconnect
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.link import Pace
 from tests.charger.parts import InlineWriter

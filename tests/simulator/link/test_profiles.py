@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION
 from levity_trio.wire.errors import CallRefused
 from levity_trio.wire.payloads import call

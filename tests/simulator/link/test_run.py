@@ -13,10 +13,9 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator import run
 from levity_trio.simulator.fleet import Fleet
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import Plan, plan
-from levity_trio.simulator.plan import fleet as plates
 from levity_trio.simulator.run import SETTLING_SECONDS, Order
-from levity_trio.simulator.scenario import load
+from levity_trio.simulator.scenario import Plan, load, plan
+from levity_trio.simulator.scenario import fleet as plates
 from tests.charger.parts import InlineWriter, configure
 from tests.simulator.link.living import CAR, SERVER, TAG, make_charger
 from tests.simulator.link.test_fleet import fleet_of

@@ -9,8 +9,7 @@ from random import Random
 
 import pytest
 
-from levity_trio.simulator.model.meter import AC, DC, Meter, Supply, shown_wh
-from levity_trio.simulator.model.vehicle import Vehicle, pack_voltage
+from levity_trio.simulator.physics import AC, DC, Meter, Supply, Vehicle, pack_voltage, shown_wh
 
 HOUR = 3_600.0
 ZOE = Vehicle(

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.model.meter import AC, DC, Meter, Supply
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import AC, DC, Meter, Supply, Vehicle
 
 SUPPLIES = st.sampled_from(
     [Supply(AC), Supply(AC, 3, 16), Supply(DC), Supply(DC, max_power_w=250_000)]

@@ -6,16 +6,16 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft4Validator
 
-from levity_trio.simulator.model.meter import (
+from levity_trio.simulator.physics import (
     AC,
     DC,
     SUPPORTED,
     Meter,
     Snapshot,
     Supply,
+    Vehicle,
     sampled_values,
 )
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.payloads import call, write_payload
 
 SUPPLIES = {

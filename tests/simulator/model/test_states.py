@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, IllegalMove, Status, check_move
+from levity_trio.simulator.physics import CHARGER_MOVES, MOVES, IllegalMove, Status, check_move
 
 # Rows A to I and columns 1 to 9 of the table are the same nine statuses, in this order.
 STATES = [

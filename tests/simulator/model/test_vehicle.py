@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.model.vehicle import (
+from levity_trio.simulator.physics import (
     Charge,
     Vehicle,
     charge_evenly,

@@ -13,7 +13,7 @@ import trio.testing
 
 from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import ChargerSpec, Memory
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.park.api import park_application

@@ -9,12 +9,10 @@ import pytest
 
 from levity_trio.signed.keys import parse_key
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.park.actions import ACTIONS
-from levity_trio.simulator.park.imports import template
-from levity_trio.simulator.park.park import Limits
-from levity_trio.simulator.park.registry import DEFAULT_LOCATION
+from levity_trio.simulator.charger.state import ChargerSpec
+from levity_trio.simulator.park.api import ACTIONS
+from levity_trio.simulator.park.park import DEFAULT_LOCATION, Limits, template
+from levity_trio.simulator.physics import Status
 from tests.simulator.park.parks import Asker, running_park
 
 CP_1, CP_2 = "/api/chargers/CP-1", "/api/chargers/CP-2"

@@ -9,21 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.park import forms
-from levity_trio.simulator.park.forms import Invalid, Problem
-from levity_trio.simulator.park.registry import CHARGER_KINDS, Placement
+from levity_trio.simulator.charger.state import ChargerSpec
+from levity_trio.simulator.park.park import (
+    CHARGER_KINDS,
+    Invalid,
+    Placement,
+    Problem,
+    plain,
+    read_cells,
+    read_form,
+)
+from levity_trio.simulator.physics import Vehicle
 
 
 def problems(kind: type[object], given: dict[str, object]) -> list[Problem]:
     with pytest.raises(Invalid) as caught:
-        forms.read(kind, given)
+        read_form(kind, given)
     return list(caught.value.problems)
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    assert forms.read(Vehicle, {"name": "Compact", "soc": 1}) == Vehicle(name="Compact", soc=1.0)
+    assert read_form(Vehicle, {"name": "Compact", "soc": 1}) == Vehicle(name="Compact", soc=1.0)
 
 
 def test_every_mistake_is_told() -> None:
@@ -60,14 +66,14 @@ def test_one_row_makes_several_objects() -> None:
         "max_current_a": "16",
         "password": " ",
     }
-    spec, placement = forms.read_cells(CHARGER_KINDS, cells)
+    spec, placement = read_cells(CHARGER_KINDS, cells)
     assert spec == ChargerSpec(id="A", quirks=("one", "two"), max_current_a=16.0)
     assert placement == Placement(auto_connect=False)
 
 
 def test_cells_that_mean_nothing() -> None:
     with pytest.raises(Invalid) as caught:
-        forms.read_cells(
+        read_cells(
             CHARGER_KINDS,
             {"id": "A", "connectors": "1.5", "auto_connect": "maybe", "max_power_w": "x"},
         )
@@ -80,7 +86,7 @@ def test_cells_that_mean_nothing() -> None:
 
 def test_plain_is_read_again() -> None:
     spec = ChargerSpec(id="A", security_profile=1, password="secret", quirks=("a", "b"))  # noqa: S106 - of nobody
-    assert forms.read(ChargerSpec, forms.plain(spec)) == spec
+    assert read_form(ChargerSpec, plain(spec)) == spec
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,10 @@ JSON = st.recursive(
 )
 def test_any_object_is_read_or_told(given: dict[str, object]) -> None:
     try:
-        made = forms.read(Anything, given)
+        made = read_form(Anything, given)
     except Invalid as invalid:
         told: Sequence[Problem] = invalid.problems
     else:
         told = [Problem("none", "as given")]
-        assert forms.read(Anything, forms.plain(made)) == made
+        assert read_form(Anything, plain(made)) == made
     assert told

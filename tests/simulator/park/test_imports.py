@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.park.imports import (
+from levity_trio.simulator.charger.state import ChargerSpec
+from levity_trio.simulator.park.park import (
     CHARGERS,
     CSV,
     JSON,
@@ -18,11 +17,13 @@ from levity_trio.simulator.park.imports import (
     VEHICLES,
     Fault,
     Faulty,
+    Placement,
+    Registry,
     import_chargers,
     import_vehicles,
     template,
 )
-from levity_trio.simulator.park.registry import Placement, Registry
+from levity_trio.simulator.physics import Vehicle
 
 
 @pytest.fixture

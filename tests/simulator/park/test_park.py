@@ -11,8 +11,7 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.simulator.park.park import Limits
-from levity_trio.simulator.park.registry import read_registry
+from levity_trio.simulator.park.park import Limits, read_registry
 from tests.simulator.park.parks import running_park
 
 PATIENCE_SECONDS = 30.0

@@ -9,9 +9,8 @@ import orjson
 import pytest
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.park.registry import (
+from levity_trio.simulator.charger.state import ChargerSpec
+from levity_trio.simulator.park.park import (
     DEFAULT_LOCATION,
     Location,
     Placement,
@@ -21,6 +20,7 @@ from levity_trio.simulator.park.registry import (
     write,
     written,
 )
+from levity_trio.simulator.physics import Vehicle
 
 
 @pytest.fixture

@@ -9,9 +9,16 @@ from typing import Any
 import orjson
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
-from levity_trio.simulator.charger.state import ConnectionEffect, Frame, Payload, SendText
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.charger.state import (
+    ChargerSpec,
+    ConnectionEffect,
+    Frame,
+    Memory,
+    Message,
+    Payload,
+    SendText,
+)
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.quirks import made
 from levity_trio.wire.frames import CallError, CallResult, result_text
 from levity_trio.wire.times import wire_time

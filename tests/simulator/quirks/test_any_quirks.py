@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.simulator.charger.state import Payload
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks import QUIRKS
 from tests.simulator.quirks.driven import Driven

@@ -12,7 +12,7 @@ from levity_trio.simulator.charger.state import Quirks
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.quirks.connections import GARBAGE, GARBLED
-from levity_trio.simulator.quirks.registers import INTERVALS, SparseReadings
+from levity_trio.simulator.quirks.messages import INTERVALS, SparseReadings
 from levity_trio.wire.frames import CallResult, parse_frame, result_text
 from tests.simulator.quirks.driven import Driven, an_hour
 

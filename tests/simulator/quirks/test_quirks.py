@@ -3,7 +3,7 @@
 import pytest
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.state import ChargerSpec
 from levity_trio.simulator.quirks import QUIRKS, made
 from tests.simulator.quirks.driven import an_hour
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from levity_trio.simulator import provable
-from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger import connectors
 from levity_trio.simulator.charger.state import Frame
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.registers import (
+from levity_trio.simulator.quirks.messages import (
     WIDTHS,
     Misreads,
     RegisterResets,
@@ -156,7 +156,7 @@ def test_readings_kept_over_an_outage_are_told_like_others(name: str) -> None:
 def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
     driven = Driven()
     driven.session(100, 3_700)
-    driven.later(1_000, lambda at: notifications.set_register(driven.charger, 1, 0, at))
+    driven.later(1_000, lambda at: connectors.set_register(driven.charger, 1, 0, at))
     driven.run(5_000)
     (told,), (entry,) = sessions(driven), driven.charger.ledger
     (fall,) = falls(told)
@@ -284,7 +284,7 @@ def test_a_new_meter_counts_for_both_connectors() -> None:
     driven = Driven("shared-meter", connectors=2)
     driven.session(100, 3_600)
     driven.session(4_000, 1_800, connector=2)
-    driven.later(7_000, lambda at: notifications.swap(driven.charger, 777_000, at))
+    driven.later(7_000, lambda at: connectors.swap(driven.charger, 777_000, at))
     driven.session(8_000, 3_600)
     driven.session(9_800, 3_600, connector=2)
     driven.run(20_000)
@@ -388,7 +388,7 @@ def test_a_reading_outside_any_session(name: str) -> None:
 def test_a_register_that_was_reset_begins_its_session_anew() -> None:
     driven = Driven("session-readings")
     driven.session(100, 3_700)
-    driven.later(1_000, lambda at: notifications.set_register(driven.charger, 1, 0, at))
+    driven.later(1_000, lambda at: connectors.set_register(driven.charger, 1, 0, at))
     driven.run(5_000)
     told = [int(registers(payload)[0]) for payload in driven.told("MeterValues")]
     falls = [(before, after) for before, after in pairwise(told) if after < before]

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from levity_trio.simulator.charger.state import Frame
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.physics import Status
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import wire_time

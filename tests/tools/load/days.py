@@ -25,7 +25,7 @@ import trio.testing
 from levity_trio.billing.pricing import counted
 from levity_trio.billing.tariff import Blocking
 from levity_trio.simulator.feeder import Breaker
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.physics import Vehicle
 from levity_trio.store.billing.evidence import Billed, Needs, evidence_of
 from levity_trio.store.engine.frame_log import FrameRow
 from levity_trio.wire.times import parse_time

@@ -14,7 +14,7 @@ import orjson
 import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.present import OpenSessions

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
 from levity_trio.load.service import LoadManagement

@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from levity_trio import nouns
 from levity_trio.billing.months import Month
-from levity_trio.charger.facade import RegistrationResult
+from levity_trio.charger.commands import RegistrationResult
 from levity_trio.config import ServerConfig
 from levity_trio.documents.paper import CodeSheet, DocumentForm, Label
 from levity_trio.listening.addresses import is_loopback, reachable

@@ -28,7 +28,7 @@ from starlette.responses import Response
 
 from levity_trio.access.places import Reason
 from levity_trio.authority import AuthorityProblem, folder
-from levity_trio.charger.facade import UnknownCharger
+from levity_trio.charger.commands import UnknownCharger
 from levity_trio.config import certificates_folder
 from levity_trio.operations import (
     OPERATIONS,

@@ -24,7 +24,7 @@ from levity_trio.access.securing import Step, address_key, steps
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority.apart import examine, read_certificate, read_own, read_pages
 from levity_trio.authority.folder import has_root
-from levity_trio.charger.turns import stretch
+from levity_trio.charger.doors import stretch
 from levity_trio.config import ServerConfig, certificates_folder, pages_folder
 from levity_trio.records import whole_text
 from levity_trio.store.engine.database import UnitOfWork

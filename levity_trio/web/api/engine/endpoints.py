@@ -51,7 +51,7 @@ from starlette.responses import Response
 from levity_trio.access.tags import Index, Policy
 from levity_trio.backends.copies import Copies
 from levity_trio.billing.ownership import BillBy
-from levity_trio.charger.facade import Chargers
+from levity_trio.charger.commands import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation

@@ -15,7 +15,7 @@ from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG, printed
-from levity_trio.charger.facade import UnknownCharger
+from levity_trio.charger.commands import UnknownCharger
 from levity_trio.nouns import Card
 from levity_trio.records import copied, names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database

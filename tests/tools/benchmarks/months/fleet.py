@@ -17,10 +17,10 @@ from levity_trio.outgoing.websocket import (
     WebSocketConnection,
 )
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.spec import Memory
+from levity_trio.simulator.charger.state import Memory
 from levity_trio.simulator.link import Link, Pace
-from levity_trio.simulator.plan import ChargerPlan, dice_of, schedule
 from levity_trio.simulator.quirks import made
+from levity_trio.simulator.scenario import ChargerPlan, dice_of, schedule
 
 from .line import ChargerEnd, ServerEnd, line
 

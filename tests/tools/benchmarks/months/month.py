@@ -14,9 +14,8 @@ import trio
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.ledger import Ledger, write_ledger
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.plan import fleet, plan
 from levity_trio.simulator.report import Account, report
-from levity_trio.simulator.scenario import Kind, Scenario, load
+from levity_trio.simulator.scenario import Kind, Scenario, fleet, load, plan
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.engine.file_store import FileConnection
 from levity_trio.store.reads.transactions.recheck import (

@@ -9,13 +9,11 @@ from typing import Final, TypeVar, TypeVarTuple, cast
 
 import trio
 
-from levity_trio.charger.central import Central
+from levity_trio.charger.central import Central, Visitor
+from levity_trio.charger.commands import Chargers
 from levity_trio.charger.connection import admit
-from levity_trio.charger.facade import Chargers
-from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Peer, Session
-from levity_trio.charger.stream import ChargerStream
-from levity_trio.charger.websocket import WebSocketConnection
+from levity_trio.charger.stream import ChargerStream, WebSocketConnection
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import ChargerBooted, Event

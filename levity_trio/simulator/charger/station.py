@@ -1,8 +1,9 @@
-"""File transfers that the central system asks for: firmware (§5.19, whitepaper L01), diagnostics,
-logs (§5.9, N01).
+"""What happens to the charger as a whole: its power, its restarts and its connection (§5.14, OCPP-J
+1.6 §5.4), its registration with the central system (§4.2, §4.6), and the files that the central
+system asks for: firmware (§5.19, whitepaper L01), diagnostics and logs (§5.9, N01).
 
-The shell transfers the file. The installation of a firmware waits for open transactions and
-restarts the charger, which then reports the version in the name of the file.
+The shell transfers a file. The installation of a firmware waits for open transactions and restarts
+the charger, which then reports the version in the name of the file.
 """
 
 from __future__ import annotations
@@ -12,19 +13,218 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from levity_trio.simulator.charger import charging, notifications, presence
-from levity_trio.simulator.charger.agenda import Action
+from levity_trio.simulator.charger import connectors
+from levity_trio.simulator.charger.configuration import ACCEPTED
+from levity_trio.simulator.charger.connectors import settle_reservations
 from levity_trio.simulator.charger.state import (
+    Action,
     Download,
     Progress,
     Stage,
     State,
+    Timer,
     Update,
     Upload,
     UploadJob,
 )
+from levity_trio.simulator.physics import Status
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.times import parse_time
+
+POWER_LOSS: Final = "PowerLoss"
+START_UP_SECONDS: Final = 10.0
+"""From power to the first connection after a reset or a firmware update."""
+
+
+def power_on(charger: State, at: float) -> None:
+    """Start up: reset statuses and registration, and resume kept transactions."""
+    at = charger.agenda.reach(at)
+    charger.agenda.stop_timer(Timer.START_UP)
+    if charger.is_on:
+        return
+    charger.is_on = True
+    charger.registration = None
+    for connector, is_operative in zip(
+        charger.connectors, charger.memory.is_operative, strict=True
+    ):
+        connector.reported = None
+        # Unavailable persists (§4.9)
+        connector.beneath = Status.AVAILABLE if is_operative else Status.UNAVAILABLE
+        connector.status = connector.beneath
+        connectors.resume(charger, connector, at)
+    connectors.settle_all(charger, at)
+    connectors.settle_reservations(charger, at)
+    for quirk in charger.quirks:
+        quirk.power_on(charger, at)
+    charger.on_change()
+
+
+def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
+    """Lose power: stop open transactions with this reason, and cancel a scheduled start-up."""
+    at = charger.agenda.reach(at)
+    if not _switch_off(charger, "drop" if reason == POWER_LOSS else "close", at):
+        return
+    for connector in charger.connectors:
+        if connector.transaction is not None:
+            connectors.end(charger, connector, reason, at)
+    _go_dark(charger)
+    charger.clock.forget(at)
+
+
+def fail(charger: State, at: float, *, keeps_sessions: bool) -> None:
+    """Lose power without stopping transactions.
+
+    With `keeps_sessions` they continue after power-on, and the clock keeps its time; otherwise they
+    are forgotten.
+    """
+    at = charger.agenda.reach(at)
+    if not _switch_off(charger, "drop", at):
+        return
+    for connector in charger.connectors:
+        if not keeps_sessions:
+            connectors.lose(charger, connector, at)
+        connectors.settle(charger, connector, at)
+    _go_dark(charger)
+    if not keeps_sessions:
+        charger.clock.forget(at)
+
+
+def restart(charger: State, at: float, reason: str) -> None:
+    """Shut down in order and start again; `reason` is that of the StopTransactions (§5.14)."""
+    at = charger.agenda.reach(at)
+    power_off(charger, at, reason)
+    start_up = partial(power_on, charger)
+    charger.agenda.set_timer(Timer.START_UP, at + START_UP_SECONDS, start_up, is_own=False)
+    charger.on_change()
+
+
+def disconnect(charger: State, kind: str, at: float) -> None:
+    """End the connection from the charger's side."""
+    charger.act_on_connection(kind)
+    disconnected(charger, at)
+
+
+def disconnected(charger: State, at: float) -> None:
+    """Take note of a lost connection; requests that await a response get None."""
+    charger.is_linked = False
+    for request in charger.outbox.drop_unanswered():
+        request.then(None, at)
+    for quirk in charger.quirks:
+        quirk.disconnected(charger, at)
+    charger.on_change()
+
+
+def _switch_off(charger: State, kind: str, at: float) -> bool:
+    """Switch off and end the connection. Return False if it was off already."""
+    charger.agenda.stop_timer(Timer.START_UP)
+    if not charger.is_on:
+        return False
+    charger.is_on = False
+    if kind == "drop":
+        for quirk in charger.quirks:
+            quirk.power_cut(charger)
+    disconnect(charger, kind, at)
+    return True
+
+
+def _go_dark(charger: State) -> None:
+    for connector in charger.connectors:
+        connectors.drop_tag(charger, connector)
+        connector.is_finishing = False
+    charger.firmware = charger.firmware.after_power_cut()
+    charger.uploads = {}
+    charger.when_idle = None
+    charger.agenda.forget_own()
+
+
+_LONGEST_SERIAL: Final = 25
+RETRY_SECONDS: Final = 30.0
+"""Until the next BootNotification if no response gave an interval."""
+
+
+def boot(charger: State) -> None:
+    """Queue a BootNotification if connected and none is queued."""
+    charger.agenda.stop_timer(Timer.BOOT)
+    if charger.is_linked and not charger.outbox.waits("BootNotification"):
+        charger.queue(introduction(charger), partial(_booted, charger), is_urgent=True)
+        charger.on_change()
+
+
+def plan_heartbeat(charger: State, at: float) -> None:
+    """Schedule the next Heartbeat, HeartbeatInterval from now, in place of the previous one."""
+    seconds = max(1, charger.configuration.integer("HeartbeatInterval"))
+
+    def beat(at: float) -> None:
+        ask_time(charger)
+        plan_heartbeat(charger, at)
+        charger.on_change()
+
+    charger.agenda.set_timer(Timer.HEARTBEAT, at + seconds, beat)
+
+
+def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
+    """Queue a Heartbeat if none is queued."""
+    if not charger.outbox.waits("Heartbeat"):
+
+        def then(answer: Any, at: float) -> None:
+            if answer is not None:
+                _set_clock(charger, answer.current_time, at)
+
+        charger.send_if_allowed(call.Heartbeat(), then, is_asked_for=is_asked_for)
+
+
+def introduction(charger: State) -> call.BootNotification:
+    spec = charger.spec
+    serial = f"{spec.serial_number or spec.id}-{charger.memory.meters}"
+    return call.BootNotification(
+        charge_point_model=spec.model,
+        charge_point_vendor=spec.vendor,
+        charge_point_serial_number=spec.serial_number or None,
+        firmware_version=charger.memory.firmware_version,
+        meter_type="simulated",
+        meter_serial_number=serial[-_LONGEST_SERIAL:],
+    )
+
+
+def _booted(charger: State, answer: Any, at: float) -> None:
+    if not charger.is_on:
+        return
+    if answer is None:
+        # else it was a triggered one, and the registration stands
+        if charger.registration != ACCEPTED:
+            _plan_retry(charger, RETRY_SECONDS, at)
+        return
+    was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status
+    _set_clock(charger, answer.current_time, at)
+    if answer.status != ACCEPTED:
+        for request in charger.outbox.drop_unsent():  # nothing else may be sent now (§4.2)
+            request.then(None, at)
+        _plan_retry(charger, answer.interval if answer.interval > 0 else RETRY_SECONDS, at)
+        return
+    if answer.interval > 0:
+        charger.configuration.set_interval(answer.interval)
+    plan_heartbeat(charger, at)
+    if not was_accepted:
+        # the first accepted boot since power-on: it begins to report
+        at = charger.agenda.present
+        connectors.plan_aligned(charger, at)
+        for quirk in charger.quirks:
+            quirk.accepted(charger, at)
+        connectors.report_changes(charger, at)
+        after_boot(charger, at)
+
+
+def _plan_retry(charger: State, seconds: float, at: float) -> None:
+    """Schedule the next BootNotification after the given interval (§4.2)."""
+    charger.agenda.set_timer(Timer.BOOT, at + seconds, lambda _: boot(charger))
+
+
+def _set_clock(charger: State, received: str, at: float) -> None:
+    """Set the clock, and reschedule what was scheduled by it."""
+    if (moment := parse_time(received)) is not None and charger.clock.set(moment, at):
+        connectors.plan_aligned(charger, charger.agenda.present)
+        settle_reservations(charger, charger.agenda.present)
+
 
 INSTALL_SECONDS: Final = 20.0
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
@@ -87,7 +287,7 @@ def send_signed_status(charger: State, *_: object) -> None:
 
 def after_boot(charger: State, at: float) -> None:
     """Continue after an accepted boot: report a finished installation, or resume an update."""
-    notifications.queue_security_event(charger, notifications.STARTED, at)
+    connectors.queue_security_event(charger, connectors.STARTED, at)
     stage, update = charger.firmware.stage, charger.firmware.update
     if update is None:
         return
@@ -129,7 +329,7 @@ def _downloaded(charger: State, update: Update, content: bytes | None, at: float
 
             if not is_signed_by(update.certificate, update.signature, content):
                 _finish(charger, Stage.INVALID, at)
-                notifications.queue_security_event(charger, notifications.BAD_SIGNATURE, at)
+                connectors.queue_security_event(charger, connectors.BAD_SIGNATURE, at)
                 return
             _reach(charger, Stage.VERIFIED)
         _plan(charger, update.install, partial(_get_ready, charger, update), at)
@@ -149,7 +349,7 @@ def _get_ready(charger: State, update: Update, at: float) -> None:
         _reach(charger, Stage.INSTALLING)
         charger.agenda.plan(at + INSTALL_SECONDS, partial(_install, charger, update))
 
-    if not charging.is_busy(charger):
+    if not connectors.is_busy(charger):
         begin(at)
         return
     charger.when_idle = begin
@@ -166,7 +366,7 @@ def _install(charger: State, update: Update, at: float) -> None:
     if version:
         charger.memory.firmware_version = version[-1]
     charger.firmware = Progress(Stage.REBOOTING, update)
-    presence.restart(charger, at, "Reboot")
+    restart(charger, at, "Reboot")
 
 
 def _finish(charger: State, stage: Stage, at: float) -> None:
@@ -174,7 +374,7 @@ def _finish(charger: State, stage: Stage, at: float) -> None:
     _reach(charger, stage)
     charger.firmware = Progress()
     if stage is Stage.INSTALLED:
-        notifications.queue_security_event(charger, notifications.UPDATED, at)
+        connectors.queue_security_event(charger, connectors.UPDATED, at)
 
 
 def _reach(charger: State, stage: Stage) -> None:

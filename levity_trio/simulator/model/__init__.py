@@ -1,1 +1,0 @@
-"""The physics of one connector as pure code: statuses, meter, vehicle and battery."""
