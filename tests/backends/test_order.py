@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.store.reads.site import receivers as reads
@@ -201,6 +201,7 @@ def new_site(backend: Backend) -> Site:
 
 @UNSHRUNK
 @given(HISTORIES, SIZES, CUTS)
+@example([("unknown",), ("read", 1, True)], (4, 5, 1), [])
 def test_pages_and_restarts_change_nothing(
     steps: list[tuple[Any, ...]], sizes: tuple[int, int, int], cuts: list[tuple[int, bool]]
 ) -> None:

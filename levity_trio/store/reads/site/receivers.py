@@ -641,15 +641,15 @@ def unsaid(
             last = min(last, message.log_id - 1)
     messages = [message for message in messages if not ends or message.at <= min(ends)]
     # At one time a session begins before its readings, and ends after them; but the one before it
-    # has ended then.
+    # has ended then. A lone stop begins and ends its own at one time.
     starts = set(new.values())
     ranks = {"StartTransaction": 1, "StopTransaction": 3}
-    messages.sort(
-        key=lambda message: (
-            message.at,
-            0 if message.ends and message.at in starts else ranks.get(message.action, 2),
-        )
-    )
+
+    def place_of(message: Fresh) -> tuple[str, int]:
+        is_before = message.session and message.session.created_at < message.at in starts
+        return message.at, 0 if message.ends and is_before else ranks.get(message.action, 2)
+
+    messages.sort(key=place_of)
     return Unsaid(messages, max(last, log_id), is_all, waiting)
 
 
