@@ -119,7 +119,6 @@ class Foot(NamedTuple):
     """The sums of a statement, in minor units. A total of 0 leaves nothing to carry."""
 
     taxes: tuple[TaxSum, ...]
-    carried_in: int
     total: int
     is_carried: bool
 
@@ -142,4 +141,4 @@ def foot(
     # A wallet was charged for these when they ended.
     taxes = taxes_of(positions, is_prepaid=False, are_gross=are_gross)
     total = sum(tax.gross for tax in taxes) + carried_in
-    return Foot(taxes, carried_in, total, is_carried=total < 0 or 0 < total < carry_below)
+    return Foot(taxes, total, is_carried=total < 0 or 0 < total < carry_below)

@@ -250,8 +250,10 @@ class OpenBefore:
 class MoneyEntry:
     """A payment or another entry since the statement before, positive in the household's favour.
 
-    What its credit paid is one of the kind `charge` for all that was taken until that day, and one
-    of the kind `statement` for what this statement takes.
+    What its credit pays of this statement's own lines is one of the kind `statement`; what it paid
+    until now of lines of others, less what it paid of these before, is one of the kind `elsewhere`.
+    A debt beside statements that this one asks for is one of the kind `carried`. Older ones have a
+    `charge` for all that was taken until that day.
     """
 
     day: date
@@ -268,7 +270,8 @@ class AccountBefore:
     `credit` is what is left over after all earlier statements, and after what this one takes of it;
     negative: what is owed beside them. `newest` is the id of its newest entry in the ledger.
     `set_off` is what this statement gives back and sets off against earlier ones; `open` is without
-    it, and what it carries in has it.
+    it, and what it carries in has it. `follows` is the number of the last bill that this one
+    corrects or completes.
     """
 
     open: tuple[OpenBefore, ...]
@@ -276,6 +279,7 @@ class AccountBefore:
     credit: int
     newest: int
     set_off: tuple[OpenBefore, ...] = ()
+    follows: str | None = None
 
     @property
     def amount(self) -> int:
@@ -287,9 +291,10 @@ class AccountBefore:
 class Statement:
     """What one account owes for one month.
 
-    `carried_in` is what earlier statements left (negative: a credit). `total` is the gross sum plus
-    that, as asked for; a total that is carried on or paid out is told by `is_carried`. A draft has
-    no number, no digest and no day of closing.
+    `carried_in` is what earlier statements left (negative: a credit), and what no credit covers of
+    prepaid lines and of other debts. `total` is the gross sum plus that, as asked for; a total that
+    is carried on or paid out is told by `is_carried`. A draft has no number, no digest and no day
+    of closing.
     """
 
     account: int
@@ -324,18 +329,23 @@ class Statement:
     """This is None where another statement of the closing says it."""
     tariffs: tuple[tuple[str, date, str], ...] = ()
     """Name, first day, and prices in words of the tariffs by which it was computed."""
+    prepaid_taxes: tuple[TaxSum, ...] = ()
+    """The sums by tax rate of what was charged to the credit."""
 
     @property
     def period(self) -> tuple[date, date]:
         """The first and the last day that it is about: of its month, or of that in which the
         household moved out, unless a session that it bills began or ended outside of them. What it
-        corrects has the period of the statement that billed it."""
+        corrects has the period of the statement that billed it; one that only corrects, or follows
+        a last bill, is about its sessions."""
         after = (self.month + timedelta(days=31)).replace(day=1)
         last = min(self.left_on or after, after - timedelta(days=1))
-        zone, days = ZoneInfo(self.zone), [last.replace(day=1), last]
-        for one in self.positions:
-            times = () if one.corrects else (one.started_at, one.ended_at)
-            days += [in_zone(at, zone).date() for at in times if at]
+        zone, days = ZoneInfo(self.zone), list[date]()
+        own = [one for one in self.positions if not one.corrects]
+        for one in own or self.positions:
+            days += [in_zone(at, zone).date() for at in (one.started_at, one.ended_at) if at]
+        if not days or (own and not self.follows):
+            days += [last.replace(day=1), last]
         return min(days), max(days)
 
     @property
@@ -350,6 +360,11 @@ class Statement:
     def set_off(self) -> tuple[OpenBefore, ...]:
         """What it gives back and sets off against earlier statements."""
         return () if self.before is None else self.before.set_off
+
+    @property
+    def follows(self) -> str | None:
+        """The number of the last bill that it corrects or completes."""
+        return None if self.before is None else self.before.follows
 
     @property
     def is_asked(self) -> bool:

@@ -16,7 +16,7 @@ LINE: Final = "_" * 30
 _WAYS: Final = N_(
     {
         PriceWay.FLAT: "Flat price of %(year)s for each kWh",
-        PriceWay.BILL: "What the household's statements ask for, tax included",
+        PriceWay.BILL: "What the household's statements ask for in all",
         PriceWay.CONTRACT: "What the household pays its supplier, tax included",
     }
 )

@@ -38,10 +38,11 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     month = template.day(first.month, "month")
 
     blocks = [_sums(statements, template), _table(statements, template)]
-    taxes = _taxes(statements)
-    if taxes and _is_taxed(statements):
-        table = tax_table(taxes, currency, template)
-        blocks.append(structs.replace(table, title=template.say("cover_taxes")))
+    own = [tax for one in statements for tax in one.taxes]
+    prepaid = [tax for one in statements for tax in one.prepaid_taxes]
+    for word, taxes in (("cover_taxes", own), ("tax_of_prepaid", prepaid)):
+        if taxes and _is_taxed(statements):
+            blocks.append(tax_table(_by_rate(taxes), currency, template, word))
     blocks.extend(_held_back(statements, template))
     chain = tuple(_chain(statements, template))
     if chain:
@@ -84,25 +85,31 @@ def _is_taxed(statements: Sequence[Statement]) -> bool:
 
 def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table | LabelledValues:
     """Return what all statements add up to."""
-    paid_out = carried_credits = carried_debts = 0
-    waiting = waiting_wh = 0
+    carried_credits = carried_debts = in_favour = waiting = waiting_wh = 0
+    # Of several last bills, the first says what was open, and the last what is paid out.
+    opened, paid_out = dict[int, int](), dict[int, int]()
     for statement in statements:
         if statement.is_carried:
             carried_credits += min(statement.total, 0)
             carried_debts += max(statement.total, 0)
-        else:
-            paid_out += min(statement.total, 0)
+        if statement.left_on:
+            paid_out[statement.account] = min(statement.standing, 0)
+        before = statement.before
+        if before is not None:
+            still_open = sum(one.amount for one in before.open)
+            opened.setdefault(statement.account, still_open)
+            if not statement.left_on:
+                in_favour -= max(before.credit, 0)
         waiting += len(statement.held_back)
         waiting_wh += sum(position.energy_wh for position in statement.held_back)
     carried_in = sum(statement.carried_in for statement in statements)
-    befores = [one.before for one in statements if one.before is not None]
     sums = {
-        "cover_paid_out": paid_out,
+        "cover_paid_out": sum(paid_out.values()),
         "cover_carried_credits": carried_credits,
         "cover_carried_debts": carried_debts,
         "cover_carried_in": carried_in,
-        "cover_open_before": sum(one.amount for before in befores for one in before.open),
-        "cover_in_favour": -sum(max(before.credit, 0) for before in befores),
+        "cover_open_before": sum(opened.values()),
+        "cover_in_favour": in_favour,
     }
 
     def kwh(energy_wh: int) -> str:
@@ -178,15 +185,14 @@ def _figures(
     yield template.amount(total, currency)
 
 
-def _taxes(statements: Sequence[Statement]) -> tuple[TaxSum, ...]:
-    """Return what all statements have of each tax rate."""
+def _by_rate(taxes: Sequence[TaxSum]) -> tuple[TaxSum, ...]:
+    """Return the sums of each tax rate."""
     by_rate: dict[Decimal, TaxSum] = {}
-    for statement in statements:
-        for tax in statement.taxes:
-            none = TaxSum(rate=tax.rate, net=0, tax=0, gross=0)
-            so_far = by_rate.get(tax.rate, none)
-            sums = {name: getattr(so_far, name) + getattr(tax, name) for name in TAX_NAMES}
-            by_rate[tax.rate] = replace(so_far, **sums)
+    for tax in taxes:
+        none = TaxSum(rate=tax.rate, net=0, tax=0, gross=0)
+        so_far = by_rate.get(tax.rate, none)
+        sums = {name: getattr(so_far, name) + getattr(tax, name) for name in TAX_NAMES}
+        by_rate[tax.rate] = replace(so_far, **sums)
     return tuple(by_rate[rate] for rate in sorted(by_rate))
 
 

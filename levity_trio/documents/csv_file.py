@@ -141,9 +141,11 @@ def _rows(statement: Statement) -> Iterator[Cells]:
         energy: Cells = {"quantity": _kwh(position.energy_wh), "unit": "kWh"}
         yield {**whole, "row": "held back", **_session(position), **energy}
 
-    for tax in () if statement.is_untaxed else statement.taxes:
-        sums: Cells = {name: units(getattr(tax, name), currency) for name in TAX_NAMES}
-        yield {**whole, "row": "tax", "tax_rate": tax.rate, **sums}
+    for is_prepaid, of_kind in ((0, statement.taxes), (1, statement.prepaid_taxes)):
+        for tax in () if statement.is_untaxed else of_kind:
+            sums: Cells = {name: units(getattr(tax, name), currency) for name in TAX_NAMES}
+            sums["is_prepaid"] = is_prepaid
+            yield {**whole, "row": "tax", "tax_rate": tax.rate, **sums}
 
     carried_in = units(statement.carried_in, currency)
     total = units(statement.total, currency)

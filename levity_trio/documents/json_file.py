@@ -96,18 +96,19 @@ class PositionDocument(msgspec.Struct, frozen=True):
 class BeforeDocument(msgspec.Struct, frozen=True):
     """How the account stood before this statement. `credit` is what was left over, negative what
     was owed beside statements; `set_off` is what this statement gives back and pays earlier ones
-    with."""
+    with; `follows` is the last bill that it corrects or completes."""
 
     open: tuple[OpenBefore, ...]
     moved: tuple[MoneyEntry, ...]
     credit: int
     set_off: tuple[OpenBefore, ...] = ()
+    follows: str | None = None
 
 
 class StatementDocument(msgspec.Struct, frozen=True):
     """A whole statement; a draft has no number, digest and days. `printed_number` stands on the
     paper; by `number` it is looked up. `evidence` is a digest over what is stored of its
-    sessions."""
+    sessions. `prepaid_taxes` are the sums of the positions that ask for nothing."""
 
     number: str | None
     printed_number: str | None
@@ -135,6 +136,7 @@ class StatementDocument(msgspec.Struct, frozen=True):
     before: BeforeDocument | None
     to_pay_in_all: int
     evidence: str | None = None
+    prepaid_taxes: tuple[TaxSum, ...] = ()
 
 
 def document_of(statement: Statement) -> StatementDocument:

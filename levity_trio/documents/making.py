@@ -121,7 +121,7 @@ def _csv(paper: Paper | CarPaper) -> bytes:
         if isinstance(paper, Paper):
             return csv_text(paper.first, *sheet.csv).encode()
         car = paper.sheet
-        facts: dict[str, object] = {"plate": car.plate}
+        facts: dict[str, object] = {"plate": car.plate, "is_draft": car.is_draft}
         if car.price is not None:
             facts["price"] = car.price.price
         return csv_text(car.statement, *sheet.csv, facts).encode()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.money import taxes_of, units
+from levity_trio.billing.money import units
 from levity_trio.billing.pricing import summary
 from levity_trio.billing.statement import (
     NO_DIGEST,
@@ -70,12 +70,9 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks: list[Table | LabelledValues] = [positions.table()]
     if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
-    are_gross = statement.prices_are_gross
-    paid = taxes_of(statement.positions, is_prepaid=True, are_gross=are_gross)
-    if paid and not statement.is_untaxed:
-        table = tax_table(paid, statement.currency, template)
-        title = template.say("tax_of_prepaid")
-        blocks.append(structs.replace(table, title=title))
+    if statement.prepaid_taxes and not statement.is_untaxed:
+        taxes = statement.prepaid_taxes
+        blocks.append(tax_table(taxes, statement.currency, template, "tax_of_prepaid"))
     # Without this, the total stands at the head and beneath the lines already.
     if statement.carried_in or statement.set_off:
         blocks.append(_sums(statement, template))
@@ -91,17 +88,21 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
 
     month = template.day(statement.month, "month")
     title = template.say("last_title" if statement.left_on else "title", month=month)
+    if statement.follows:
+        title = template.say("follow_up", number=tidy(statement.follows))
     household = template.household(statement)
     facts = tuple(_head(statement, template))
     # The figure shows the size of a credit, and the remark that it is one.
-    label = template.say("total" if asked == statement.total else "to_pay_in_all")
+    label = "total"
+    if asked != statement.total:
+        label = "to_pay_in_all" if asked >= 0 else "left_over"
     figure = template.money(abs(asked), statement.currency)
     small = tuple(_small_print(statement, template))
     fields = _of_letter(owner, household, template)
     fields["mark"] = mark
     fields["title"] = title
     fields["facts"] = facts
-    fields["label"] = label
+    fields["label"] = template.say(label)
     fields["figure"] = figure
     fields["remark"] = _what_to_do(statement, asked, template)
     fields["blocks"] = tuple(blocks)
@@ -198,13 +199,17 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
 
 def to_pay(statement: Statement) -> int:
     """Return what stands at the head: what is to be paid with what is open from before, or a total
-    that is a credit or is carried on."""
+    that is a credit or is carried on. A last bill also pays out what is left of a credit."""
+    if statement.left_on:
+        return statement.standing
     if statement.is_asked:
         return statement.to_pay_in_all
     return statement.to_pay_in_all or statement.total
 
 
-def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:
+def tax_table(
+    taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate, word: str = "tax"
+) -> Table:
     """Return net, tax and gross by rate; summed where there are several rates."""
 
     def row(head: str, *taxes: TaxSum) -> TableRow:
@@ -220,7 +225,7 @@ def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentT
     total = None
     if len(rows) > 1:
         total = row(template.say("sum"), *taxes)
-    return Table(title=template.say("tax"), columns=columns, rows=rows, total=total)
+    return Table(title=template.say(word), columns=columns, rows=rows, total=total)
 
 
 def tax_columns(
@@ -239,7 +244,11 @@ def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) ->
     if asked == 0:
         return template.say("nothing")
     if not statement.is_asked and asked != statement.total:
-        return template.say("only_before")
+        remark = template.say("only_before")
+        if statement.is_carried:
+            amount = template.money(statement.total, statement.currency)
+            remark = f"{remark}; {template.say('carried_too', amount=amount)}"
+        return remark
     if statement.is_carried:
         return template.say("carried_on")
     remark = template.say("to_pay_within", days=statement.owner.payment_days)
@@ -256,7 +265,8 @@ def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
     rows = [(template.say("gross_sum"), gross)]
     carried_in = statement.total - gross - sum(one.amount for one in statement.set_off)
     if carried_in:
-        rows.append((template.say("carried_in"), carried_in))
+        word = "beyond_credit" if statement.prepaid_taxes else "carried_in"
+        rows.append((template.say(word), carried_in))
     rows += _set_off(statement, template)
     rows.append((template.say("total"), statement.total))
     return amounts(template.say("sums"), rows, statement.currency, template)
@@ -603,7 +613,9 @@ class Positions:
         template = self._template
         if position.corrects is not None:
             number = tidy(position.corrected_number or position.corrected_statement or "–")
-            yield template.say("correction", line=position.corrects, statement=number)
+            # A company car's sheet has no lines: the employer does not have the statement.
+            word = "correction" if position.lines else "correction_alone"
+            yield template.say(word, line=position.corrects, statement=number)
         if position.reason:
             reason = tidy(said(position.reason, Reader(self._zone)))
             yield template.say("reason", reason=reason)

@@ -146,7 +146,11 @@ def statement(
     """A closed statement (a draft without a number) whose taxes and total fit its positions; prices
     are gross."""
     lines = [one for each in positions if not each.is_prepaid for one in each.lines]
-    taxes = tuple(_tax(rate, lines) for rate in sorted({one.tax_rate for one in lines}))
+    prepaid = [one for each in positions if each.is_prepaid for one in each.lines]
+    taxes, prepaid_taxes = (
+        tuple(_tax(rate, of_kind) for rate in sorted({one.tax_rate for one in of_kind}))
+        for of_kind in (lines, prepaid)
+    )
     return Statement(
         account=7,
         month=MONTH,
@@ -166,6 +170,7 @@ def statement(
         closed_on=date(2026, 11, 3) if number else None,
         digest=DIGEST if number else None,
         previous_digest=DIGEST[::-1] if number else None,
+        prepaid_taxes=prepaid_taxes,
     )
 
 

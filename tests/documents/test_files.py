@@ -43,12 +43,13 @@ def test_csv_adds_up_to_the_statement(made: Statement) -> None:
     assert len(lines) == sum(len(position.lines) for position in made.positions)
     gross = sum(tax.gross for tax in made.taxes)
     assert sum(Decimal(row["amount"]) for row in lines) * scale == gross
-    taxes = [
-        (row["tax_rate"], *(Decimal(row[name]) * scale for name in ("net", "tax", "gross")))
-        for row in rows
-        if row["row"] == "tax"
-    ]
-    assert taxes == [(str(tax.rate), tax.net, tax.tax, tax.gross) for tax in made.taxes]
+    for is_prepaid, sums in (("0", made.taxes), ("1", made.prepaid_taxes)):
+        taxes = [
+            (row["tax_rate"], *(Decimal(row[name]) * scale for name in ("net", "tax", "gross")))
+            for row in rows
+            if row["row"] == "tax" and row["is_prepaid"] == is_prepaid
+        ]
+        assert taxes == [(str(tax.rate), tax.net, tax.tax, tax.gross) for tax in sums]
     total = rows[-1]
     assert total["row"] == "total"
     assert (Decimal(total["carried_in"]) * scale, Decimal(total["total"]) * scale) == (
@@ -133,6 +134,7 @@ def test_the_names_of_json_are_stable() -> None:
         "prices_are_gross", "is_untaxed", "to", "owner", "positions", "taxes", "carried_in",
         "total", "is_carried", "energy_wh", "held_back", "closed_on", "due_on", "digest",
         "previous_digest", "before", "to_pay_in_all", "evidence",
+        "prepaid_taxes",
     }  # fmt: skip
     position = document["positions"][-1]
     assert position["started_at"] == "2026-10-22T16:04:00Z"

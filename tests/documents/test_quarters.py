@@ -78,14 +78,14 @@ def test_no_mean_is_multiplied_and_an_exact_price_of_sun_is() -> None:
         "grid: 4.300 kWh at 0.1631 on average: 0.70; own sun: 0.500 kWh × 0.18 = 0.09; "
         "dearest quarter-hour 25 Oct 00:00 (0.4205), cheapest 25 Oct 00:30 (−0.0500); "
         "divided by the meter's readings; "
-        "sun was not measured all the time: the rest counts as grid (quarter-hours: 4)"
+        "where sun was not measured, all counts as grid (quarter-hours: 4)"
     )
     assert german == (
         "Netz: 4,300 kWh zu durchschnittlich 0,1631: 0,70; "
         "eigener Sonnenstrom: 0,500 kWh × 0,18 = 0,09; "
         "teuerste Viertelstunde 25. Okt. 00:00 (0,4205), günstigste 25. Okt. 00:30 (−0,0500); "
         "nach den Zählerständen aufgeteilt; "
-        "Sonne nicht durchgehend gemessen: der Rest zählt als Netz (Viertelstunden: 4)"
+        "wo Sonne nicht gemessen wurde, zählt alles als Netz (Viertelstunden: 4)"
     )
 
 

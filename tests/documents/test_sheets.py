@@ -28,7 +28,7 @@ from levity_trio.documents.fonts import open_fonts
 from levity_trio.documents.html import html
 from levity_trio.documents.pdf import pdf
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table
-from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.statement_sheet import Positions, statement_sheet
 from levity_trio.documents.template import ENGLISH, of_program
 from levity_trio.locale import speaking
 from tests.documents import statements as forms
@@ -178,10 +178,7 @@ def test_windows_stand_beneath_with_their_arithmetic() -> None:
     (waiting,) = table_of(sheet, "Held back: waits for a review, is billed later").rows
     assert waiting.cells == ("99", "15 Oct", "Space 4", "18:04 – 21:21", "7.250")
     assert waiting.notes == ("Reason: the meter ran backwards",)
-    assert (
-        facts_of(sheet, "In total")["Carried in from earlier statements"]
-        == "−2.50\N{NO-BREAK SPACE}EUR"
-    )
+    assert facts_of(sheet, "In total")["Carried in"] == "−2.50\N{NO-BREAK SPACE}EUR"
 
 
 def test_a_correction_names_statement_and_line_and_the_wallet_is_not_asked() -> None:
@@ -192,9 +189,7 @@ def test_a_correction_names_statement_and_line_and_the_wallet_is_not_asked() -> 
         "Reason: Meter 4 ran fast, see the electrician's letter",
     )
     assert prepaid.cells[-1] == "0.00"
-    assert prepaid.notes == (
-        "Charged to the wallet: 1.75\N{NO-BREAK SPACE}EUR. Not asked for here.",
-    )
+    assert prepaid.notes == ("Charged to your credit: 1.75\N{NO-BREAK SPACE}EUR",)
     assert table.total is not None
     assert table.total.cells[-1] == "2.95"
 
@@ -245,7 +240,7 @@ def test_what_was_carried_in_is_added_up_and_nothing_else_is_repeated() -> None:
     sheet = sheet_of(replace(forms.one_line(), carried_in=-97, total=300))
     assert facts_of(sheet, "In total") == {
         "Gross": "3.97\u00a0EUR",
-        "Carried in from earlier statements": "−0.97\u00a0EUR",
+        "Carried in": "−0.97\u00a0EUR",
         "Total": "3.00\u00a0EUR",
     }
     assert not [block for block in sheet_of(forms.one_line()).blocks if block.title == "In total"]
@@ -481,11 +476,29 @@ def test_a_paper_lists_what_a_credit_paid_until_then_and_what_it_pays_now(
     assert sums_of(sheet, "Since the last statement") == [
         (label, then),
         ("Paid from your credit until 30 October 2026", "11.75"),
-        ("Paid from your credit by this statement", "20.00"),
+        ("Paid from your credit for the lines of this statement", "20.00"),
         (left_label, left),
     ]
     assert sums_of(sheet, "With what is open from before")[0] == ("This statement", "0.00")
     assert sums_of(sheet, "With what is open from before")[-1][1] == left
+
+
+def test_a_company_cars_sheet_cites_no_statement_that_the_employer_does_not_have() -> None:
+    corrected = replace(forms.correction().positions[-1], lines=(), reason=None)
+    table = Positions(forms.statement([corrected]), ENGLISH).metered("Sessions")
+    assert table.rows[0].notes == ("Correction of an earlier month",)
+
+
+def test_a_small_sum_is_said_to_be_added_to_the_next_paper_though_an_older_one_is_open() -> None:
+    due = date(2026, 10, 17)
+    old = OpenBefore(
+        number=3, month=date(2026, 9, 1), due_on=due, amount=500, printed_number="2026-3"
+    )
+    before = AccountBefore(open=(old,), moved=(), credit=0, newest=3)
+    sheet = sheet_of(replace(forms.one_line(), before=before, is_carried=True))
+    assert sheet.figure == "5.00\u00a0EUR"
+    words = "Due as listed below; 3.97\u00a0EUR of this statement is added to the next one"
+    assert sheet.remark == words
 
 
 def test_what_was_paid_too_much_adds_up_and_asks_for_nothing() -> None:
@@ -535,10 +548,11 @@ def test_a_paper_with_own_sun_says_how_it_is_measured(language: str, words: str)
 
 def test_what_a_credit_paid_is_shown_with_its_tax() -> None:
     made = forms.correction()
-    table = table_of(statement_sheet(made, ENGLISH), "Paid from your credit, with its tax")
+    table = table_of(statement_sheet(made, ENGLISH), "Charged to credit, with its tax")
     assert [row.cells for row in table.rows] == [("19 %", "1.47", "0.28", "1.75")]
     (prepaid,) = [one for one in made.positions if one.is_prepaid]
     assert prepaid.amount == 175
-    without = replace(made, positions=tuple(one for one in made.positions if not one.is_prepaid))
-    titles = [one.title for one in statement_sheet(without, ENGLISH).blocks]
-    assert "Paid from your credit, with its tax" not in titles
+    cover = table_of(covering_sheet([made, made], ENGLISH), "Charged to credit, with its tax")
+    assert [row.cells for row in cover.rows] == [("19 %", "2.94", "0.56", "3.50")]
+    titles = [one.title for one in statement_sheet(forms.one_line(), ENGLISH).blocks]
+    assert "Charged to credit, with its tax" not in titles

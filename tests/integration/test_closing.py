@@ -112,6 +112,8 @@ def test_a_month_from_preview_to_the_next_statement(
     assert told["sums"]["corrections"] == 1
     assert told["sums"]["charged"] == -30
     assert "corrects line 1 of statement 1" not in table(shell, capsys, "bill", "show", 1)
+    assert shell("bill", "show", 1, "--supplement") == 2
+    assert "give --as: one of html, pdf" in capsys.readouterr().err
     explained = table(shell, capsys, "explain", site[0])
     assert "Statement 1" in explained
     assert shell("bill", "begin", "2026-01-01") != 0

@@ -541,7 +541,8 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(
     )
     month_is_over(biller.books, 3)
     sums = biller.preview("2026-03").sums
-    assert (sums.charged, sums.from_wallets, sums.to_pay) == (180, 120, 60)
+    # No credit covers what the wallet was charged for: that is asked for, too.
+    assert (sums.charged, sums.from_wallets, sums.to_pay) == (180, 120, 180)
     biller.close("2026-03")
     with reading(biller.books) as db:
         month = months.month(
@@ -554,7 +555,7 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(
         (charged, True),
         (other, False),
     ]
-    assert statement.total == 60
+    assert (statement.total, statement.carried_in) == (180, 120)
     assert biller.books.rows("SELECT kind, amount FROM ledger ORDER BY id") == [
         ("charge", -120),
         ("statement", -60),
@@ -625,14 +626,18 @@ def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station)
 def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station) -> None:
     terms = ledger.NewTerms(WalletTerms.PREPAID, 0, "as agreed", biller.books.at, "cleo")
     biller.books.run(ledger.set_terms, ANNA, terms)
+    pay(biller, 120)
     charge(station)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
     assert biller.statement(1).total == 0
-    assert biller.statement(1).standing == -biller.balance(ANNA) == 120
+    assert biller.statement(1).standing == -biller.balance(ANNA) == 0
     before = biller.statement(1).before
     assert before is not None
-    assert [(one.kind, one.amount) for one in before.moved] == [("statement", -120)]
+    assert [(one.kind, one.amount) for one in before.moved] == [
+        ("payment", 120),
+        ("statement", -120),
+    ]
     assert biller.books.value("SELECT spent_since IS NOT NULL FROM wallet")
 
 

@@ -269,7 +269,7 @@ def test_what_papers_lack_is_said_for_as_long_as_they_last(books: Books, station
         assert newest is not None
         assert newest.statement.digest != paper(books, 1).first.digest
     sheet = sheet_of(as_paper(newest))
-    assert sheet.title == "Supplement to statement 1"
+    assert sheet.title == "Supplement to no. 1"
     (about, added) = sheet.blocks
     assert isinstance(about, LabelledValues)
     assert isinstance(added, LabelledValues)

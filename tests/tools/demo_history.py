@@ -489,7 +489,8 @@ def _furnish(ask: Callable[..., Any]) -> None:
     ask("POST", "chargers", charger_id(SIGNING), "meter-keys", key=key.default)
     moving = ask("POST", "tariffs", toml=MOVING)["id"]
     for who in HOUSEHOLDS:
-        account = ask("POST", "accounts", name=who.name, since=since)["id"]
+        address = f"Bauhof 12, Whg. {who.space}\n10115 Berlin"
+        account = ask("POST", "accounts", name=who.name, address=address, since=since)["id"]
         ask("POST", "id-tags", id_tag=who.tag, name=who.name)
         ask("POST", "accounts", str(account), "give", tag=who.tag, since=since)
         if who in BY_QUARTER:

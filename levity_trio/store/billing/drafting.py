@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, taxes_of, units
+from levity_trio.billing.money import CURRENCIES, foot, tax_sums, taxes_of, units
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.ownership import OwnerGround
 from levity_trio.billing.pricing import base_fee, correction
@@ -65,6 +65,12 @@ _CARRIED: Final = (
 )
 """What the last closing left to carry. What was paid or paid out for it since is a row of the
 ledger that names it."""
+
+_LAST_BILL: Final = (
+    "SELECT printed_number FROM statement WHERE account_id = ? AND month >= ? "
+    "AND number IS NOT NULL ORDER BY number LIMIT 1"
+)
+"""Its number, once a household has got it: the first since the month in which it moved out."""
 
 
 _REVISION: Final = "SELECT coalesce(max(revision), 0) FROM bill_work"
@@ -376,12 +382,16 @@ class Drafter:
         billed = {item.of for item in items if item.of is not None}
         ((name, _, until),) = self._rows(_ACCOUNT, (account,))
         is_last = until is not None and until <= self._plan.until
+        earlier: Sequence[Any] = ()
+        if is_last:
+            ended_in = f"{self._last_day(until):%Y-%m}"
+            earlier = self._rows(_LAST_BILL, (account, ended_in))
         carried: dict[str, int] = (
             dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
         )
         has_nothing_new = not billed and not any(carried.values())
         # What its last bill held back is no reason for another one.
-        if has_nothing_new and (not items or (is_last and self._rows(_HAS_LAST, (account,)))):
+        if has_nothing_new and (earlier or not items):
             return []
         kinds = sorted(billed) or [_Kind(bill_currency(self._rows), "gross")]
         below = 0 if is_last else self._plan.terms.carry_below
@@ -391,24 +401,41 @@ class Drafter:
         # What it gives back pays earlier statements, so this one asks for as much more. What it
         # gives back to the wallet is asked for nowhere.
         set_off = sum(one.amount for one in before.set_off)
-        currency = kinds[0].currency
-        carried[currency] = carried.get(currency, 0) + max(0, set_off - of_wallet)
+        from_credit = sum(_from_credit(items, kind) for kind in kinds) + min(set_off, of_wallet)
+        paid = _paid(items)
+        left = before.credit + paid - from_credit
+        # It asks for what no credit covers, of its own lines and of any other debt.
+        lacking = max(0, -left) if billed or is_last else 0
+        currency, asked = kinds[0].currency, lacking + max(0, set_off - of_wallet)
+        carried[currency] = carried.get(currency, 0) + asked
+        of_lines = max(min(0, from_credit), from_credit - lacking)
+
         made: list[Drafted] = []
-        taken = min(set_off, of_wallet)
         for kind in kinds:
             of_kind = [item for item in items if (item.of or kinds[0]) == kind]
             one = self._figures(account, kind, of_kind, carried.pop(kind.currency, 0), below)
             if is_last:
                 # No statement follows that a credit could be carried to: it is paid out.
                 one = one._replace(is_carried=0)
-            # What it bills, does not ask for and was not charged for yet is taken from the credit.
-            paid = sum(item.paid for item in of_kind if item.kind in _PRICED)
-            taken += one.charged - one.total + one.carried_in - paid
-            made.append(Drafted(name, paid - one.charged, one, [*map(_row, of_kind)]))
-        if taken:
-            day = self._plan.month.next.first_day - _DAY
-            entry = MoneyEntry(day=day, kind="statement", amount=-taken, statement=None)
-            before = replace(before, moved=(*before.moved, entry), credit=before.credit - taken)
+            made.append(Drafted(name, _paid(of_kind) - one.charged, one, [*map(_row, of_kind)]))
+
+        moved = [one for one in before.moved if one.kind != "charge"]
+        charged = sum(one.amount for one in before.moved if one.kind == "charge")
+        entries = {
+            "statement": -of_lines,
+            "elsewhere": charged + paid,
+            "carried": lacking - from_credit + of_lines,
+        }
+        day = self._plan.month.next.first_day - _DAY
+        for what, amount in entries.items():
+            if amount:
+                moved.append(MoneyEntry(day=day, kind=what, amount=amount, statement=None))
+        before = replace(
+            before,
+            moved=tuple(moved),
+            credit=left + lacking,
+            follows=earlier[0][0] if earlier else None,
+        )
         figures = made[0].figures._replace(before=before_text(before))
         made[0] = made[0]._replace(figures=figures)
         return made
@@ -539,8 +566,11 @@ class Drafter:
         first = max(month.first_day, self._plan.begun.on, self._local(since).date())
         end = month.next.first_day
         if until is not None:
-            end = min(end, shifted(self._local(until), timedelta(microseconds=-1)).date() + _DAY)
+            end = min(end, self._last_day(until) + _DAY)
         return [first + number * _DAY for number in range((end - first).days)]
+
+    def _last_day(self, until: str) -> date:
+        return shifted(self._local(until), timedelta(microseconds=-1)).date()
 
     def _local(self, text: str) -> datetime:
         return in_zone(datetime.fromisoformat(text), self._plan.rule.zone)
@@ -580,7 +610,7 @@ class Drafter:
             currency=kind.currency,
             prices=kind.prices,
             taxes=taxes_text(sums.taxes),
-            charged=_charged(sums, positions, kind),
+            charged=sum(tax.gross for tax in sums.taxes) + _from_credit(items, kind),
             carried_in=carried_in,
             total=sums.total,
             is_carried=int(sums.is_carried),
@@ -669,10 +699,16 @@ def _billed(rows: Sequence[tuple[Any, ...]]) -> _Billed:
     return _Billed(positions, statement, _Kind(currency, prices), vehicle)
 
 
-def _charged(sums: Foot, positions: Iterable[Position], kind: _Kind) -> int:
-    """Return the gross sum of all positions, prepaid ones too."""
-    prepaid = taxes_of(positions, is_prepaid=True, are_gross=kind.prices == "gross")
-    return sum(tax.gross for tax in (*sums.taxes, *prepaid))
+def _from_credit(items: Iterable[_Item], kind: _Kind) -> int:
+    """Return the gross sum of what is prepaid."""
+    positions = [item.position for item in items if item.of == kind]
+    taxes = taxes_of(positions, is_prepaid=True, are_gross=kind.prices == "gross")
+    return sum(tax.gross for tax in taxes)
+
+
+def _paid(items: Iterable[_Item]) -> int:
+    """Return what the wallet was charged for already."""
+    return sum(item.paid for item in items if item.kind in _PRICED)
 
 
 def _row(item: _Item) -> PositionRow:
@@ -702,7 +738,6 @@ def _row(item: _Item) -> PositionRow:
     )
 
 
-_HAS_LAST: Final = "SELECT 1 FROM closing WHERE account_id = ? LIMIT 1"
 _EARLY: Final = (
     "SELECT statement.account_id, statement.month, tx_id "
     "FROM statement CROSS "

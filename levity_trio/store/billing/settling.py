@@ -70,7 +70,8 @@ _NEWEST: Final = (
     "AND before IS NOT NULL ORDER BY number DESC LIMIT 1"
 )
 _SINCE: Final = (
-    "SELECT max(paid_on), max(entered_at), min(kind), sum(amount), max(printed_number) "
+    "SELECT max(paid_on), max(entered_at), "
+    "min(CASE WHEN tx_id IS NULL THEN kind ELSE 'charge' END), sum(amount), max(printed_number) "
     "FROM ledger LEFT JOIN statement ON statement.id = statement_id "
     "WHERE ledger.account_id = ? AND ledger.id > ? AND kind <> 'statement' "
     "GROUP BY CASE WHEN tx_id IS NULL THEN ledger.id END HAVING sum(amount) <> 0 "

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from levity_trio.billing.describing import tax_of_series, words
-from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.money import CURRENCIES, tax_sums
 from levity_trio.billing.statement import (
     NO_DIGEST,
     MeasuringMethod,
@@ -345,12 +345,14 @@ def statement_of(
         (one.kind in UNASKED, _position(rows, line, one, names))
         for line, one in enumerate(in_order, 1)
     ]
+    prepaid = [line for _, one in shown if one.is_prepaid for line in one.lines]
+    are_gross = figures.prices == "gross"
     return Statement(
         account=figures.account_id,
         month=date.fromisoformat(f"{figures.month}-01"),
         zone=figures.zone,
         currency=CURRENCIES[figures.currency],
-        prices_are_gross=figures.prices == "gross",
+        prices_are_gross=are_gross,
         to=names.party if names else None,
         owner=owner,
         positions=tuple(one for is_unasked, one in shown if not is_unasked),
@@ -363,6 +365,7 @@ def statement_of(
         before=None if figures.before is None else before_of(figures.before),
         evidence=figures.evidence,
         tariffs=tuple(_tariffs(rows, [one for _, one in shown])),
+        prepaid_taxes=tax_sums(prepaid, are_gross=are_gross),
     )
 
 

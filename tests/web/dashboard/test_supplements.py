@@ -67,7 +67,7 @@ async def test_what_papers_lacked_is_handed_out(site: Site, station: Station) ->
     )
     for reply in (owners, own):
         text = reply.body.decode()
-        assert "Supplement to statement R-1" in text
+        assert "Supplement to no. R-1" in text
         assert "Weg 1" in text
         assert "30/123/45678" in text
     assert (await ask_for_own(site, NEIGHBOUR)).status == 404

@@ -514,7 +514,8 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 left[tax.rate] = replace(whole, **rest)
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
         charging = Told("Charging {1}", one.month)
-        sums = [("statement", charging, tax) for tax in left.values() or [nothing]] + others
+        sums = [("statement", charging, tax) for tax in left.values()] + others
+        sums = sums or [("statement", charging, nothing)]
         wh = [energy_wh[one.number, kind, words, tax.rate] for kind, words, tax in sums]
         wh[0] += one.energy_wh - sum(wh)
         is_taxed = tax_kind in (None, "taxed") or any(tax.rate for *_kind, tax in sums)
@@ -525,6 +526,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 day=local_day(one.closed_at, ZoneInfo(zone)).isoformat(),
                 kind=kind,
                 document=one.printed_number,
+                month=str(words.values[-1]),
                 text=words,
                 rate=tax.rate if is_taxed else None,
                 paid=0,
@@ -557,8 +559,9 @@ def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
 
 
 def _span(wanted: WantedYear) -> tuple[str, str]:
-    """Return times between which all is that may be of the local year."""
-    return f"{wanted.year - 1}-12-31", f"{wanted.year + 1}-01-02"
+    """Return times between which all is that may be of the local year, with what corrects it in the
+    next one."""
+    return f"{wanted.year - 1}-12-31", f"{wanted.year + 2}-01-02"
 
 
 def _period(period: str, lines: Sequence[BookedLine], in_all: Mapping[str, int]) -> PeriodSums:

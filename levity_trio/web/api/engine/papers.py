@@ -11,14 +11,12 @@ import io
 import unicodedata
 import zipfile
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import AnyPaper, DocumentForm, Paper, SheetPaper, name_of
 from levity_trio.locale import of_reader
@@ -51,20 +49,6 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-_ENERGY_ONLY: Final = Position(
-    id=0,
-    transaction=None,
-    charger=None,
-    connector=None,
-    space=None,
-    tag=None,
-    vehicle=None,
-    started_at=None,
-    ended_at=None,
-    energy_wh=0,
-    split=None,
-    lines=(),
-)
 
 
 class DocumentResponse(Response):
@@ -145,14 +129,9 @@ def paper_of_draft(statement: Printed) -> Paper:
 
 
 def cover_of(statements: Sequence[Printed]) -> Paper:
-    """Return the covering sheet of some statements; only what it shows of them is kept."""
-    shown = []
-    for printed_statement in statements:
-        statement = printed_statement.statement
-        all_energy = replace(_ENERGY_ONLY, energy_wh=statement.energy_wh)
-        shown.append(replace(statement, positions=(all_energy,)))
-    templates = statements[-1].templates
-    return Paper(tuple(shown), templates, is_cover=True, language=of_reader())
+    """Return the covering sheet of some statements."""
+    shown = tuple(one.statement for one in statements)
+    return Paper(shown, statements[-1].templates, is_cover=True, language=of_reader())
 
 
 async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]:
