@@ -35,6 +35,7 @@ REGISTER: Final = "Energy.Active.Import.Register"
 OUTLET: Final = "Outlet"
 BILLED: Final = (REGISTER, OUTLET, "Raw")
 AT_BEGIN: Final = "Transaction.Begin"
+AT_END: Final = "Transaction.End"
 PERIODIC: Final = "Sample.Periodic"
 PHASES: Final = ("L1", "L2", "L3")
 ALL_PHASES: Final = frozenset(PHASES)

@@ -21,6 +21,7 @@ from levity_trio.charging.sent.evidence import CURRENT, POWER, TIMESTAMP, WH, ga
 from levity_trio.charging.sent.evidence import Row as Sample
 from levity_trio.charging.sent.power import JUMP_WH, is_jump
 from levity_trio.charging.sent.readings import (
+    AT_END,
     REGISTER,
     Moment,
     Reading,
@@ -255,7 +256,7 @@ def _store_closely(
         message = message._replace(connector=named.connector)
     is_named = named is not None
     latest = _newest(db, origin, message.connector, readings[0], is_named=is_named)
-    tx = _match(db, origin, message, named, latest, readings[0])
+    tx = _match(db, origin, message, named, latest, readings)
     if tx is None:
         insert(db, origin, message, None, readings)
         return None
@@ -577,9 +578,10 @@ def _newest(
     if is_named or (tx is None and reading.wh is None):
         return tx
 
-    if tx is None or tx.status != "Active":
+    if tx is None or at <= (tx.own_stop_time or ""):
         # A reading from before the start of an open one belongs to it if it shows more than that
-        # start and than the transaction before: the clock of such readings is behind.
+        # start and than the transaction before: the clock of such readings is behind. One from
+        # between the two may be of neither.
         wh = reading.wh or 0
         ended_wh = 0 if tx is None else tx.billed_until or 0
         running = open_ones(db, origin.charger, connector)
@@ -600,10 +602,13 @@ def _match(
     message: MessageReadings,
     named: StoredTransaction | None,
     latest: StoredTransaction | None,
-    reading: Reading,
+    readings: Sequence[Reading],
 ) -> StoredTransaction | None:
     """Return the transaction of readings of one time, if one is known: `named`, which they name, or
     `latest`, the newest of their connector."""
+    reading = readings[0]
+    if named is not None and _is_of_end(named, readings):
+        return named
     if named is not None and latest is not None and _is_lagging(db, origin, latest, named, reading):
         return latest
 
@@ -630,6 +635,15 @@ def _match(
             taken_at = latest.own_stop_time
     transaction = match_readings(seconds(taken_at), covering, running, foreign)
     return latest if latest is not None and latest.id == transaction else named
+
+
+def _is_of_end(named: StoredTransaction, readings: Sequence[Reading]) -> bool:
+    """Whether readings are those with which the transaction that they name ended. They may come
+    after the next one has begun, and are no evidence about that."""
+    if named.own_stop_time is None or AT_END not in {reading.context for reading in readings}:
+        return False
+    late = seconds(readings[0].timestamp) - seconds(named.own_stop_time)
+    return late <= LATE_SECONDS and (register_of(readings) or 0) <= (named.meter_stop or 0)
 
 
 def _covering(tx: StoredTransaction) -> Covering:
