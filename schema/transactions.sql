@@ -70,10 +70,11 @@ CREATE TABLE tx (
     -- By how much the clocks of start and stop were behind ours; start_time and stop_time have it.
     start_behind_seconds INTEGER NOT NULL DEFAULT 0,
     stop_behind_seconds INTEGER NOT NULL DEFAULT 0,
-    -- 1: the times as sent may be right all the same. Both prices count until a person decides.
+    -- 1: the times as sent may be right all the same, or when its energy flowed is not known. Both
+    -- prices count until a person decides.
     is_clock_unsure INTEGER NOT NULL DEFAULT 0,
-    -- How many judgements in a row, each of which changed what its neighbours go by, led to the one
-    -- that is due. 0: a fact of its own did.
+    -- 1: a judgement of a neighbour, which changed what this one goes by, led to the one that is
+    -- due. 0: a fact of its own did.
     judge_steps INTEGER NOT NULL DEFAULT 0,
     free_at TEXT,  -- since when its connector is Available without a sign of it, by our clock
     -- Why it may not charge, beside the verdict: space, chargers, spent or month.

@@ -32,12 +32,10 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 from levity_trio.records import record
 from levity_trio.told import Told, joined
 
-RULES: Final = 25
+RULES: Final = 26
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
-UNPROVEN: Final = "unproven"
-"""Signed values that say nothing for or against a figure."""
 
 
 @record(kw_only=False)
@@ -72,26 +70,24 @@ class Judgement:
 def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence.
 
-    What its meter signed contradicts a figure, or settles doubts about the register. A key that the
-    charger told settles none: whoever sends the values may have made both.
+    What its meter signed is the figure, or contradicts it, or settles doubts about the register. A
+    key that the charger told settles none: whoever sends the values may have made both.
     """
     judged, signed = _judged(case), case.signed
-    if signed is None or signed.state == UNPROVEN:
+    if signed is None:
         return judged
-    if signed.state == DOUBTFUL:
-        figures, theirs = dict[str, int](), Told("the signed values of its meter")
-        if signed.wh is not None:
-            figures[Told("as its meter signed it")] = signed.wh
-            theirs = Told("{1}, signed", in_wh(signed.wh))
-        evidence = (Told("a figure of {1}", in_wh(judged.wh)), theirs)
-        doubt = Doubt(Code.SIGNED_VALUES, signed.words, evidence, figures)
-        return replace(judged, doubts=(*judged.doubts, doubt))
-    is_same = abs(judged.wh - (signed.wh or 0)) <= (signed.digit_wh or 1)
-    if not signed.is_owners or not is_same:
+    if signed.is_owners and signed.wh is not None and abs(judged.wh - signed.wh) <= 1:
+        left = [doubt for doubt in judged.doubts if doubt.code not in OF_THE_REGISTER]
+        return replace(judged, doubts=tuple(left))
+    if signed.state != DOUBTFUL:
         return judged
-    return replace(
-        judged, doubts=tuple(one for one in judged.doubts if one.code not in OF_THE_REGISTER)
-    )
+    figures, theirs = dict[str, int](), Told("the signed values of its meter")
+    if signed.wh is not None:
+        figures[Told("as its meter signed it")] = signed.wh
+        theirs = Told("{1}, signed", in_wh(signed.wh))
+    evidence = (Told("a figure of {1}", in_wh(judged.wh)), theirs)
+    doubt = Doubt(Code.SIGNED_VALUES, signed.words, evidence, figures)
+    return replace(judged, doubts=(*judged.doubts, doubt))
 
 
 def _judged(case: Case) -> Judgement:
@@ -115,7 +111,10 @@ def _judged(case: Case) -> Judgement:
     bounds = Bounds(case)
     figure = reported(case, bounds)
     refuted = Refuted() if figure is None else refute(case, bounds, figure)
-    if figure is None or any(refuted):
+    signed_wh, is_refuted = case.signed_wh, any(refuted)
+    if figure is not None and signed_wh is not None:
+        is_refuted |= abs(figure.wh - signed_wh) > tolerances.SIGNED_WH
+    if figure is None or is_refuted:
         chosen = propose(case, bounds, figure, refuted)
     else:
         chosen = Chosen(figure)
@@ -137,7 +136,7 @@ def _judged(case: Case) -> Judgement:
         figure.begin,
         figure.end,
         code=chosen.code,
-        is_confirmed=chosen.is_power_scaled or bounds.confirms(figure.wh),
+        is_confirmed=chosen.is_power_scaled or figure.wh == signed_wh or bounds.confirms(figure.wh),
         is_power_scaled=chosen.is_power_scaled,
         is_sole=chosen.is_sole,
         course=figure.chain,

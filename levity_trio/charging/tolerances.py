@@ -113,8 +113,8 @@ COMPARED_STARTS: Final = round(1 / MEETING_BY_CHANCE)
 too: by chance, one does."""
 REJUDGE_SECONDS: Final = 60.0
 """The minimum time between two judgements of a transaction because of later facts."""
-MOST_STEPS: Final = 20
-"""After so many judgements, each of a neighbour of the one before, none is caused any more."""
+MOST_CHANGES: Final = 3
+"""So often within an hour the judgements of its neighbours may change a transaction."""
 
 CLOCK_SECONDS: Final = round(INTERVAL)
 """Times are exact to one interval: a clock that is further ahead is wrong, up to this is jitter.

@@ -133,9 +133,11 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
         is_timed = _has_times(pair) and _seconds_apart(pair, session) <= SIGNED_SECONDS
         found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
         apart = abs(wh - session.wh)
-        if apart > digit:
+        # What is within the last digit contradicts nothing, but may be another figure.
+        if apart > 1:
             words = Told("its meter signed {1}", Quantity(float(wh), "Wh"))
-            state = SignedState.DOUBTFUL if apart > SIGNED_WH else SignedState.UNPROVEN
+            is_other = apart > digit and apart > SIGNED_WH
+            state = SignedState.DOUBTFUL if is_other else SignedState.UNPROVEN
             return found._replace(state=state, told=words)
     except (_Doubtful, _Unproven) as problem:
         is_doubtful = isinstance(problem, _Doubtful)

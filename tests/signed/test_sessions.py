@@ -278,8 +278,9 @@ def test_a_figure_is_proven_to_the_last_digit(
         assert (finding.state, finding.wh) == (PROVEN, wh), (quoted, finding.told)
         assert finding.digit_wh == digit, quoted
         for off, state in (
-            (digit, PROVEN),
-            (-digit, PROVEN),
+            # What is within the last digit may be another figure.
+            (digit, UNPROVEN if digit > 1 else PROVEN),
+            (-digit, UNPROVEN if digit > 1 else PROVEN),
             (digit + 1, UNPROVEN if digit < SIGNED_WH else DOUBTFUL),
             (-max(digit, SIGNED_WH) - 1, DOUBTFUL),
         ):

@@ -169,6 +169,8 @@ def test_overshoot_is_a_negative_balance(house: Charging, station: Station) -> N
     assert house.judge("Card") == "Blocked"
     house.books.wait(60)
     station.stop(transaction, 41_000)
+    house.books.wait(2)
+    house.books.settle()  # so much at once: its price is compared first
     house.look()
     assert house.standing().balance == 1000 - 40 * PRICE
     house.enter(LedgerKind.TOP_UP, 200)  # exactly at the limit
@@ -206,6 +208,7 @@ def test_a_doubtful_figure_waits_for_its_review(house: Charging, station: Statio
     house.look()
     station.books.wait(10)
     station.orphan(transaction, 4000)
+    house.books.settle()
     assert station.review(transaction)
     house.look()
     assert (house.reserved, house.ledger()) == ({transaction: 60}, [])
@@ -383,6 +386,7 @@ def test_what_a_closed_statement_held_back_is_charged_after_its_review(
     house.books.wait(10)
     station.orphan(transaction, 4000)
     house.books.now += timedelta(days=40)
+    house.books.settle()
     house.biller.close("2026-03")
     assert house.books.rows("SELECT kind FROM position WHERE tx_id = ?", transaction) == [
         ("held back",)

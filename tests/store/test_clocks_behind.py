@@ -259,7 +259,7 @@ def test_a_clock_that_is_shown_is_a_fact_of_its_own(books: Books) -> None:
     number = charge(station, minutes=6, every=2, wh=900)
     books.wait(2)
     books.settle()
-    books.run(lambda db: db.execute("UPDATE tx SET judge_steps = 19 WHERE id = ?", (number,)))
+    books.run(lambda db: db.execute("UPDATE tx SET judge_steps = 1 WHERE id = ?", (number,)))
     books.wait(15)
     station.status("Available")
     assert books.row("SELECT judge_after IS NULL, judge_steps FROM tx WHERE id = ?", number) == (

@@ -207,6 +207,8 @@ def test_one_that_charges_counts_and_goes_on(house: Month) -> None:
     assert message.payload == {"transactionId": transaction}
     assert house.books.run(tags.stop_used, transaction, house.books.now) == (None, None)
     house.station.stop(transaction, house.register + 6000)
+    house.books.wait(2)
+    house.books.settle()  # so much at once: its price is compared first
     house.count()
     assert (house.standing()[0], house.to_stop()) == (6000, [])
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.pricing import EnergyFlow, counted, divide
 from levity_trio.charging.tolerances import LEAST_AC_W
+from levity_trio.store.billing import evidence
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.load.load import load_present
 from levity_trio.store.reads.now.present import OpenSessions
@@ -22,7 +23,7 @@ from levity_trio.store.reads.transactions.transactions import curve
 from levity_trio.store.writes.transactions.runs import SAME_SHARE
 from tests.billing.cases import BERLIN
 from tests.sizes import size
-from tests.store.billed import billed_of, evidence_of
+from tests.store.billed import billed_of
 from tests.store.books import Books, Station, in_memory, meter_value
 from tests.store.reading import reading
 from tests.store.telling import watts
@@ -162,10 +163,12 @@ def judged(charging: Charging) -> list[Any]:
 
 
 def billed(charging: Charging) -> list[Any]:
-    """The Wh of each quarter of an hour, and the minutes of a fee for blocking."""
+    """The Wh of each quarter of an hour as told, and the minutes of a fee for blocking."""
     books, transaction = charging.books, charging.transaction
     billed = billed_of(books, transaction)
-    found = evidence_of(books, transaction, Needs(course=True, stay=True))
+    needed = Needs(course=True, stay=True)
+    as_told = billed._replace(is_as_told=True)
+    found = books.run(lambda db: evidence.evidence_of(db.rows, as_told, needed))
     seams = [*_quarters(billed.since, billed.until)]
     parts = divide(
         EnergyFlow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams

@@ -1,5 +1,5 @@
-"""What a meter signed, in the books: it settles doubts about the register, opens one where it says
-otherwise, and changes no figure."""
+"""What a meter signed, in the books: it settles doubts about the register, and opens one where it
+says otherwise. Where it is the figure, `test_signed_figures` shows that."""
 
 import json
 from collections.abc import Callable
@@ -269,7 +269,7 @@ def test_records_that_another_charger_heard_doubt_nobody(site: Site) -> None:
 
 
 def test_a_month_that_is_closed_before_the_check(books: Books) -> None:
-    """The check is done all the same, so that the figure is doubted and can be corrected."""
+    """The check is done all the same; the next month's statement corrects the figure."""
     site = Site(books)
     house = house_of_two(books)
     house.give(ANNA, "TAG")
@@ -285,11 +285,11 @@ def test_a_month_that_is_closed_before_the_check(books: Books) -> None:
     biller.close("2026-03")
     assert state(books, wrong) is None
     look(books)
-    assert state(books, wrong) == ("doubtful", 1000, 1)
-    assert site.certainty(wrong)[:2] == (7000, "doubtful")
+    assert site.certainty(wrong) == (1000, "certain", "")
     month_is_over(books, 4)
     biller.close("2026-04")
-    assert books.count("bill_work WHERE tx_id IS NOT NULL") == 1  # that one waits for a person
+    corrections = "SELECT energy_wh FROM position WHERE tx_id = ? AND kind = 'correction'"
+    assert books.rows(corrections, wrong) == [(-6000,)]
 
 
 def test_honest_neighbours_of_a_liar_are_not_doubted(site: Site) -> None:
@@ -473,4 +473,5 @@ def test_what_was_withheld_of_the_session_before_is_not_of_this_one(site: Site) 
     look(site.books)
     enter(site.books, meter)
     look(site.books)
-    assert state(site.books, liar) == ("doubtful", 2000, 1)
+    assert state(site.books, liar) == ("proven", 2000, 1)
+    assert site.certainty(liar) == (2000, "certain", "")

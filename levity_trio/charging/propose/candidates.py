@@ -380,8 +380,9 @@ def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
             words = Told("stop register is {1}, the next session began at {2}", reported, begin)
             yield next_begin, words
     elif view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
-        reading = in_wh(view.wh[-1])
-        yield view.wh[-1], Told("stop register is {1}, the last reading is {2}", reported, reading)
+        last = case.last_reading.wh
+        words = Told("stop register is {1}, the last reading is {2}", reported, in_wh(last))
+        yield last, words
 
 
 def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
@@ -566,7 +567,9 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     else:
         chain = chain_of(case, start, view, case.stop_wh)
 
-    is_known, scale = is_scale_known(case), scale_shown(case)
+    scale = scale_shown(case)
+    # New firmware may send another unit.
+    is_known = is_scale_known(case) and (scale is None or scale.factor < 1000)
     takes_charge = charged(case) > tolerances.CHARGE_STEP
     is_refused = takes_charge and bounds.against_charge(chain) is not None
     is_refused |= case.is_ac_shown and bounds.too_much(chain.wh[-1]) is not None
@@ -576,6 +579,8 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         if energy <= 0:
             continue
         is_shown = bounds.confirms(energy)
+        signed = case.signed_wh
+        is_shown |= signed is not None and abs(energy - signed) <= corrected.slack
         # At a charger whose registers power has confirmed, power must show it step by step.
         if is_known and not (factor < 1 and is_shown and bounds.is_tracked(factor)):
             continue
@@ -627,7 +632,37 @@ _EXPLANATIONS: Final = (
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield every explanation with some support, except the reported figure."""
+    """Yield every explanation with some support, except the reported figure: first what its meter
+    signed, if that is known."""
+    every = [*_of_registers(case, bounds)]
+    if case.signed_wh is not None:
+        yield from _as_signed(case, bounds, every, case.signed_wh)
+    yield from every
+
+
+def _as_signed(
+    case: Case, bounds: Bounds, every: Sequence[Candidate], wh: int
+) -> Iterator[Candidate]:
+    """Yield the candidate of what its meter signed, in Wh.
+
+    Its range is that of the explanation with this figure, which may be less exact than the meter,
+    or else begins at the start, or ends at the stop, where the readings agree.
+    """
+    found = [each for each in every if abs(each.wh - wh) <= each.chain.slack]
+    code, words, start = Code.SIGNED_VALUES, Told("as its meter signed it"), case.start_wh or 0
+    ranges = [
+        (begin, _between(case, begin, begin + wh)) for begin in (start, (case.stop_wh or 0) - wh)
+    ]
+    for begin, chain in (*ranges, (start, ends_alone(case, wh))):
+        if bounds.refused_step(chain) is None:
+            found.append(Candidate(code, words, REGISTER, chain, 0, begin, begin + wh))
+    for each in found[:1]:
+        course = [*(min(reached, wh) for reached in each.chain.wh[:-1]), wh]
+        yield replace(each, words=words, chain=each.chain._replace(wh=course))
+
+
+def _of_registers(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield every explanation of the registers, except the reported figure."""
     for explanations in _EXPLANATIONS:
         yield from explanations(case, bounds)
     if case.start_wh is not None:

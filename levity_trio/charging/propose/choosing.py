@@ -48,7 +48,14 @@ from levity_trio.told import Quantity, Told, joined
 
 
 def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
-    """Choose a figure in place of a reported one that is in doubt, or that there is not."""
+    """Choose a figure in place of a reported one that is in doubt, or that there is not. What its
+    meter signed comes first, and is certain."""
+    if case.signed_wh is not None:
+        for signed in candidates(case, bounds):
+            if signed.wh == case.signed_wh and bounds.conflict(signed.chain) is None:
+                # What its meter proves of a factor is as good as power.
+                is_sole, factor = signed.code is Code.WRONG_FACTOR, signed.factor
+                return Chosen(signed.figure, signed.code, is_sole=is_sole, factor=factor)
     if figure is None or refuted.contradiction is not None:
         whole = None
         # Refuting stops at a contradiction, so what the figure lacks was not asked yet.
@@ -368,7 +375,7 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
     start, stop, readings = case.start_wh, case.stop_wh, case.view.wh
     if start is None or stop is None or not readings:
         return
-    first, last = readings[0], readings[-1]
+    first, (last_at, last) = readings[0], case.last_reading
     if not start <= first <= last <= stop:
         return
 
@@ -389,7 +396,7 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
         )
     final = len(wh) - 1
     if final in abrupt or _is_far_faster(case, reported, final):
-        until_last = Chain(at[:-1], wh[:-1], digit)
+        until_last = Chain([*at[:-1], last_at], [*wh[:-1], last - start], digit)
         end, reading = in_wh(stop), in_wh(last)
         yield Candidate(
             Code.STOP_GARBLED,

@@ -41,6 +41,10 @@ def scale_shown(case: Case) -> Scale | None:
             return Scale(before.factor, before.end)
         scales += _continued_by(case, start, before.end, before)
     if after is not None and after.begin is not None and stop is not None:
+        # The next one proved it, though some energy may have flowed between the two. A factor below
+        # 1 may only be the one that a battery allows.
+        if after.factor > 1 and stop <= after.begin < tolerances.TWICE * stop:
+            return Scale(after.factor, after.begin)
         scales += _continued_by(case, stop, after.begin, after)
     return scales[0] if scales else None
 

@@ -28,6 +28,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.readings import (
     AT_BEGIN,
+    AT_END,
     KILO,
     OUTLET,
     PERIODIC,
@@ -327,6 +328,7 @@ class SignedEvidence(NamedTuple):
     wh: int | None
     digit_wh: int | None
     is_owners: bool
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -427,6 +429,14 @@ class Case:
                     return view.after(fuller)
         return fuller
 
+    @property
+    def last_reading(self) -> Level:
+        """The last reading of all sources: one may come with the stop. If it repeats that, it shows
+        nothing else."""
+        views = [view for view in self.views if view.wh and view.wh[-1] != self.stop_wh]
+        last = max(views or [self.view], key=lambda view: view.at[-1])
+        return Level(last.at[-1], last.wh[-1])
+
     @cached_property
     def digit(self) -> int:
         """The step of the registers in Wh: that of the coarsest source, or coarser if many values
@@ -473,6 +483,15 @@ class Case:
             return False
         is_beyond = not self.is_timed and begin > stop + tolerances.BATTERY_WH[1]
         return is_beyond or begin < stop - self.digit
+
+    @property
+    def signed_wh(self) -> int | None:
+        """What its meter signed, in Wh, if the owner entered the key, and the records are of this
+        session and fine enough to be billed."""
+        signed = self.signed
+        if signed is None or not (signed.is_owners and signed.is_timed):
+            return None
+        return signed.wh if (signed.digit_wh or 0) < tolerances.SIGNED_WH else None
 
     @property
     def is_in_order(self) -> bool:
@@ -614,7 +633,7 @@ def gather(rows: Sequence[Row]) -> Measurements:
     return Measurements(
         views,
         by_context.get(AT_BEGIN),
-        by_context.get("Transaction.End"),
+        by_context.get(AT_END),
         power,
         _charges(percents, times),
         is_dc=is_dc,

@@ -46,7 +46,7 @@ from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import CORRECTED, Chain
 from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
-from levity_trio.store.cases.case import AVAILABLE, case_of
+from levity_trio.store.cases.case import AVAILABLE, case_of, fitting_course
 from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.transaction import (
     LAST_ID,
@@ -98,6 +98,8 @@ class Billed(NamedTuple):
     since: datetime
     until: datetime
     wh: int
+    is_as_told: bool = False
+    """By the course that its charger told, even if it cannot be true."""
 
 
 def needs(versions: Versions, since: datetime, until: datetime, zone: tzinfo) -> Needs:
@@ -195,6 +197,11 @@ def _course(rows: Rows, tx: StoredTransaction, billed: Billed) -> _Course:
             case, judgement, register, tx, billed.wh, billed.until.timestamp() + ahead
         )
     powers = list(zip(case.power.at, case.power.high, strict=True))
+    if not billed.is_as_told:
+        told, register = register, fitting_course(rows, tx, case, judgement, register)
+        # What was spread flowed evenly.
+        gone = {*told.at} - {*register.at}
+        powers = [power for power in powers if power[0] not in gone]
     return _Course(register, powers, ahead, case.is_timed)
 
 

@@ -106,6 +106,7 @@ class _Billable(NamedTuple):
     stop_behind: int
     is_clock_unsure: int
     is_at_fallback: int
+    is_as_told: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -127,12 +128,12 @@ class _Billable(NamedTuple):
                 (self.end_time, self.stop_behind),
             )
         )
-        return self._replace(start_time=start, end_time=end)
+        return self._replace(start_time=start, end_time=end, is_as_told=True)
 
 
 class BothTimes(NamedTuple):
-    """What a transaction costs by its corrected times, and by those sent, in words. The two differ.
-    `fallback` is what it costs if its quarters of an hour do not count."""
+    """What a transaction costs by its corrected times and course, and by those sent, in words. The
+    two differ. `fallback` is what it costs if its quarters of an hour do not count."""
 
     corrected: str
     sent: str
@@ -142,8 +143,8 @@ class BothTimes(NamedTuple):
     def words(self) -> str:
         told = Told(
             (
-                "its charger's clock was behind, or it was set meanwhile: by the corrected times "
-                "{1}, by those sent {2}"
+                "its charger's clock was behind, or was set, or its energy cannot have flowed when "
+                "it was told: corrected {1}, as sent {2}"
             ),
             *(self.corrected, self.sent),
         )
@@ -213,11 +214,11 @@ class Pricer:
         return None
 
     def _by_both_times(self, tx: _Billable, owner: SessionOwner) -> BothTimes | None:
-        priced = [
-            _told(self._undoubted(one, owner, _position(one)), self._since)
-            for one in (tx, tx.as_sent)
-        ]
-        if priced[0] == priced[1]:
+        found = [self._undoubted(one, owner, _position(one)) for one in (tx, tx.as_sent)]
+        priced = [_told(one, self._since) for one in found]
+        now, as_sent = (one.position.amount for one in found)
+        # A cent is no reason to ask about the course.
+        if priced[0] == priced[1] or (tx.span == tx.as_sent.span and abs(now - as_sent) <= 1):
             return None
         times = ((Moment(one.start_time), Moment(one.end_time)) for one in (tx, tx.as_sent))
         said = (
@@ -348,11 +349,11 @@ class Pricer:
         )
 
     def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> SessionEvidence:
-        billed = Billed(tx.id, *tx.span, position.energy_wh)
+        billed = Billed(tx.id, *tx.span, position.energy_wh, tx.is_as_told)
         needed = needs(versions, *tx.span, self._rule.zone)
         if not needed.by_quarter:
             return evidence_of(self._rows, billed, needed)
-        is_kept = not (tx.is_open or tx.start_behind or tx.stop_behind)
+        is_kept = not (tx.is_open or tx.start_behind or tx.stop_behind or tx.is_as_told)
         energy = self.sharing.energy(billed, is_kept=is_kept)
         if len(energy.wh) == len(needed.seams) + 1:
             needed = needed._replace(course=False)

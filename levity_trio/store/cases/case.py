@@ -21,7 +21,9 @@ from typing import Final, NamedTuple, TypedDict
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL, Judgement, judge
+from levity_trio.charging.explain import course_of, fitting
 from levity_trio.charging.names import is_named_to_the_end
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, OF_THE_PRICE, Code, Doubt, in_wh
 from levity_trio.charging.sent.evidence import (
     MEASURAND,
@@ -42,6 +44,7 @@ from levity_trio.charging.sent.evidence import (
     seconds,
     timestamp_of,
 )
+from levity_trio.charging.sent.figures import Chain
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.charging.sent.timeline import (
     RIGHT,
@@ -134,6 +137,8 @@ class Dating(NamedTuple):
 
     start: Behind = RIGHT
     stop: Behind = RIGHT
+    is_course_sure: bool = True
+    """Its energy can have flowed when its readings say."""
 
     @property
     def is_sure(self) -> bool:
@@ -176,6 +181,22 @@ def dating(rows: Rows, tx: StoredTransaction, until: str = LAST_TIME) -> Dating:
         stopped = behind_of(stop, around_stop.own, around_stop.before, near)
     # Without a stop of its charger, the start shows the clock for both; without a start, the stop.
     return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
+
+
+_ALLOWED: Final = f"""
+    SELECT quarter, limit_mean * {tolerances.PHASES} * {tolerances.AC_V:.0f}
+    FROM load_car_quarter
+    WHERE quarter BETWEEN ? AND ? AND cp_id = ? AND conn_id = ?
+"""  # noqa: S608 - our own numbers
+
+
+def fitting_course(
+    rows: Rows, tx: StoredTransaction, case: Case, judgement: Judgement, chain: Chain
+) -> Chain:
+    """Return a course of a figure as it can have been; `chain` itself if that can be true."""
+    quarters = quarter_of(case.begun), quarter_of(case.ended)
+    allowed: dict[int, float] = dict(rows(_ALLOWED, (*quarters, tx.charger, tx.connector)))
+    return fitting(case, judgement, chain, allowed)
 
 
 def shows_clock(rows: Rows, tx: StoredTransaction, received_at: str) -> bool:
@@ -381,6 +402,7 @@ def _corrected(tx: StoredTransaction, clock: Dating) -> StoredTransaction:
         apart = seconds(max(last, start_time)) - seconds(stop)
         stop_behind = max(0, round(apart))
     is_unsure = not clock.is_sure and bool(start_behind or stop_behind)
+    is_unsure |= not clock.is_course_sure
     return tx._replace(
         stop_time=_moved(stop, stop_behind),
         stop_behind=stop_behind,
@@ -395,7 +417,7 @@ def _moved(at: str, by: float) -> str:
 def clock_words(tx: StoredTransaction) -> str:
     """Say how the times of a transaction are corrected."""
     if not (tx.start_behind or tx.stop_behind):
-        return Told("its charger's clock was not behind: its times are those sent")
+        return Told("its times are those sent")
     if abs(tx.start_behind - tx.stop_behind) <= SAME_BEHIND_SECONDS:
         return Told(
             "its charger's clock was {1} behind: its times are corrected by that",
@@ -499,13 +521,14 @@ model and firmware. MANY transactions of a sister must have shown the habit, non
 lost it since, and nobody may want to be asked about it. Habits of power are not taken over.
 Parameters: the charger, a moment."""
 _SISTERS_OF: Final = f"SELECT kind, value {OF_SISTERS} AND conn_id = ?3"
-_MOST_W: Final = """
-    SELECT max_w
+_MOST_W: Final = f"""
+    SELECT max_w, coalesce(phases, {tolerances.PHASES}) * max_a * {tolerances.AC_V:.0f}
     FROM connector_data
     WHERE cp_id = ? AND conn_id = ? AND said_at <= ?
     ORDER BY id DESC
     LIMIT 1
-"""
+"""  # noqa: S608 - our own numbers
+"""What a person says that a connector delivers at most, and what its wiring allows, in W."""
 
 
 class ChargerHabits(NamedTuple):
@@ -559,11 +582,12 @@ def habits_of(rows: Rows, tx: StoredTransaction, until: str) -> ChargerHabits:
     believed = {kind: value for kind, value in of_sisters if proofs[kind] == 1}
     believed |= reliable
     codes = set(Code)
-    most_w = rows(_MOST_W, (tx.charger, connector, until))
+    said_w, wired_w = next(iter(rows(_MOST_W, (tx.charger, connector, until))), (None, None))
+    learned_w = reliable.get(CEILING)
     factor = all_own.get(Code.WRONG_FACTOR)
     return ChargerHabits(
         {Code(kind): _factor(value) for kind, value in believed.items() if kind in codes},
-        (most_w[0][0] if most_w else None) or reliable.get(CEILING),
+        said_w or (learned_w and max(learned_w, wired_w or 0)),
         reports_power=bool(all_own.keys() - {POWER_TOO_HIGH}),
         has_power_too_high=POWER_TOO_HIGH in all_own,
         shown_factor=None if factor is None else _factor(factor),
@@ -641,7 +665,7 @@ def case_of(
 
 
 _SIGNED: Final = (
-    "SELECT state, told, wh, digit_wh, is_owners FROM signed_check "
+    "SELECT state, told, wh, digit_wh, is_owners, is_timed FROM signed_check "
     "WHERE tx_id = ? AND checked_at <= ?"
 )
 
@@ -1083,6 +1107,26 @@ def idle_since_boot(rows: Rows, tx: StoredTransaction, at: str, received_at: str
 LATER_FACTS: Final = Told("later facts")
 
 
+def judge_ended(
+    history: ChargerHistory, tx: StoredTransaction, next_begin: int | None = None
+) -> tuple[Case, Judgement, Dating]:
+    """Judge a transaction that has ended; return the evidence, too, and what that shows of its
+    times and its course. `next_begin` is that of `case_of`."""
+    rows = history.rows
+    clock = dating(rows, tx)
+    case = case_of(history, tx, next_begin, clock)
+    judgement = judge(case)
+    start, stop = _sent_start(tx), _sent_stop(tx)
+    if clock == Dating() and case.is_timed and start is not None and stop is not None:
+        # Its register rose while its times fell: they are right before its clock was set, or since.
+        set_back = case.ended - case.begun - (stop.own - start.own)
+        if CLOCK_SECONDS < set_back < stop.late and start.late > -CLOCK_SECONDS:
+            clock = Dating(stop=Behind(set_back, is_sure=False))
+    chain = course_of(case, judgement)
+    is_course_sure = fitting_course(rows, tx, case, judgement, chain) is chain
+    return case, judgement, clock._replace(is_course_sure=is_course_sure)
+
+
 class JudgedAgain(NamedTuple):
     """A judgement, for the write that stores it and for previews that only show it.
 
@@ -1104,8 +1148,7 @@ def judged_again(history: ChargerHistory, tx: StoredTransaction) -> JudgedAgain:
     """Judge an ended transaction by all that is known now. Whether its price depends on times that
     are not sure is not decided here."""
     rows = history.rows
-    clock = dating(rows, tx)
-    judgement = judge(case_of(history, tx, clock=clock))
+    _, judgement, clock = judge_ended(history, tx)
     before = open_reviews(rows, tx.id)
     is_settled = settled_by(rows, tx.id) is not None
     if is_settled:

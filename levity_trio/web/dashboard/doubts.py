@@ -193,7 +193,8 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
                 "otherwise correct them."
             ),
             "The clock was behind, and it is not known whether it was at the start and at the "
-            "stop, or it was set in between; the prices by both times differ.",
+            "stop, or it was set in between, or the energy cannot have flowed when it was told; "
+            "the two prices differ.",
         ),
         "available_between": DoubtInWords(
             "Find out whether a second car charged.",
@@ -205,8 +206,8 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "judging_stopped": DoubtInWords(
             "What the sessions around it say has changed since. Decide about them together.",
-            "A neighbour's judgement changed, but this transaction was not judged again: 20 "
-            "judgements in a row had changed, or judging it failed. The text says which.",
+            "A neighbour's judgement changed, but this transaction was not judged again: it had "
+            "changed three times within an hour, or judging it failed. The text says which.",
         ),
     }
 )

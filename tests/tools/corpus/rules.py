@@ -58,7 +58,7 @@ EXCLUDED: Final = {
     **dict.fromkeys(("LOCATION", "ID"), "a column"),
     "MOST_PLACES": "of words",
     "REJUDGE_SECONDS": "when a judgement is made again, for speed",
-    "MOST_STEPS": "when a judgement is made again, for speed",
+    "MOST_CHANGES": "when a judgement is made again, for speed",
     "WH_PER_UNIT": "unit factors",
     "spread:2": "a median",
     "digit_of:3": "a unit factor",

@@ -585,7 +585,7 @@ def repairs(db: Database, charger: str | None) -> list[Repair]:
 def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[Habit]:
     """Return the habits that hold, or those that were revoked, the newest first; of a charger, also
     those that hold because its sisters proved them."""
-    conditions = f"revoked_at IS {'' if is_valid else 'NOT '}NULL"
+    conditions = f"transactions > 0 AND revoked_at IS {'' if is_valid else 'NOT '}NULL"
     of_whom = (
         f" AND (cp_id = ?1 OR id IN (SELECT habit.id{OF_SISTERS}))" if charger is not None else ""
     )

@@ -62,7 +62,7 @@ FACTS: Final = {
         SELECT '`' || kind || '` in ' || transactions || ' sessions with firmware ' || firmware
         || coalesce(', up to ' || value || ' W', '') || CASE WHEN revoked_at IS NULL
         THEN '.' ELSE ', until it was revoked.' END AS levity_words FROM habit
-        WHERE cp_id = ? ORDER BY id
+        WHERE cp_id = ? AND transactions > 0 ORDER BY id
     """,
     "trial": """
         SELECT result, ended_at, steps FROM load_trial WHERE cp_id = ? ORDER BY id DESC LIMIT 1

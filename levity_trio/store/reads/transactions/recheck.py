@@ -25,7 +25,7 @@ from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, dating
+from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, judge_ended
 from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.transaction import (
     COLUMNS,
@@ -172,9 +172,8 @@ def compare(rows: Rows, tx: StoredTransaction) -> RecheckDifference | None:
         tuple(sorted(reviews.codes)),
         reviews.words,
     )
-    clock = dating(rows, tx)
-    case = case_of(ChargerHistory(rows, tx.charger), tx, clock=clock)
-    now = _figure(judge(case), reviews)
+    case, judgement, clock = judge_ended(ChargerHistory(rows, tx.charger), tx)
+    now = _figure(judgement, reviews)
     times = dated(tx, clock, is_settled=reviews.settled_by is not None)
     if times is tx and _is_same(stored, now, reviews):
         return None

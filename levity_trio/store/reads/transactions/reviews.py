@@ -375,7 +375,7 @@ _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({})
 _HABITS: Final = (
     "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by "  # noqa: S608 - our own words
     "FROM habit JOIN cp ON cp.id = ?1 "
-    "WHERE revoked_at IS NULL AND (habit.cp_id = ?1 "
+    "WHERE revoked_at IS NULL AND transactions > 0 AND (habit.cp_id = ?1 "
     "AND firmware = coalesce(cp.firmware_version, '') "
     "AND meter_serial = coalesce(cp.meter_serial_number, '') "
     f"OR habit.id IN (SELECT habit.id{OF_SISTERS})) "

@@ -20,7 +20,7 @@ from typing import Final
 
 import orjson
 
-from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
+from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt, in_wh
 from levity_trio.charging.sent.evidence import Case, seconds
@@ -30,8 +30,8 @@ from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import (
     AC_W,
     LATE_SECONDS,
+    MOST_CHANGES,
     MOST_LAG,
-    MOST_STEPS,
     REJUDGE_SECONDS,
     SAME_BEHIND_SECONDS,
 )
@@ -50,13 +50,13 @@ from levity_trio.store.cases.case import (
     POWER_TOO_HIGH,
     Dating,
     JudgedAgain,
-    case_of,
     clock_words,
     confidence_of,
     dated,
     dating,
     doubts_of_settled,
     habits_of,
+    judge_ended,
     judged_again,
     shows_clock,
     span_of,
@@ -127,9 +127,8 @@ def end(
     at = origin.received_at
     history = history or ChargerHistory(db.rows, tx.charger)
     ended = ended._replace(status="Completed", stop_behind=0, is_clock_unsure=0)
-    clock = dating(db.rows, ended)
-    case = case_of(history, ended, next_begin, clock)
-    judgement = by_judge = judge(case)
+    case, by_judge, clock = judge_ended(history, ended, next_begin)
+    judgement = by_judge
     if tx.status == "Completed" and is_settled(db, tx.id):
         # Its charger's own stop came after a person had settled the figure, which stays.
         doubts = (*doubts, *doubts_of_settled(db.rows, tx, by_judge))
@@ -308,8 +307,8 @@ _SETTLED = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHER
 def judge_now(
     db: UnitOfWork, origin: Origin, tx: StoredTransaction, cause: Cause, steps: int = 0
 ) -> None:
-    """Judge an ended transaction again, and store what changes. `steps` is how many judgements of
-    neighbours led here.
+    """Judge an ended transaction again, and store what changes. `steps`: 0 if a fact of its own led
+    here, else 1.
 
     A change is a later fact for its neighbours. A figure that a person settled is kept.
     """
@@ -335,7 +334,7 @@ def judge_now(
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = any(doubt.code in _OF_BOTH for doubt in judged.judgement.doubts)
     former = None if steps == 0 and is_of_both else tx
-    tell_neighbours(db, origin, former, tx.id, steps + 1, history)
+    tell_neighbours(db, origin, former, tx.id, history)
 
 
 _AS_BEFORE = """
@@ -441,20 +440,24 @@ def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:
 # Neighbours: those that a judgement is a later fact for
 
 
+_CHANGES: Final = (
+    "SELECT count(*) FROM tx_event WHERE tx_id = ? AND kind = 'rejudge' AND received_at > ?"
+)
+
+
 def tell_neighbours(
     db: UnitOfWork,
     origin: Origin,
     former: StoredTransaction | None,
     transaction: int,
-    steps: int = 1,
     history: ChargerHistory | None = None,
 ) -> None:
     """Schedule another judgement of the ended neighbours of a transaction, unless what they depend
     on is the same as in its `former` row.
 
     Neighbours are the transactions next to it on its connector, where empty ones are passed over,
-    and those on other connectors that may count on the same register. `steps` is how many
-    judgements in a row led to this one.
+    and those on other connectors that may count on the same register. The pass
+    goes on with these, and ends where one has changed MOST_CHANGES times.
     """
     tx = load_transaction(db, transaction)
     if former is not None and _shown(former) == _shown(tx):
@@ -469,14 +472,13 @@ def tell_neighbours(
     for other in neighbours:
         if other.judged_at is None or not _is_rejudged(other, Cause.LATER):
             continue
-        if steps < MOST_STEPS:
+        lately = shifted_stamp(origin.received_at, timedelta(seconds=-HOUR))
+        ((changes,),) = db.rows(_CHANGES, (other.id, lately))
+        if changes < MOST_CHANGES:
             due = _due(other.judged_at, origin.received_at)
-            db.execute(_SCHEDULE, (due, steps, other.id))
+            db.execute(_SCHEDULE, (due, 1, other.id))
         elif other.judge_after is None and not is_settled(db, other.id):
-            words = Told(
-                "{1} judgements in a row changed figures around it, so it was not judged again",
-                steps,
-            )
+            words = Told("it changed {1} times within an hour, so it was not judged again", changes)
             log.warning(
                 "judging stopped; the transaction is under review",
                 transaction=other.id,
@@ -810,8 +812,8 @@ _MAKE_DUE = """
     judge_after = coalesce(judge_after, ?1),
     judge_steps = CASE WHEN judge_after IS NULL THEN 0 ELSE judge_steps END
 """
-"""Makes a transaction due to be judged again. `judge_steps` counts the judgements of neighbours
-that led there; here a fact of its own does."""
+"""Makes a transaction due to be judged again. `judge_steps` is 1 if a neighbour's judgement leads
+there; here a fact of its own does."""
 _MAKE_ONE_DUE = f"UPDATE tx SET {_MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
 
 
@@ -913,9 +915,8 @@ def learn(db: UnitOfWork, tx: StoredTransaction, case: Case, judgement: Judgemen
         _show(db, tx, judgement.code, None if per_mille == 1000 else per_mille, at)
     elif judgement.is_power_scaled:
         _show(db, tx, POWER_TOO_HIGH, None, at)
-    elif not judgement.doubts:
-        if case.power:
-            _show(db, tx, CEILING, round(case.power.most), at)
+    elif judgement.code is None and not judgement.doubts:
+        _show_ceiling(db, tx, case, at)
         # One whose start and stop are rounded does not contradict that this charger rounds them.
         kept = [CEILING]
         if case.ends_digit > 1:
@@ -932,10 +933,28 @@ def learn_confirmed(
 ) -> None:
     """Learn the highest power from a doubtful transaction that an operator confirms, if two sources
     show it."""
-    if not judgement.is_confirmed or not judgement.doubts or not case.power:
-        return
-    if judgement.wh == tx.energy_delivered:
-        _show(db, tx, CEILING, round(case.power.most), at)
+    is_shown = judgement.is_confirmed and judgement.doubts
+    if is_shown and judgement.wh == tx.energy_delivered:
+        _show_ceiling(db, tx, case, at)
+
+
+_IS_LIMITED: Final = """
+    SELECT 1 FROM load_charger WHERE cp_id = ?1
+    UNION ALL
+    SELECT 1
+    FROM charging_profile
+    WHERE cp_id = ?1 AND conn_id IN (0, ?2) AND created_at < ?3
+        AND coalesce(ended_at, ?3) > ?4
+"""
+
+
+def _show_ceiling(db: UnitOfWork, tx: StoredTransaction, case: Case, at: str) -> None:
+    """Learn the highest power of a transaction. With a limit of ours, it shows only that power is
+    reported, and not what the charger can deliver."""
+    if case.power:
+        limits = (tx.charger, tx.connector or 0, at, min(tx.created_at, tx.start_time))
+        is_free = db.row(_IS_LIMITED, limits) is None
+        _show(db, tx, CEILING, is_free * round(case.power.most), at, times=int(is_free))
 
 
 _LAST_ASKED = """(
@@ -1121,7 +1140,7 @@ def _unique(db: UnitOfWork, tx: StoredTransaction, finding: SignedFinding) -> Si
     pages = (finding.key, finding.first_page, finding.last_page, tx.id, tx.charger)
     if db.rows(_SAME_PAGES, pages):
         words = Told("another session has the same signed records")
-        return finding._replace(state=SignedState.DOUBTFUL, told=words)
+        return finding._replace(state=SignedState.DOUBTFUL, told=words, wh=None)
     return finding
 
 
