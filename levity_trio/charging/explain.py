@@ -150,13 +150,13 @@ def fitting(case: Case, judgement: Judgement, chain: Chain, allowed: Mapping[int
     known_w = tolerances.FASTEST_W if case.is_dc else ceiling_w(case)
     # Where it does not fit as a whole, the power is that of something else.
     for most_w in (told_w, known_w):
-        spread = _spread(chain, most_w, allowed)
+        spread = spread_by(chain, most_w, allowed)
         if spread is not None:
             return spread
     return chain
 
 
-def _spread(chain: Chain, most_w: float, allowed: Mapping[int, float]) -> Chain | None:
+def spread_by(chain: Chain, most_w: float, allowed: Mapping[int, float]) -> Chain | None:
     """Return the same by a power in W; None if not even the whole fits."""
     spare = chain.slack + most_w * tolerances.METER_AGE / HOUR
     while True:
