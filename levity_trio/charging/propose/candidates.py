@@ -634,13 +634,13 @@ _EXPLANATIONS: Final = (
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure: first what its meter
     signed, if that is known."""
-    every = [*_of_registers(case, bounds)]
+    every = [*of_registers(case, bounds)]
     if case.signed_wh is not None:
-        yield from _as_signed(case, bounds, every, case.signed_wh)
+        yield from as_signed(case, bounds, every, case.signed_wh)
     yield from every
 
 
-def _as_signed(
+def as_signed(
     case: Case, bounds: Bounds, every: Sequence[Candidate], wh: int
 ) -> Iterator[Candidate]:
     """Yield the candidate of what its meter signed, in Wh.
@@ -661,7 +661,7 @@ def _as_signed(
         yield replace(each, words=words, chain=each.chain._replace(wh=course))
 
 
-def _of_registers(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+def of_registers(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation of the registers, except the reported figure."""
     for explanations in _EXPLANATIONS:
         yield from explanations(case, bounds)
