@@ -21,14 +21,14 @@ class Bound(NamedTuple):
 
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
-        1_011_260,
+        1_011_680,
         "Three witnesses at each connector, one budget of writes; sick backends are told later."
         " One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"
         " by the year, supplements, lines that can be computed from the paper. Rooms of one thing"
         " became modules: 18,200 of imports went for it.",
     ),
     "templates": Bound(
-        208_102, "What is owed, the shares of a month, and what papers lack are said."
+        208_117, "What is owed, the shares of a month, and what papers lack are said."
     ),
     "SQL": Bound(39_761, "What an entry has settled, and what was added to papers, are tables."),
 }

@@ -16,7 +16,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, replace
-from typing import Any
 
 from levity_trio.config.tables import (
     DocumentRefused,
@@ -90,7 +89,13 @@ def parse(text: str) -> LoadSite:
     meter_tables = tables(document, "meter")
 
     for table in circuit_tables:
-        _in_amperes(table)
+        kilowatts = table.pop("kilowatts", None)
+        if type(kilowatts) in (int, float):
+            tenths = int(kilowatts * 10_000 / VOLTS / len(PHASES))
+            table.setdefault("amperes", tenths / 10)
+        elif kilowatts is not None:
+            words = Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts))
+            raise DocumentRefused(words)
     circuits = records_of(Circuit, "circuit", circuit_tables)
     if not circuits:
         words = Told(
@@ -118,18 +123,6 @@ def parse(text: str) -> LoadSite:
         table.setdefault("most", options.most)
     sockets = records_of(Socket, "charger", charger_tables)
     return LoadSite(circuits=circuits, sockets=sockets, meters=meters, options=options)
-
-
-def _in_amperes(circuit: dict[str, Any]) -> None:
-    """Replace a limit in kW by that of three phases at 230 V."""
-    kilowatts = circuit.pop("kilowatts", None)
-    if kilowatts is None:
-        return
-    if type(kilowatts) not in (int, float):
-        words = Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts))
-        raise DocumentRefused(words)
-    tenths = int(kilowatts * 10_000 / VOLTS / len(PHASES))
-    circuit.setdefault("amperes", tenths / 10)
 
 
 def _check_meters(meters: Iterable[MeterConfig], circuits: Iterable[Circuit]) -> None:

@@ -8,7 +8,7 @@ since 1970 in UTC.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -162,6 +162,11 @@ class HeldLease:
         self.lease = replace(self.lease, transaction=NONE)
         self.anew = why
 
+    def doubt(self, most: int, now: float) -> None:
+        """Note that it may draw so much until a reading shows that it obeys."""
+        self.may_still_draw = most
+        self.answered = now
+
     def is_obeyed(self, now: float) -> bool:
         """Return whether it was seen to obey, and its lease has not ended."""
         return self.has_obeyed and self.lease.most(now) == self.lease.amperes
@@ -174,6 +179,52 @@ class HeldLease:
         if self.above is None or self.drawn is None:
             return most
         return max(most, self.drawn_most if self.is_stuck else self.drawn)
+
+    def reported(self, drawn: float, at: float, most: float | None = None) -> bool:
+        """Take what it draws, as reported at a time; a report counts once.
+
+        Where the lines of its car are not known, `drawn` is the least that it can be, and `most`
+        the most. Return whether it was just seen to obey a limit that lowered it: the worst case
+        shows that, and only the best case accuses.
+        """
+        if at <= self.drawn_at:
+            return False
+        self.drawn = drawn
+        self.drawn_most = drawn if most is None else most
+        self.drawn_at = at
+        if at < self.answered + FOLLOW_SECONDS:
+            return False
+        limit = with_tolerance(self.lease.most(at))
+        if drawn > limit:
+            if self.above is None:
+                self.above = at
+                self.reports = 0
+            self.reports += 1
+            return False
+        self.above = None
+        if self.drawn_most > limit:
+            self.may_still_draw = math.ceil(self.drawn_most)
+            return False
+        has_obeyed = self.may_still_draw > 0 or self.is_stuck
+        self.has_obeyed = self.has_obeyed or has_obeyed
+        self.may_still_draw = 0
+        self.is_stuck = False
+        return has_obeyed
+
+    def disobeys(self, now: float) -> bool:
+        """Return whether it has drawn more than its limit for long enough."""
+        is_long = self.above is not None and now - self.above >= OBEY_SECONDS
+        return is_long and self.reports >= OBEY_REPORTS
+
+    def tell_again(self, now: float) -> None:
+        """Begin anew, in another way. What it draws is booked meanwhile."""
+        self.is_stuck = True
+        self.reports = 0
+        self.answered = now
+        self.retry = 0.0
+        if self.above is not None:
+            self.above = now
+        self.send_anew("overdraw")
 
 
 @dataclass(slots=True)
@@ -188,7 +239,7 @@ class Leases:
     written: dict[str, float] = field(default_factory=dict)
     """When each charger was last sent a profile."""
     caps: dict[Place, int] = field(default_factory=dict)
-    """The most that connectors get whose budget is used up."""
+    """The most that connectors with a car get whose budget is used up."""
     floors: dict[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
     in_watts: dict[Place, int] = field(default_factory=dict)
@@ -216,20 +267,12 @@ class Leases:
             lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
         self.hold(place, lease).send_anew()
 
-    def forget(self, places: Iterable[Place]) -> None:
-        """Forget connectors whose car has left."""
-        for place in places:
-            self.held.pop(place, None)
-            self.caps.pop(place, None)
-
     def on_one_line(self, socket: Socket, amperes: float) -> float:
         """Return the most that a connector may draw on one line if its limit is so many A on
         each."""
-        if socket.place not in self.in_watts:
-            return amperes
         # 3 × 10 A in W are 30 A for a car on one line, but not more than its socket can give. A car
         # that was measured above that is booked with what it draws.
-        return max(amperes, min(socket.most, self.in_watts[socket.place] * amperes))
+        return max(amperes, min(socket.most, self.in_watts.get(socket.place, 1) * amperes))
 
     # The budget
 
@@ -250,19 +293,22 @@ class Leases:
         writes = self.writes(place, now)
         return writes.total() - writes[HOUR] < part * self.writes_a_day
 
-    def cap(self, socket: Socket, least: int, now: float) -> int | None:
-        """Return what a connector has, if it may not be raised today any more. Those that cannot
-        charge with their safe limit get their least current by turns, for an hour each."""
-        place = socket.place
-        held = self.held.get(place)
-        if held is None or self.may_write(place, now, NO_RAISES):
-            self.caps.pop(place, None)
-            return None
-        has = self.caps[place] = held.lease.most(now)
-        turns = sorted(self.caps)
-        if socket.safe < least and turns[int(now // HOUR_SECONDS) % len(turns)] == place:
-            self.caps[place] = max(has, least)
-        return self.caps[place]
+    def look_for_caps(
+        self, sockets: Mapping[Place, Socket], needs: Mapping[Place, int], now: float
+    ) -> None:
+        """Find the connectors with a car that may not be raised today any more. `needs` are the
+        least currents of all cars: those that cannot charge with their safe limit get theirs by
+        turns, for an hour each."""
+        self.caps.clear()
+        turns: list[Place] = []
+        for place in sorted(needs):
+            if place in self.held and not self.may_write(place, now, NO_RAISES):
+                self.caps[place] = self.held[place].lease.most(now)
+                if sockets[place].safe < needs[place]:
+                    turns.append(place)
+        if turns:
+            place = turns[int(now // HOUR_SECONDS) % len(turns)]
+            self.caps[place] = max(self.caps[place], needs[place])
 
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so much. What the chargers hold has not moved, so
@@ -371,17 +417,18 @@ class Leases:
         has = held.lease.most(now)
         booked = self.on_one_line(socket, held.booked(now))
         most = booked + room
-        if has == 0 and socket.least <= most < amperes:
+        at_most = int(most / self.in_watts.get(socket.place, 1))
+        if has == 0 and socket.least <= at_most < amperes:
             # A car that waits takes what room there is: another car may never be seen to have made
             # room for all of it. One that charges waits until all of its raise fits.
-            amperes = int(most)
+            amperes = at_most
         fits = max(booked, self.on_one_line(socket, amperes)) <= most
-        may = now >= held.lowered + CALM_SECONDS and self.may_write(socket.place, now, NO_RAISES)
+        may = self.may_write(socket.place, now, NO_RAISES)
         if amperes <= self.caps.get(socket.place, 0):
             # It is its turn.
             hours = self.writes(socket.place, now)[HOUR]
             may = hours <= now % DAY_SECONDS // HOUR_SECONDS
-        return amperes if fits and may else has
+        return amperes if fits and may and now >= held.lowered + CALM_SECONDS else has
 
     def recording(self, step: LimitStep, now: float) -> Lease:
         """Note that a raise is being recorded, which is booked from now on. Return what must be
@@ -399,8 +446,8 @@ class Leases:
         held.pending = None
         return wanted >= step.lease.amperes and step.place[0] not in self.busy_chargers
 
-    def sending(self, step: LimitStep, now: float) -> Lease:
-        """Note that a step is being sent. Return what may hold until the answer."""
+    def sending(self, step: LimitStep, now: float) -> None:
+        """Note that a step is being sent. Until the answer, the higher of both may hold."""
         held = self.held[step.place]
         held.before = held.lease
         held.lease = _higher(held.lease, step, now)
@@ -408,7 +455,6 @@ class Leases:
         held.lowered = now if step.is_lower else held.lowered
         self.count(step.place, step.why, now)
         self.busy.add(step.place)
-        return held.lease
 
     def accepted(self, step: LimitStep, now: float) -> None:
         """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or
@@ -428,7 +474,6 @@ class Leases:
         if held.above is None or (held.drawn or 0.0) <= with_tolerance(lease.amperes):
             held.answered = now
             held.above = None
-            held.reports = 0
         held.lease = lease
         held.anew = LEASE
 
@@ -446,61 +491,6 @@ class Leases:
             held.retry = 0.0 if is_refused else now + RETRY_SECONDS
             held.pending = None
             held.send_anew(OTHER_WORDS if is_refused else "retry")
-
-    # Whether it obeys
-
-    def reported(self, place: Place, drawn: float, at: float, most: float | None = None) -> bool:
-        """Take what a connector draws, as reported at a time; a report counts once.
-
-        Where the lines of its car are not known, `drawn` is the least that it can be, and `most`
-        the most. Return whether it was just seen to obey a limit that lowered it: the worst case
-        shows that, and only the best case accuses.
-        """
-        held = self.held.get(place)
-        if held is None or at <= held.drawn_at:
-            return False
-        held.drawn = drawn
-        held.drawn_most = drawn if most is None else most
-        held.drawn_at = at
-        if at < held.answered + FOLLOW_SECONDS:
-            return False
-        limit = with_tolerance(held.lease.most(at))
-        if drawn > limit:
-            if held.above is None:
-                held.above = at
-            held.reports += 1
-            return False
-        held.above = None
-        held.reports = 0
-        if held.drawn_most > limit:
-            held.may_still_draw = math.ceil(held.drawn_most)
-            return False
-        has_obeyed = held.may_still_draw > 0 or held.is_stuck
-        held.has_obeyed = held.has_obeyed or has_obeyed
-        held.may_still_draw = 0
-        held.is_stuck = False
-        return has_obeyed
-
-    def disobeying(self, now: float) -> list[Place]:
-        """Return the connectors that have drawn more than their limit for long enough."""
-        places: list[Place] = []
-        for place, held in self.held.items():
-            is_long = held.above is not None and now - held.above >= OBEY_SECONDS
-            if is_long and held.reports >= OBEY_REPORTS:
-                places.append(place)
-        return places
-
-    def tell_again(self, place: Place, now: float) -> None:
-        """Begin anew with a connector that does not obey, in another way. What it draws is booked
-        meanwhile."""
-        held = self.held[place]
-        held.is_stuck = True
-        held.reports = 0
-        held.answered = now
-        held.retry = 0.0
-        if held.above is not None:
-            held.above = now
-        held.send_anew("overdraw")
 
 
 def _higher(has: Lease, step: LimitStep, now: float) -> Lease:

@@ -66,8 +66,8 @@ RESTARTS = 3
 RESTART_SECONDS = 60.0
 """So soon, a boot follows what a charger was told."""
 INTERVAL = "MeterValueSampleInterval"
-MOST_UNWRITTEN = 100
-"""Writes that wait while the database cannot be written: a day of quarters."""
+MOST_UNWRITTEN = 1000
+"""Writes that wait while the database cannot be written: ten days of quarters."""
 Ts = TypeVarTuple("Ts")
 log = get_logger("system")
 
@@ -200,8 +200,9 @@ class ManagedChargers:
             if not charger.is_connected
         }
         here = {car.place: car for car in cars if car.charger in self.chargers}
-        over = [place for place in self.leases.held if place not in here and self._is_over(place)]
-        self.leases.forget(over)
+        for place in [*self.leases.held]:
+            if place not in here and self._is_over(place):
+                del self.leases.held[place]
         for place, car in here.items():
             if place not in self.trying:
                 self._take_car(car, tree.sockets[place], now)
@@ -310,13 +311,16 @@ class ManagedChargers:
         boot = managed.boot
         before = self._boots.setdefault(charger, boot)
         self._boots[charger] = boot
-        since = now - RESTART_SECONDS
-        if boot == before or self.leases.written.get(charger, 0.0) < since:
+        if boot == before:
+            return
+        since, late = now - RESTART_SECONDS, self._restarts[charger]
+        if self.leases.written.get(charger, 0.0) < since:
+            # It boots without that, too: with a bad link, some do whenever they come back.
+            late.clear()
             return
         attempts = self.attempts[charger]
         if attempts and attempts[-1] >= since:
             attempts += [now] * ATTEMPTS
-        late = self._restarts[charger]
         late.append(now)
         if len(late) == RESTARTS and late[0] > now - HOUR_SECONDS:
             self.unwritten.later(load.note_restarts, charger, timestamp_of(now))
@@ -472,11 +476,18 @@ class ManagedChargers:
         if held is None:
             return
         self._hear_clock(car.charger, car.heard, charger.skew_seconds, is_linked=car.is_connected)
-        if self._is_to_send_anew(socket.place, held.basis):
+        basis, is_other = held.basis, False
+        if basis is not None:
+            is_other = basis.boot != charger.boot
+            # Watts are told for the lines of the car; amperes are the same on any line.
+            if self.can[car.charger].is_in_watts:
+                is_other |= basis.lines != self.lines_told(car.place)
+            is_other |= abs(self.skew(car.charger) - basis.skew) > SET_SECONDS
+        if is_other:
             # What it was sent may not hold: that it draws more is no disobedience.
             held.send_anew()
+            held.doubt(socket.most, now)
             held.above = None
-            held.reports = 0
         if charger.restarts_since is not None and charger.boot == charger.prepared_boot:
             # Whether its fixed limit survives a boot is still to be seen.
             return
@@ -488,7 +499,7 @@ class ManagedChargers:
             return
         # It may have put the watts of all lines on one.
         least = drawn.least / record.per_ampere
-        has_obeyed = self.leases.reported(socket.place, least, drawn.at, drawn.most)
+        has_obeyed = held.reported(least, drawn.at, drawn.most)
         if has_obeyed and charger.disobeys_since is not None:
             self.unwritten.later(load.note_obeyed, *socket.place, timestamp_of(now))
         if car.transaction is not None:
@@ -502,8 +513,7 @@ class ManagedChargers:
         if charger.restarts_since is not None and (held is None or held.basis != fixed_basis):
             fixed = lasting(self.can[car.charger].safe(socket), now)
             held = self.leases.hold(car.place, fixed)
-            held.may_still_draw = socket.most
-            held.answered = now
+            held.doubt(socket.most, now)
             held.basis = fixed_basis
         if car.transaction is None or charger.restarts_since is not None:
             return held
@@ -518,18 +528,6 @@ class ManagedChargers:
         else:
             lease = lasting(socket.most, seconds(car.since), NONE)
         return self.leases.hold(car.place, lease)
-
-    def _is_to_send_anew(self, place: Place, basis: LeaseBasis | None) -> bool:
-        """Return whether what a lease was made by has changed, or its charger has booted."""
-        name = place[0]
-        if basis is None:
-            return False
-        if basis.boot != self.chargers[name].boot:
-            return True
-        # Watts are told for the lines of the car; amperes are the same on any line.
-        if self.can[name].is_in_watts and basis.lines != self.lines_told(place):
-            return True
-        return abs(self.skew(name) - basis.skew) > SET_SECONDS
 
     def _learn_of_car(self, record: Witnesses, held: HeldLease, drawn: Between) -> None:
         """Learn what a car needs. One that ends right after it was lowered needs what it had: some
@@ -554,6 +552,8 @@ class ManagedChargers:
         """Return the cars that are plugged in, and the connectors that must be booked without one,
         after a decision, and before anybody wants something."""
         booked = self.booked(tree, present, now)
+        needs = {car.place: self.witnesses[car.place].needs for car in present.cars}
+        self.leases.look_for_caps(tree.sockets, needs, now)
         cars: dict[Place, Car] = {}
         for plugged_in in present.cars:
             place = plugged_in.place
@@ -626,13 +626,12 @@ class ManagedChargers:
             drawn=draws,
             draws_less=record.draws_less(most),
             over=over,
-            most=record.probe,
             least=record.needs,
             per_ampere=self.leases.in_watts.get(place, 1),
             wakes=record.wakes,
             alone=place[0] in self.by_turns,
             session=plugged_in.transaction,
-            by_hand=self.leases.cap(socket, max(socket.least, record.needs), now),
+            by_hand=self.leases.caps.get(place),
             fixed=fixed,
         )
 
@@ -693,14 +692,6 @@ class ManagedChargers:
         since = self.away.get(charger)
         return since is not None and now < max(since, self._began or 0.0) + AWAY_SECONDS
 
-    def floors(self, decision: Allocation) -> Iterator[tuple[Place, int]]:
-        """Yield the connectors that cannot be paused, and were not given the least that they can be
-        told, with that."""
-        for place, limit in decision.limits.items():
-            floor = self.leases.floors.get(place[0], 0)
-            if limit.bound is not Bound.FIXED and limit.amperes < floor:
-                yield place, floor
-
     # What is sent
 
     @property
@@ -756,9 +747,8 @@ class ManagedChargers:
                 continue
             if place[0] in self.away or place[0] in told_by_us or now < held.retry:
                 continue
-            if not self.leases.may_write(place, now, NO_RAISES):
-                continue
-            if self.chargers[place[0]].restarts_since is not None:
+            restarts = self.chargers[place[0]].restarts_since is not None
+            if restarts or not self.leases.may_write(place, now, NO_RAISES):
                 continue
             ends_by_itself = self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
             if held.lease.transaction is not None and not ends_by_itself:
@@ -806,12 +796,16 @@ class ManagedChargers:
     # Whether they obey
 
     def is_watched(self, charger: str | None) -> bool:
-        """Return whether the next reading of a charger is to show that it obeys."""
-        return any(
-            held.may_still_draw > 0 or held.above is not None or held.is_stuck
-            for (name, _), held in self.leases.held.items()
-            if name == charger
-        )
+        """Return whether the next reading of a charger is to show that it obeys, or what its car
+        draws that has just begun."""
+        for (name, _), held in self.leases.held.items():
+            is_in_doubt = held.may_still_draw > 0 or held.above is not None
+            if name == charger and (is_in_doubt or held.is_stuck):
+                return True
+        for (name, _), record in self.witnesses.items():
+            if name == charger and record.car.changed_at > record.read_at:
+                return True
+        return False
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
         """Note that somebody else sent a profile to a charger: until it was measured, it may draw
@@ -821,23 +815,24 @@ class ManagedChargers:
         for place, socket in tree.sockets.items():
             held = self.leases.held.get(place)
             if place[0] == charger and held is not None:
-                held.may_still_draw = socket.most
-                held.answered = now
+                held.doubt(socket.most, now)
 
     def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, LimitWay]]:
         """Yield what is to be told of chargers that do not obey, with the way that is tried
         next."""
-        for place in self.leases.disobeying(now):
+        for place, held in self.leases.held.items():
             charger, connector = place
-            held, can = self.leases.held[place], self.can[charger]
-            if can.way is LimitWay.NONE or self.chargers[charger].restarts_since is not None:
+            if not held.disobeys(now) or self.chargers[charger].restarts_since is not None:
+                continue
+            can = self.can[charger]
+            if can.way is LimitWay.NONE:
                 continue
             record = self.witnesses.get(place)
             if record is not None and not record.differs and not record.is_backed(held.above or 0):
                 continue
             if held.basis is not None and held.basis.way < can.way:
                 # Only another connector was told in this way.
-                self.leases.tell_again(place, now)
+                held.tell_again(now)
                 continue
             way = next_way(can)
             fact = LimitIgnored(
@@ -852,7 +847,7 @@ class ManagedChargers:
             self.unwritten.later(load.note_ignored, fact, int(way), prepared_at)
             yield fact, way
             self.can[charger] = replace(can, way=way)
-            self.leases.tell_again(place, now)
+            held.tell_again(now)
 
     # What cars missed
 
@@ -864,12 +859,10 @@ class ManagedChargers:
             transaction = record.car.transaction
             if transaction is None:
                 continue
-            why = ""
-            if running.get(place) == transaction:
-                why = self._short(record, decision, now)
+            is_there = running.get(place) == transaction
+            why = self._short(record, decision, now) if is_there else ""
             # At first, an earlier run may have left one open.
-            may_be_open = not why and not self._has_told_spells
-            if why != record.short or may_be_open:
+            if why != record.short or not (why or self._has_told_spells):
                 record.short = why
                 self.unwritten.later(load.begin_span, transaction, why, timestamp_of(now))
         self._has_told_spells = True

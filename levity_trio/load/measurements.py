@@ -181,7 +181,11 @@ class Witnesses:
             if reading.at > self.read_at > "" and reading.lines:
                 self.every = seconds(reading.at) - seconds(self.read_at)
             self.read_at = reading.at
-            reading = self._overall(reading)
+            amperes, is_sum = reading.amperes, _lines_of(self.ratio or 0.0) == 1
+            if reading.lines is None and amperes is not None and is_sum:
+                # The register shows that it is that of all lines together: power says no less.
+                watts = reading.watts or VOLTS * amperes
+                reading = reading._replace(amperes=None, watts=watts)
         self.other = self.pace if self.differs else None
         if self.other is not None and (self.ratio or 0.0) > 1:
             reading, self.other = self.other, reading
@@ -233,14 +237,6 @@ class Witnesses:
         self.odd = "impossible" if wrong else ""
         reading = reading._replace(**wrong)
         return reading if any(told is not None for told in reading[1:4]) else None
-
-    def _overall(self, reading: ConnectorReading) -> ConnectorReading:
-        """Return a reading without a current that has no phase, if the register shows that it is
-        that of all lines together: power says no less."""
-        amperes = reading.amperes
-        if reading.lines is not None or amperes is None or _lines_of(self.ratio or 0.0) != 1:
-            return reading
-        return reading._replace(amperes=None, watts=reading.watts or VOLTS * amperes)
 
     def _compare(self, reading: ConnectorReading | None, follows_at: float) -> None:
         """Compare the register with current or power, from one rise to the next: in between, nobody
@@ -339,8 +335,8 @@ class Witnesses:
 
     @property
     def needs(self) -> int:
-        """The least A at which it charges, if more than usual."""
-        return max(self.least, self.begins) if self.is_idle else self.least
+        """The least A at which it charges."""
+        return max(self.socket.least, self.least, self.begins if self.is_idle else 0)
 
     @property
     def drawn(self) -> Between | None:
@@ -351,7 +347,9 @@ class Witnesses:
             return shown
         car = self.car._replace(reading=self.other, status="")
         smaller = drawn(car, self.socket, self.lines) or shown
-        return Between(min(shown.least, smaller.least), shown.most, min(shown.at, smaller.at))
+        # A register that stands still says no more, but its status and the other one do.
+        at = min(shown.at, smaller.at) if shown.most else max(shown.at, smaller.at)
+        return Between(min(shown.least, smaller.least), max(shown.most, smaller.most), at)
 
     @property
     def watts_drawn(self) -> float | None:
@@ -386,7 +384,7 @@ class Witnesses:
             step = _lines_of((watts - self.limit_watts) / VOLTS / (limit - before))
             times = READINGS if used == self.used == step else 1
             self.limit, self.limit_watts = limit, watts
-            if not before and used == self.socket.phases and limit > self.socket.least:
+            if not before and used == self.socket.phases and limit > self.needs:
                 self.probe = int(limit) - 1
         else:
             return
@@ -440,11 +438,15 @@ class Witnesses:
         """Return the least and the most A that the car draws on each phase of the feeder.
 
         They differ until a reading has shown what it draws since its status changed or it was told
-        a limit, while its lines or its rotation are unknown, and where its charger does not tell.
+        a limit, while its lines or its rotation are unknown, and where its charger does not tell,
+        or is away.
         """
         car, socket = self.car, self.socket
         reading = car.reading
         phases = socket.lines(self.lines)
+        if not car.is_connected:
+            # Nobody hears what it draws now.
+            return NOTHING, on(phases, socket.most)
         most = socket.most if limit is None else min(limit.most, socket.most)
         takes_nothing = is_paused(car)
         changed_at = seconds(car.changed_at)

@@ -10,6 +10,8 @@ from levity_trio.load.tree import NOTHING, Phases, highest_of, lowest_of
 
 MINUTE, HOUR = 60, 3600
 RECENT_MINUTES = 15
+JUMP_MINUTES = 5
+"""So long is remembered what not everybody has told twice: it may have been a car's."""
 DAY_HOURS, KEPT_HOURS = 24, 7 * 24
 
 
@@ -23,8 +25,8 @@ class _CircuitLoad:
     since: float = 0.0
     before: Phases = NOTHING
     """The lowest of the time before `since`, in which everybody has told."""
-    minutes: dict[int, Phases] = field(default_factory=dict)
-    """The highest of each minute, numbered from 1970."""
+    until: dict[int, Phases] = field(default_factory=dict)
+    """What is remembered until the end of a minute, numbered from 1970."""
     hours: dict[int, Phases] = field(default_factory=dict)
     """The highest of each hour, numbered in the same way."""
 
@@ -55,8 +57,11 @@ class LoadHistory:
         load.now = amperes
         load.lowest = lowest_of([amperes, load.lowest])
 
-        _raise_to(load.hours, int(at // HOUR), lowest_of([amperes, load.before]), KEPT_HOURS)
-        _raise_to(load.minutes, int(at // MINUTE), amperes, RECENT_MINUTES)
+        confirmed = self.confirmed(circuit)
+        _raise_to(load.hours, int(at // HOUR), confirmed, KEPT_HOURS)
+        minute = int(at // MINUTE)
+        _raise_to(load.until, minute + JUMP_MINUTES, amperes)
+        _raise_to(load.until, minute + RECENT_MINUTES, confirmed, RECENT_MINUTES)
 
     def confirmed(self, circuit: str) -> Phases:
         """Return what everybody has told twice."""
@@ -69,7 +74,7 @@ class LoadHistory:
         this_hour = int(now // HOUR)
         near: list[Phases] = []
         week: list[Phases] = []
-        for hour, highest in self._hours(circuit).items():
+        for hour, highest in self._circuits[circuit].hours.items():
             if this_hour - KEPT_HOURS <= hour <= this_hour:
                 week.append(highest)
                 if (hour - this_hour + 1) % DAY_HOURS <= 2:
@@ -78,23 +83,19 @@ class LoadHistory:
 
     def known(self, circuit: str, now: float) -> Phases | None:
         """Return the same, None where nothing is known at all."""
-        return self.highest(circuit, now) if self._hours(circuit) else None
+        return self.highest(circuit, now) if self._circuits[circuit].hours else None
 
     def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> OtherLoad:
         """Return what the rule is asked with. While the meter is silent, the highest of the last
         seven days counts; if nothing is known, the meter is as good as lost."""
-        load = self._circuits.get(circuit)
-        if stale or load is None:
-            week = highest_of(self._hours(circuit).values())
-            is_lost = lost or load is None
+        load = self._circuits[circuit]
+        if stale or not load.hours:
+            week = highest_of(load.hours.values())
+            is_lost = lost or not load.hours
             return OtherLoad(now=week, recent=week, highest=week, lost=is_lost)
-        since = int(now // MINUTE) - RECENT_MINUTES
-        recent = highest_of(highest for minute, highest in load.minutes.items() if minute >= since)
+        minute = now // MINUTE
+        recent = highest_of(amperes for until, amperes in load.until.items() if until >= minute)
         return OtherLoad(now=load.now, recent=recent, highest=self.highest(circuit, now), lost=lost)
-
-    def _hours(self, circuit: str) -> dict[int, Phases]:
-        load = self._circuits.get(circuit)
-        return {} if load is None else load.hours
 
 
 def _raise_to(

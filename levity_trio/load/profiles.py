@@ -342,8 +342,10 @@ def clearing(can: Ability) -> list[Call]:
     """Return what removes defaults that are not ours, and those of the whole charger; ours must
     have been accepted before."""
     purposes = [DEFAULT] if can.way is LimitWay.CHARGER else [DEFAULT, CHARGER]
-    filters = [{"connectorId": 0, "chargingProfilePurpose": purpose} for purpose in purposes]
-    return [("ClearChargingProfile", payload) for payload in filters]
+    return [
+        ("ClearChargingProfile", {"connectorId": 0, "chargingProfilePurpose": purpose})
+        for purpose in purposes
+    ]
 
 
 def clearing_above(can: Ability, keys: Mapping[str, str | None], socket: Socket) -> list[Call]:

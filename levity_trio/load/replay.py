@@ -111,8 +111,7 @@ def replay(
         until = now - now % STEP_SECONDS + STEP_SECONDS
         other = house(now)
         cars = [car.asking(decision) for car in present]
-        measured = Measured(other=other)
-        decision = decide(tree, cars, measured, now, decision, first_come=first_come)
+        decision = decide(tree, cars, Measured(other=other), now, decision, first_come=first_come)
 
         # Everybody draws what he may for so long.
         flowing = [other[tree.root].now if tree.root in other else NOTHING]

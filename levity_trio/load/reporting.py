@@ -4,7 +4,7 @@ exceeds its limit."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final, NamedTuple
@@ -137,12 +137,11 @@ class QuarterSums:
         self,
         decision: Allocation,
         inputs: DecisionInputs,
-        over: Iterable[CircuitPhase],
+        over: Collection[CircuitPhase],
         seconds: float,
     ) -> None:
         """Add a decision that held for so long."""
         seconds = _held(seconds)
-        exceeded = frozenset(over)
         for load in decision.lines:
             key = load.circuit, load.phase
             line = self._lines[key]
@@ -150,7 +149,7 @@ class QuarterSums:
             line.seconds += seconds
             line.cars += seconds * load.drawn
             line.permitted_highest = max(line.permitted_highest, load.permitted)
-            if key in exceeded:
+            if key in over:
                 line.over_seconds += seconds
             if load.circuit in inputs.metered:
                 line.metered_seconds += seconds

@@ -85,7 +85,8 @@ class Car:
     """So many A are booked for each that it may draw, up to its maximum: a limit in W is for all
     lines, and it may put that on one."""
     wakes: float = 0.0
-    """Seconds that it needed to begin when it was allowed to. Its turn lasts so much longer."""
+    """Seconds that it needed to begin when it was allowed to. If they were many, its turn lasts so
+    much longer."""
     by_hand: int | None = None
     """A limit that a person set for this charger."""
     boost: bool = False
@@ -266,7 +267,7 @@ def decide(
     takes turns.
     """
     ledgers = _Ledgers(tree, measured)
-    claims = [_CarClaim(tree, car, before, now) for car in cars]
+    claims = [_CarClaim(tree, car, before, now, first_come) for car in cars]
     claims.sort(key=_CarClaim.arrival)
     for claim in claims:
         lines = claim.lines
@@ -280,10 +281,11 @@ def decide(
     sharing = [claim for claim in claims if not _settle(claim, tree, measured, ledgers)]
     full = [claim for claim in sharing if claim.car.is_full]
     wanting = [claim for claim in sharing if not claim.car.is_full]
-    charging = _allocate(wanting, full, ledgers, now, before, first_come=first_come)
+    turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
+    charging = _allocate(wanting, full, ledgers, before, turns_end=turns_end)
 
     queue = [claim for claim in wanting if not claim.grant]
-    queue.sort(key=lambda claim: claim.place_in_queue(first_come=first_come))
+    queue.sort(key=_CarClaim.place_in_queue)
     loads = tuple(_phase_loads(tree, claims, ledgers))
     limits = {claim.car.place: claim.limit(tree, ledgers) for claim in claims}
     # Who is away or whose charger boots may come back.
@@ -400,7 +402,9 @@ def _drawn_by_others(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, 
 class _CarClaim:
     """What one car asks for and gets in one decision. Its amperes are those that are booked."""
 
-    def __init__(self, tree: Tree, car: Car, before: Allocation, now: float) -> None:
+    def __init__(
+        self, tree: Tree, car: Car, before: Allocation, now: float, first_come: bool
+    ) -> None:
         # Of a car that has just come, nothing must be waited for.
         new = CarStanding(limit=0, since=now, room=-math.inf, session=car.session)
         was = before.standings.get(car.place, new)
@@ -409,6 +413,8 @@ class _CarClaim:
         self.car = car
         self.was = was
         self.now = now
+        self.first_come = first_come
+        """Nobody takes turns."""
         self.charged = was.charged + (now - before.at if was.limit else 0.0)
         self.socket = socket = tree.sockets[car.place]
         self.lines = tree.lines_of(car.place, car.lines)
@@ -484,7 +490,7 @@ class _CarClaim:
         """Return since when it has waited for current; now, if it has not."""
         return self.now if self.was.waits is None else self.was.waits
 
-    def rank(self, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
+    def rank(self, *, turns_end: bool) -> tuple[object, ...]:
         """Return the key by which claims are served: boosts; then the turns that go on, the latest
         first; then knocks; then those who wait; then the turns that end."""
         if self.car.is_full:
@@ -493,20 +499,22 @@ class _CarClaim:
             return 0, *self.arrival()
         preferred = -self.priority, not self._is_urgent()
         if self.turn is None:
-            return 3, *preferred, 0, *self._waited(first_come=first_come)
-        if turns_end and self.now - self.turn >= TURN_SECONDS + self.car.wakes:
+            return 3, *preferred, 0, *self._waited()
+        # Turns end together: a few seconds more would be another quarter of an hour.
+        longer = self.car.wakes if self.car.wakes >= SETTLED_SECONDS else 0.0
+        if turns_end and self.now - self.turn >= TURN_SECONDS + longer:
             return 3, *preferred, 1, -self.turn, *self.arrival()
-        return 1, 0 if first_come else -self.turn, *self.arrival()
+        return 1, 0 if self.first_come else -self.turn, *self.arrival()
 
-    def place_in_queue(self, *, first_come: bool) -> tuple[object, ...]:
+    def place_in_queue(self) -> tuple[object, ...]:
         """Return the key by which those who wait will be served."""
         preferred = not self.car.boost, -self.priority, not self._is_urgent()
-        return *preferred, *self._waited(first_come=first_come)
+        return *preferred, *self._waited()
 
-    def _waited(self, *, first_come: bool) -> tuple[object, ...]:
+    def _waited(self) -> tuple[object, ...]:
         """Return the key by which equals are served: who has waited for longest, then who has
         charged for the least time."""
-        return () if first_come else (self.waits(), self.charged), *self.arrival()
+        return () if self.first_come else (self.waits(), self.charged), *self.arrival()
 
     def _is_urgent(self) -> bool:
         return self.car.wanted_wh is not None and self.can_wait_no_longer()
@@ -595,16 +603,14 @@ def _allocate(
     wanting: list[_CarClaim],
     full: list[_CarClaim],
     ledgers: _Ledgers,
-    now: float,
     before: Allocation,
     *,
-    first_come: bool,
+    turns_end: bool,
 ) -> list[_CarClaim]:
     """Share what there is, and book it. Return the claims of the cars that get current."""
     # A car charges with its least current or not at all, so that is given before anything else.
-    turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
     ranked = [*wanting, *_to_knock(full)]
-    ranked.sort(key=lambda claim: claim.rank(turns_end=turns_end, first_come=first_come))
+    ranked.sort(key=lambda claim: claim.rank(turns_end=turns_end))
     served: list[_CarClaim] = []
     for claim in ranked:
         charger = claim.car.charger

@@ -247,17 +247,19 @@ class LimitSender:
     ) -> None:
         """Give open sessions profiles of their own, since by the default their cars would pause,
         and remove what would hold in place of ours."""
-        can = self._managed.can[charger.charger]
+        managed, can = self._managed, self._managed.can[charger.charger]
         for socket in sockets:
             for car in cars:
                 if car.place != socket.place or car.transaction is None:
                     continue
                 least = max(socket.least, can.floor)
                 lease = leased(least, can.safe(socket), self.now, car.transaction)
-                own = profiles.limit(can, socket, lease, self.when(car), None)
+                lines = managed.lines_told(car.place)
+                own = profiles.limit(can, socket, lease, self.when(car), lines)
                 if own is not None and await self.tell(car.place, own, LEASE) == ACCEPTED:
-                    held = self._managed.leases.hold(car.place, lease)
-                    held.may_still_draw = socket.most
+                    held = managed.leases.hold(car.place, lease)
+                    held.doubt(socket.most, self.now)
+                    managed.sent(car.place, lines)
                     self.keep(car.place)
         for socket in sockets:
             for call in profiles.clearing_above(can, charger.keys, socket):

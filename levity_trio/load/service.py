@@ -184,6 +184,8 @@ class LoadManagement:
                 # A person wants that, whatever was refused of late.
                 self._managed.attempts.pop(event.charger or "", None)
             self.read_again()
+            if isinstance(event, StatusChanged) and event.status == "Charging":
+                self._ask_what_is_drawn((event.charger or "", event.connector))
         elif isinstance(event, ReadingReceived):
             # It may show that a limit is obeyed.
             if self._managed.is_watched(event.charger):
@@ -192,6 +194,13 @@ class LoadManagement:
             is_accepted = event.state == ACCEPTED
             if is_accepted and event.action == "SetChargingProfile":
                 self._managed.told_by_others(event.charger or "", self._site.tree, self._now())
+
+    def _ask_what_is_drawn(self, place: Place) -> None:
+        """Ask what a car draws that begins: it may be more than it was told."""
+        held = self._managed.leases.held.get(place)
+        if self._site and self._tasks and held and held.answered and self._managed.is_told(place):
+            ask = partial(self._sender.ask_for_report, self._site.tree.sockets[place])
+            self._tasks.start_soon(self._sending, ask)
 
     def read_again(self) -> None:
         self._read_at = 0.0

@@ -330,7 +330,6 @@ class SiteState:
         self._inputs: DecisionInputs | None = None
         self._shown: LoadNow | None = None
         self._wiring = Wiring()
-        self.known_lines: Mapping[Place, int] = chargers.lines
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.price_waits: Mapping[int, PriceWait] = {}
         self.asked_prices: tuple[int, Sequence[int]] = 0, ()
@@ -345,9 +344,10 @@ class SiteState:
     def _go_on(self, kept: KeptDecision, now: float) -> None:
         """Go on from before a restart: turns and queue are as they were, and what meters showed, so
         that it makes none silent."""
-        standings: dict[Place, CarStanding] = {}
-        for charger, connector, values in kept.standings:
-            standings[charger, connector] = CarStanding(**values)
+        standings = {
+            (charger, connector): CarStanding(**values)
+            for charger, connector, values in kept.standings
+        }
         self.decision = Allocation(at=min(now, seconds(kept.at)), standings=standings)
         for told in kept.shown["meters"]:
             meter = self._meters.get(told["name"])
@@ -495,10 +495,11 @@ class SiteState:
         measured = Measured(other=dict(self._others(now)), grid=self._grid_order(now))
         cars, decision = self._decided(measured, now)
         self.decision = decision
-        metered: dict[str, Phases] = {}
-        for meter in self._meters.values():
-            if meter.house is not None and not meter.is_stale(now):
-                metered[meter.circuit] = self._history.confirmed(meter.circuit)
+        metered = {
+            meter.circuit: self._history.confirmed(meter.circuit)
+            for meter in self._meters.values()
+            if meter.house is not None and not meter.is_stale(now)
+        }
         drawn = {car.place: car.drawn for car in cars}
         self._inputs = DecisionInputs(self.present.cars, drawn, metered)
         for order in self._compliance.look(self.present.order, decision, measured.grid):
@@ -517,25 +518,26 @@ class SiteState:
     def _as_shown(self, drawn: Mapping[Place, float | None], grid: GridOrder) -> LoadNow:
         """Return the decision as people see it. `drawn` are the A that each car draws."""
         decision, cars, managed = self.decision, self.present.cars, self.chargers.chargers
-        now = decision.at
-        away = {name for name, charger in managed.items() if not charger.is_connected}
+        now, away = decision.at, {*self.chargers.away}
         if managed:
             away.update(car.charger for car in cars if not car.is_connected)
-        kept_for_away: dict[Place, int] = {}
-        for place, limit in decision.limits.items():
-            if limit.bound is Bound.FIXED and limit.amperes and place[0] in away:
-                kept_for_away[place] = limit.amperes
-        kept: list[LoadKept] = []
-        for name in sorted({name for name, _ in kept_for_away}):
-            amperes = [amperes for place, amperes in kept_for_away.items() if place[0] == name]
-            charger = managed.get(name)
-            row = LoadKept(
+        kept_for_away = {
+            place: limit.amperes
+            for place, limit in decision.limits.items()
+            if limit.bound is Bound.FIXED and limit.amperes and place[0] in away
+        }
+        sums = Counter[str]()
+        for (name, _), amperes in kept_for_away.items():
+            sums[name] += amperes
+        kept = [
+            LoadKept(
                 charger=name,
-                amperes=sum(amperes),
-                since=None if charger is None else charger.away_since,
-                is_managed=charger is not None,
+                amperes=sums[name],
+                since=managed[name].away_since if name in managed else None,
+                is_managed=name in managed,
             )
-            kept.append(row)
+            for name in sorted(sums)
+        ]
 
         limits = CONNECTION if grid.of_connection else CHARGERS
         ordered = rounded(decision.ordered)
@@ -622,9 +624,11 @@ class SiteState:
         meter = self._of_circuits.get(limit.circuit)
         kept = self._kept_beside(limit, kept_for_away)
         record, needs = self.chargers.witnesses[place], None
+        odd = record.odd or ("turns" if car.charger in self.chargers.by_turns else "")
+        if not odd and round(limit.over):
+            odd = "over"
         if place in self.chargers.leases.in_watts:
-            least = max(socket.least, record.needs)
-            needs = round(self.chargers.leases.on_one_line(socket, least))
+            needs = round(self.chargers.leases.on_one_line(socket, record.needs))
         fields: dict[str, Any] = {
             "charger": car.charger,
             "connector": car.connector,
@@ -648,11 +652,11 @@ class SiteState:
             "lease_ends_at": None if ends is None else timestamp_of(ends),
             "waits_until": waits_until,
             "is_silent": meter is not None and meter.is_stale(decision.at),
-            "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
+            "phases": [NAMES[index] for index in socket.lines(self.chargers.lines.get(place))],
             "kept_a": sum(kept.values()),
             "kept_for": sorted({name for name, _ in kept}),
             "needs_a": needs,
-            "odd": record.odd or ("turns" if car.charger in self.chargers.by_turns else ""),
+            "odd": odd,
         }
         return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
 
@@ -669,7 +673,7 @@ class SiteState:
         return {
             place: amperes
             for place, amperes in kept_for_away.items()
-            if line in self.tree.lines_of(place, self.known_lines.get(place))
+            if line in self.tree.lines_of(place, self.chargers.lines.get(place))
         }
 
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
@@ -683,16 +687,24 @@ class SiteState:
         while True:
             listed = [*cars.values()]
             decision = decide(self.tree, listed, measured, now, before, first_come=first_come)
-            floors = [*chargers.floors(decision)]
-            if not floors:
+            is_enough = True
+            for place, limit in decision.limits.items():
+                floor = chargers.leases.floors.get(place[0], 0)
+                if limit.bound is not Bound.FIXED and limit.amperes < floor:
+                    cars[place] = replace(cars[place], fixed=floor, over=0.0)
+                    is_enough = False
+            if is_enough:
                 break
-            for place, amperes in floors:
-                cars[place] = replace(cars[place], fixed=amperes, over=0.0)
         limits = dict(decision.limits)
-        for place, cap in chargers.leases.caps.items():
-            limit = limits.get(place)
-            if limit is not None and limit.bound is Bound.HAND and limit.amperes >= cap:
-                limits[place] = replace(limit, bound=Bound.BUDGET)
+        for plugged_in in self.present.cars:
+            place = plugged_in.place
+            limit, probe = limits[place], chargers.witnesses[place].probe
+            if limit.bound is Bound.HAND and limit.amperes == chargers.leases.caps.get(place):
+                limit = replace(limit, bound=Bound.BUDGET)
+            elif probe is not None:
+                # Its standing stays, so that it gets back at once what it is told less.
+                limit = replace(limit, amperes=min(limit.amperes, probe))
+            limits[place] = limit
         return listed, replace(decision, limits=limits)
 
     def _with_wishes(self, car: Car, plugged_in: PluggedIn, at: str) -> Car:
@@ -774,8 +786,11 @@ class SiteState:
                     yield circuit, OtherLoad(now=house, recent=house, highest=house)
                     continue
                 meter.house = house
-                readings = [car.reading for car in self.present.cars if car.reading is not None]
-                told_at = [seconds(reading.at) for reading in readings]
+                told_at = [
+                    seconds(car.reading.at)
+                    for car in self.present.cars
+                    if car.is_connected and car.reading is not None
+                ]
                 self._history.add(circuit, house, now, min([*seen_at, *told_at]))
             is_stale = meter.at is None or meter.is_stale(now)
             is_lost = meter.silent_seconds(now) > LOST_SECONDS

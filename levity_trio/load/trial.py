@@ -221,12 +221,13 @@ class ChargerTrial:
 
         tried: list[str] = []
         above_low = with_tolerance(LOW_AMPERES)
-        below_high = with_tolerance(HIGH_AMPERES)
         for ability in abilities:
             try:
                 can = await self._counting(ability)
                 await self._set_limit(HIGH_AMPERES, None, can)
-                high = await self._seen(lambda drawn: above_low < drawn <= below_high, SLOW_SECONDS)
+                high = await self._seen(
+                    lambda drawn: above_low < drawn <= with_tolerance(HIGH_AMPERES), SLOW_SECONDS
+                )
                 low = max(LOW_AMPERES, can.floor)
                 await self._set_limit(low, None, can)
                 drawn = await self._obeys(low)
@@ -283,8 +284,8 @@ class ChargerTrial:
         await self._set_limit(LOW_AMPERES, HIGH_AMPERES)
         sent = self.sender.now
         await self._obeys(LOW_AMPERES)
-        above_low = with_tolerance(LOW_AMPERES)
-        await self._seen(lambda drawn: drawn > above_low, LEASE_SECONDS + SLOW_SECONDS)
+        within = LEASE_SECONDS + SLOW_SECONDS
+        await self._seen(lambda drawn: drawn > with_tolerance(LOW_AMPERES), within)
         late = self.sender.now - sent - LEASE_SECONDS
         if abs(late) > SLOW_SECONDS:
             beside = format(late, "+.0f")

@@ -276,7 +276,8 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         priority = -(car.priority + sheet.tree.sockets[car.place].priority)
         if car.boost:
             return 0, priority, 0.0, 0.0, *end
-        lasted = sheet.now - (had.turn or 0.0) - car.wakes
+        # A turn is longer by what its car needed to begin, if that was two minutes or more.
+        lasted = sheet.now - (had.turn or 0.0) - (car.wakes if car.wakes >= 120 else 0.0)
         is_over = sheet.is_quarter and not first_come and lasted >= QUARTER
         if had.limit > 0 and not car.is_full and not is_over:
             return 1, 0, 0.0 if first_come else -(had.turn or 0.0), 0.0, *end

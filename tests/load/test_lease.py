@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.load.lease import (
+    CALM_SECONDS,
     DAY_SECONDS,
     FOLLOW_SECONDS,
     HOUR,
@@ -42,7 +43,7 @@ B: Place = ("B", 1)
 C: Place = ("C", 1)
 LETTERS = ("R", "S", "T")
 SOCKET = Socket(charger="A", circuit="F", safe=6)
-IDLE = {name: Socket(charger=name, circuit="F", safe=0) for name in ("A", "B")}
+IDLE = {(name, 1): Socket(charger=name, circuit="F", safe=0) for name in ("A", "B")}
 
 examples = settings(max_examples=size(2000, 30), deadline=None, database=None)
 amperes = st.sampled_from([0, 6, 7, 10, 16, 32])
@@ -169,8 +170,8 @@ def test_until_the_answer_the_higher_of_both_counts(
     new = of(then, new_safe, now)
     leases = holding(A=has)
     step = LimitStep(place=A, lease=new, is_lower=then < has.most(now))
-    recorded = leases.sending(step, now)
-    assert recorded == leases.held[A].lease
+    leases.sending(step, now)
+    recorded = leases.held[A].lease
     for moment in (now, now + later):
         assert recorded.most(moment) >= max(has.most(moment), new.most(moment))
 
@@ -220,7 +221,7 @@ def test_one_car_is_lowered_and_seen_to_obey_before_another_is_raised() -> None:
     leases = holding(A=of(16), B=of(6))
     decision = decided(0.0, A=10, B=12)
     for at in (-20.0, 0.0):
-        leases.reported(A, 16.0, NOW + at)
+        leases.held[A].reported(16.0, NOW + at)
     some = steps(leases, decision, NOW + 10)
     assert sent(some) == {"A": 10}
     assert some[0].is_lower
@@ -229,11 +230,11 @@ def test_one_car_is_lowered_and_seen_to_obey_before_another_is_raised() -> None:
     leases.accepted(some[0], NOW + 12)
     assert leases.held[A].booked(NOW + 12) == 16
     assert steps(leases, decision, NOW + 13) == []
-    assert not leases.reported(A, 9.0, NOW + 14), (
+    assert not leases.held[A].reported(9.0, NOW + 14), (
         "a reading that was taken before it could follow says nothing"
     )
     assert leases.held[A].booked(NOW + 15) == 16
-    assert leases.reported(A, 10.2, NOW + 34)
+    assert leases.held[A].reported(10.2, NOW + 34)
     some = steps(leases, decision, NOW + 35)
     assert sent(some) == {"B": 12}
     assert not some[0].is_lower
@@ -255,7 +256,7 @@ def test_a_car_at_0_a_takes_what_fits_if_it_can_charge_with_that() -> None:
 def test_what_the_decision_booked_beside_a_limit_is_not_taken_from_others_twice() -> None:
     leases = holding(A=of(16), B=of(6))
     for at in (10, 30):
-        leases.reported(A, 20.0, NOW + at)
+        leases.held[A].reported(20.0, NOW + at)
     decision = decided(0.0, A=16, B=10)
     limits = {**decision.limits, A: CurrentLimit(amperes=16, bound=Bound.MOST, over=4.0)}
     assert steps(leases, decision, NOW + 40) == []
@@ -264,19 +265,19 @@ def test_what_the_decision_booked_beside_a_limit_is_not_taken_from_others_twice(
 
 def test_two_raises_do_not_take_the_same_room() -> None:
     leases = holding(A=of(16), B=of(6), C=of(6))
-    leases.reported(A, 16.0, NOW + 9)
+    leases.held[A].reported(16.0, NOW + 9)
     assert sent(steps(leases, decided(4.0, A=10, B=9, C=9), NOW + 10)) == {"A": 10, "B": 9}
 
 
 def test_the_raise_of_a_car_that_draws_it_already_is_no_room_for_another() -> None:
     leases = holding(A=of(0), B=of(0))
-    leases.reported(B, 7.0, NOW + 9)
+    leases.held[B].reported(7.0, NOW + 9)
     assert sent(steps(leases, decided(0.0, A=6, B=6), NOW + 10)) == {"B": 6}
 
 
 def test_what_a_car_drew_before_its_last_limit_says_nothing() -> None:
     leases = holding(A=of(6), B=of(6))
-    leases.reported(A, 6.0, NOW + 10)
+    leases.held[A].reported(6.0, NOW + 10)
     carried_out(leases, steps(leases, decided(A=16, B=6), NOW + 12), NOW + 12)
     carried_out(leases, steps(leases, decided(0.0, A=8, B=14), NOW + 30), NOW + 30)
     assert leases.held[A].booked(NOW + 31) == 16
@@ -285,7 +286,7 @@ def test_what_a_car_drew_before_its_last_limit_says_nothing() -> None:
 
 def test_a_car_that_draws_less_than_its_new_limit_holds_nobody_up() -> None:
     leases = holding(A=of(16), B=of(6))
-    leases.reported(A, 5.0, NOW + 20)
+    leases.held[A].reported(5.0, NOW + 20)
     carried_out(leases, steps(leases, decided(0.0, A=8, B=14), NOW + 30), NOW + 30)
     assert sent(steps(leases, decided(0.0, A=8, B=14), NOW + 31)) == {"B": 14}
 
@@ -307,7 +308,7 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Allocation, dict[Place, int]
         held.may_still_draw = draw(st.sampled_from([0, 0, 16]))
         held.retry = draw(st.sampled_from([0.0, 0.0, NOW + 9]))
         if draw(st.booleans()):
-            leases.reported(place, float(draw(amperes)), NOW - draw(st.integers(0, 30)))
+            leases.held[place].reported(float(draw(amperes)), NOW - draw(st.integers(0, 30)))
         wanted[place] = draw(amperes)
     if draw(st.booleans()):
         leases.busy.add(places[0])
@@ -430,7 +431,7 @@ def test_an_answer_that_comes_when_its_car_has_left_changes_nothing() -> None:
     leases = holding(A=of(6))
     [step] = steps(leases, decided(A=16), NOW)
     leases.sending(step, NOW)
-    leases.forget([A])
+    del leases.held[A]
     leases.accepted(step, NOW + 1)
     leases.failed(step, NOW + 1)
     assert leases.held == {}
@@ -483,16 +484,14 @@ def test_a_used_up_day_lets_a_lease_end_in_the_safe_limit() -> None:
 
 
 def test_the_last_writes_of_a_day_are_kept_for_renewals() -> None:
-    most = int(NO_RAISES * WRITES_A_DAY)
-    cap, leases = None, Leases()
+    most, leases = int(NO_RAISES * WRITES_A_DAY), Leases()
     for writes in (most - 1, most):
         leases = written(holding(A=of(10)), A, writes)
-        cap = leases.cap(SOCKET, 6, NOW)
-        assert (cap is None) == (writes < most)
+        leases.look_for_caps(IDLE, {A: 6}, NOW)
+        assert leases.caps == ({} if writes < most else {A: 10})
         assert bool(steps(leases, decided(A=14), NOW + 1)) == (writes < most)
-    assert cap == 10
-    assert leases.cap(SOCKET, 6, NOW + DAY_SECONDS) is None
-    assert Leases().cap(SOCKET, 6, NOW) is None
+    leases.look_for_caps(IDLE, {A: 6}, NOW + DAY_SECONDS)
+    assert leases.caps == {}
 
 
 def test_who_cannot_charge_with_his_safe_limit_gets_his_least_by_turns_in_the_end() -> None:
@@ -503,8 +502,8 @@ def test_who_cannot_charge_with_his_safe_limit_gets_his_least_by_turns_in_the_en
         written(leases, place, WRITES_A_DAY)
     for second in range(0, 4 * 3600, 30):
         now = NOW + second
-        wanted = {name: leases.cap(IDLE[name], 6, now) or 0 for name in ("A", "B")}
-        wanted = {name: leases.cap(IDLE[name], 6, now) or 0 for name in ("A", "B")}
+        leases.look_for_caps(IDLE, {A: 6, B: 6}, now)
+        wanted = {name: leases.caps[name, 1] for name in ("A", "B")}
         for step in steps(leases, decided(**wanted), now, safe=0):
             assert step.lease.amperes in (0, 6)
             leases.sending(step, now)
@@ -514,6 +513,43 @@ def test_who_cannot_charge_with_his_safe_limit_gets_his_least_by_turns_in_the_en
     for hours in got.values():
         assert 0.4 < hours.count(6) / len(hours) < 0.6
     assert [leases.writes(place, NOW)[HOUR] for place in (A, B)] == [2, 2]
+
+
+def test_a_turn_that_was_lowered_is_raised_again_after_a_minute() -> None:
+    leases = written(holding(A=of(0, safe=0)), A, WRITES_A_DAY)
+    leases.held[A].lowered = noon = NOW + 12 * 3600
+    leases.look_for_caps(IDLE, {A: 6}, noon)
+    assert leases.caps == {A: 6}
+    assert not steps(leases, decided(A=6), noon + CALM_SECONDS - 1, safe=0)
+    assert sent(steps(leases, decided(A=6), noon + CALM_SECONDS, safe=0)) == {"A": 6}
+
+
+def test_who_can_charge_with_his_safe_limit_takes_no_hour_of_another() -> None:
+    sockets = {A: IDLE[A], B: replace(IDLE[B], safe=6)}
+    leases = holding(A=of(0, safe=0), B=of(6))
+    for place in (A, B):
+        written(leases, place, WRITES_A_DAY)
+    for hour in range(4):
+        leases.look_for_caps(sockets, {A: 6, B: 6}, NOW + 3600 * hour)
+        assert leases.caps == {A: 6, B: 6}
+
+
+def test_one_without_a_car_takes_no_hour_of_another() -> None:
+    leases = holding(A=of(0, safe=0), B=of(0, safe=0))
+    for place in (A, B):
+        written(leases, place, WRITES_A_DAY)
+    for hour in range(4):
+        leases.look_for_caps(IDLE, {A: 6, B: 6}, NOW + 3600 * hour)
+        leases.look_for_caps(IDLE, {A: 6}, NOW + 3600 * hour)
+        assert leases.caps == {A: 6}
+
+
+def test_who_waits_for_watts_takes_what_room_there_is_for_all_on_one_line() -> None:
+    leases = holding(A=of(0))
+    leases.in_watts[A] = 3
+    # Its 10 A in W are 30 A on one line, of which the decision has booked all.
+    for lacking, amperes in ((0.0, {"A": 10}), (11.0, {"A": 6}), (13.0, {})):
+        assert sent(steps(leases, decided(free=-lacking, A=10), NOW + 90)) == amperes
 
 
 # What the next decision goes on from
@@ -540,7 +576,7 @@ def reports(
 ) -> None:
     at = begins
     while at <= ends:
-        leases.reported(A, drawn, NOW + at)
+        leases.held[A].reported(drawn, NOW + at)
         at += every
 
 
@@ -548,8 +584,8 @@ def test_a_car_that_does_not_obey_is_found_after_two_minutes_and_two_reports() -
     leases = holding(A=of(16))
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     reports(leases, 16.0, 20.0 + OBEY_SECONDS)
-    assert leases.disobeying(NOW + 20 + OBEY_SECONDS - 1) == []
-    assert leases.disobeying(NOW + 20 + OBEY_SECONDS) == [A]
+    assert not leases.held[A].disobeys(NOW + 20 + OBEY_SECONDS - 1)
+    assert leases.held[A].disobeys(NOW + 20 + OBEY_SECONDS)
 
 
 def test_a_car_that_had_obeyed_for_an_hour_is_found_two_minutes_after_its_first_high_report() -> (
@@ -559,17 +595,17 @@ def test_a_car_that_had_obeyed_for_an_hour_is_found_two_minutes_after_its_first_
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     reports(leases, 6.0, 3600.0)
     for at in (3620.0, 3640.0, 3660.0):
-        leases.reported(A, 16.0, NOW + at)
-    assert leases.disobeying(NOW + 3620 + OBEY_SECONDS - 1) == []
-    assert leases.disobeying(NOW + 3620 + OBEY_SECONDS) == [A]
+        leases.held[A].reported(16.0, NOW + at)
+    assert not leases.held[A].disobeys(NOW + 3620 + OBEY_SECONDS - 1)
+    assert leases.held[A].disobeys(NOW + 3620 + OBEY_SECONDS)
 
 
 def test_one_report_is_not_enough() -> None:
     leases = holding(A=of(16))
     carried_out(leases, steps(leases, decided(A=6), NOW), NOW)
     for _ in range(3):
-        leases.reported(A, 16.0, NOW + 50)
-    assert leases.disobeying(NOW + 300) == []
+        leases.held[A].reported(16.0, NOW + 50)
+    assert not leases.held[A].disobeys(NOW + 300)
 
 
 @examples
@@ -587,8 +623,8 @@ def test_a_car_that_follows_within_5_seconds_is_never_found(
     carried_out(leases, steps(leases, decided(A=then), NOW), NOW)
     at = begins
     while at < 200:
-        leases.reported(A, then + error if at >= follows else 16.0, NOW + at)
-        assert leases.disobeying(NOW + at) == []
+        leases.held[A].reported(then + error if at >= follows else 16.0, NOW + at)
+        assert not leases.held[A].disobeys(NOW + at)
         assert at < FOLLOW_SECONDS or leases.held[A].booked(NOW + at) == then
         at += every
 
@@ -602,30 +638,29 @@ def test_what_a_car_draws_beyond_its_limit_is_booked_whatever_it_is_sent() -> No
     assert steps(leases, decided(11.0, A=8, B=18), NOW + 13) == []
     carried_out(leases, steps(leases, decided(A=6, B=6), NOW + 14), NOW + 14)
     reports(leases, 20.0, 140, begins=20)
-    assert leases.disobeying(NOW + 140) == [A]
+    assert leases.held[A].disobeys(NOW + 140)
 
 
 def test_one_that_does_not_obey_is_told_again_and_then_forgiven() -> None:
     leases = holding(A=of(6))
     reports(leases, 20.0, 60)
-    leases.tell_again(A, NOW + 61)
+    leases.held[A].tell_again(NOW + 61)
     assert leases.held[A].is_stuck
     assert leases.held[A].booked(NOW + 61) == 20
-    assert leases.disobeying(NOW + 61) == []
+    assert not leases.held[A].disobeys(NOW + 61)
     again = steps(leases, decided(A=6), NOW + 62)
     assert sent(again) == {"A": 6}
     carried_out(leases, again, NOW + 62)
-    assert leases.reported(A, 6.0, NOW + 80)
+    assert leases.held[A].reported(6.0, NOW + 80)
     assert not leases.held[A].is_stuck
     assert leases.held[A].booked(NOW + 80) == 6
-    assert not leases.reported(A, 6.0, NOW + 100), "it was seen before"
+    assert not leases.held[A].reported(6.0, NOW + 100), "it was seen before"
 
 
 def test_a_report_of_another_car_or_an_old_one_says_nothing() -> None:
     leases = holding(A=of(6))
-    assert not leases.reported(B, 20.0, NOW + 10)
-    leases.reported(A, 6.0, NOW + 30)
-    leases.reported(A, 20.0, NOW + 29)
+    leases.held[A].reported(6.0, NOW + 30)
+    leases.held[A].reported(20.0, NOW + 29)
     assert leases.held[A].drawn == 6.0
 
 
@@ -677,10 +712,10 @@ def test_a_leap_does_not_hide_who_does_not_obey(seconds: float) -> None:
     reports(leases, 20.0, 60)
     leases.leapt(seconds)
     begun = NOW + seconds + 20  # by the first report that says anything
-    assert leases.disobeying(begun + OBEY_SECONDS - 1) == []
-    assert leases.disobeying(begun + OBEY_SECONDS) == [A]
-    leases.reported(A, 6.0, begun + OBEY_SECONDS)
-    assert leases.disobeying(begun + OBEY_SECONDS) == []
+    assert not leases.held[A].disobeys(begun + OBEY_SECONDS - 1)
+    assert leases.held[A].disobeys(begun + OBEY_SECONDS)
+    leases.held[A].reported(6.0, begun + OBEY_SECONDS)
+    assert not leases.held[A].disobeys(begun + OBEY_SECONDS)
 
 
 # A whole day of one connector

@@ -455,3 +455,42 @@ def test_a_charger_that_boots_all_day_without_a_car_has_a_budget_of_defaults() -
     # The car that had a cap yesterday has left.
     holding.leases.caps[PLACE] = 6
     assert [*holding.unprepared(NOW + DAY_SECONDS)]
+
+
+def test_one_that_has_booted_may_draw_its_maximum_until_a_reading_shows_that_it_obeys() -> None:
+    holding, told = ManagedChargers(Leases()), telling((6.0, 6.0, 6.0), NOW)
+    holding.leases.hold(PLACE, leased(6, 6, NOW, 7))
+    holding.leases.held[PLACE].answered = NOW - 60
+    take(holding, told._replace(managed={"CP-1": CHARGER}), NOW)
+    holding.sent(PLACE, None)
+    booted = told._replace(managed={"CP-1": replace(CHARGER, boot=2)})
+    take(holding, booted, NOW + 10)
+    limit = holding.accepted_limit(PLACE, NOW + 10)
+    assert limit == (6, 32, NOW + 10)
+    _, most = holding.witnesses[PLACE].drawn_between(limit)
+    assert most == (32, 32, 32)
+    holding.sent(PLACE, None)
+    later = telling((6.0, 6.0, 6.0), NOW + 20)._replace(managed=booted.managed)
+    take(holding, later, NOW + 20)
+    assert holding.accepted_limit(PLACE, NOW + 20) == (6, 6, NOW + 10)
+
+
+def test_one_that_boots_without_being_told_anything_does_not_answer_by_its_boots() -> None:
+    """With a bad link, some boot whenever they come back, and are told their limit each time."""
+    holding, told = ManagedChargers(Leases()), present(0)
+    take(holding, told, NOW)
+    for boot, at in ((2, 10), (3, 300), (4, 310), (5, 320), (6, 330)):
+        if boot != 3:
+            holding.leases.count(PLACE, "lease", NOW + at - 5)
+        booted = told._replace(managed={"CP-1": replace(CHARGER, boot=boot)})
+        take(holding, booted, NOW + at)
+        answers = [args for write, *args in holding.unwritten if write is load.note_restarts]
+        assert bool(answers) is (boot == 6)
+
+
+def test_what_waits_to_be_written_is_kept_for_days() -> None:
+    unwritten = ManagedChargers(Leases()).unwritten
+    unwritten.later(load.end_trial, 1, "[]", "passed", timestamp_of(NOW), {})
+    for quarter in range(7 * 96):
+        unwritten.later(load.begin_span, quarter, "", timestamp_of(NOW))
+    assert unwritten[0][0] is load.end_trial

@@ -68,3 +68,14 @@ def test_a_silent_meter_counts_with_its_highest_and_one_of_which_nothing_is_know
     assert (other.now, other.recent, other.highest) == ((7, 4, 0), (7, 4, 0), (7, 4, 0))
     assert not other.lost
     assert history.other("Garage", NOW, stale=True, lost=False).lost
+
+
+def test_what_only_one_reading_has_shown_is_remembered_for_five_minutes() -> None:
+    """It may be what a car drew for a moment. Two readings are remembered for fifteen."""
+    history, recent = LoadHistory(), []
+    for second in range(0, 19 * MINUTE, 10):
+        amperes = {60: 60, 120: 20, 130: 20}.get(second, 4)
+        history.add("Feeder", (amperes, 0, 0), NOW + second, NOW + second)
+        recent.append(history.other("Feeder", NOW + second, stale=False, lost=False).recent[0])
+    of_minutes = recent[5::6]
+    assert of_minutes == [4, *[60] * 6, *[20] * 11, 4]

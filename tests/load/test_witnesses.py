@@ -216,7 +216,7 @@ def test_a_car_that_does_not_begin_is_offered_more_whatever_its_status(status: s
     # It draws, so it is not full, and goes on with less than it needs to begin.
     record.hear(car(NOW + 440, ALL, 0, "Charging"), 0.0, NOW + 440)
     assert not record.is_full
-    assert (record.needs, record.begins) == (0, 10)
+    assert (record.needs, record.begins) == (6, 10)
 
 
 def test_watts_for_one_line_that_are_divided_are_told_for_all() -> None:
@@ -271,3 +271,26 @@ def test_a_clock_that_is_set_while_a_charger_is_away_sets_no_register_against_it
         wh = energy + THREE * (second - 160) / 3600
         record.hear(car(NOW + second + leap, ALL, wh), 0.0, NOW + second + leap)
         assert not record.differs
+
+
+def test_what_one_draws_that_is_away_nobody_knows() -> None:
+    """Its register may have said what it drew for a while, and that is not what it draws."""
+    record = heard(ALL, THREE, 5)
+    limit = Between(16, 16, NOW)
+    assert record.drawn_between(limit) == ((16, 16, 16), (16, 16, 16))
+    record.car = record.car._replace(is_connected=False)
+    assert record.drawn_between(limit) == ((0, 0, 0), (16, 16, 16))
+    record.car = record.car._replace(status="SuspendedEV", changed_at=timestamp_of(NOW + 400))
+    assert record.drawn_between(limit) == ((0, 0, 0), (16, 16, 16))
+
+
+def test_one_whose_witnesses_differed_is_seen_to_pause_by_what_it_tells_later() -> None:
+    """Its register stands still from then on, so it says nothing new."""
+    record = heard((None, None, 11.0), THREE, 6)
+    assert record.differs
+    hear(record, (None, None, 0.0), 0.0, range(360, 420, EVERY), "SuspendedEVSE", NOW + 350)
+    assert record.drawn == Between(0, 0, NOW + 400)
+    # Its status is stuck, and its power shows that.
+    hear(record, (None, None, 500.0), 0.0, range(420, 440, EVERY), "SuspendedEVSE", NOW + 350)
+    assert record.drawn is not None
+    assert record.drawn.most > 1

@@ -167,3 +167,50 @@ async def test_a_charger_that_loses_its_link_while_it_is_let_go_is_booked(
         assert evening.current(0) == 16
         assert evening.load.now is not None
         assert [one.amperes for one in evening.load.now.kept] == [16]
+
+
+async def test_what_one_draws_that_forgot_its_limit_is_not_taken_for_the_house(
+    writer: InlineWriter,
+) -> None:
+    """It boots, and draws 16 A for seconds. Its neighbour is not kept from charging for a quarter
+    of an hour because of that."""
+    async with open_evening(writer, [KINDS["forgets at reboot"], HONEST], 13.0) as evening:
+        await evening.manage()
+        for number in range(2):
+            evening.arrive(number)
+        await trio.sleep(15 * MINUTE)
+        began = trio.current_time()
+        await evening.points[0].reboot()
+        await trio.sleep(10 * MINUTE)
+        waited = [second for second in evening.seconds if second.at > began + 2 * MINUTE]
+        assert min(second.points[1] for second in waited) >= 6
+
+
+async def test_one_that_boots_soon_after_it_was_taken_over_is_told_again(
+    writer: InlineWriter,
+) -> None:
+    async with open_evening(writer, [KINDS["forgets at reboot"]], 6.0) as evening:
+        evening.arrive(0)
+        await trio.sleep(MINUTE)
+        await evening.manage()
+        await trio.sleep(2 * MINUTE)
+        assert evening.current(0) == 6
+        began = trio.current_time()
+        await evening.points[0].reboot()
+        await trio.sleep(5 * MINUTE)
+        assert evening.current(0) == 6
+        assert evening.longest_above(1.0, began) < 30
+
+
+async def test_who_begins_is_asked_at_once_what_he_draws(writer: InlineWriter) -> None:
+    """One that ignores its limit, at a feeder without a meter: others give way within seconds."""
+    ignoring = KINDS["39.8 A, entered with 20"]
+    async with open_evening(writer, [ignoring, HONEST], 25.0, meter=None) as evening:
+        await evening.manage()
+        evening.arrive(1)
+        await trio.sleep(5 * MINUTE)
+        evening.arrive(0)
+        await trio.sleep(MINUTE)
+        begins = next(second.at for second in evening.seconds if second.points[0])
+        beside = [second for second in evening.seconds if second.points[0] and second.points[1]]
+        assert all(second.at <= begins + 2 for second in beside)

@@ -475,7 +475,8 @@ class World:
             > JUMPED_SECONDS
         ):
             self._send_anew(charger)
-        if server.leases.reported(charger.socket.place, charger.draws, self.now + server.clock):
+        held = server.leases.held.get(charger.socket.place)
+        if held is not None and held.reported(charger.draws, self.now + server.clock):
             self.wakes(1)
 
     def _install(self, charger: Charger, call: tuple[str, dict[str, Any]] | None) -> str:
@@ -503,7 +504,7 @@ class World:
         known = server.known.get(number)
         if charger.stay is None:
             server.known.pop(number, None)
-            server.leases.forget([place])
+            server.leases.held.pop(place, None)
         elif known is None or known.transaction != charger.transaction:
             began = charger.began + server.clock
             server.known[number] = Known(charger.transaction, began)
@@ -524,13 +525,15 @@ class World:
             return
         server.asks = self.now + DECIDE_SECONDS
         clock = self.now + server.clock
+        here = [self.chargers[number] for number in server.known if number not in server.away]
+        needs = {one.socket.place: one.socket.least for one in here}
+        server.leases.look_for_caps(self.tree.sockets, needs, clock)
         cars = [car for charger in self.chargers if (car := self._car(charger, clock))]
         measured = Measured() if self.house is None else Measured(other={FEEDER: self._metered()})
         before = server.leases.as_sent(server.decision, clock)
         server.decision = decide(self.tree, cars, measured, clock, before)
         if not server.is_stalled:
             server.recorded_decision = server.decision
-        here = [self.chargers[number] for number in server.known if number not in server.away]
         running: dict[Place, int | None] = {
             one.socket.place: server.known[one.number].transaction for one in here
         }
@@ -566,7 +569,7 @@ class World:
             is_full=is_full,
             lines=known.lines(battery),
             drawn=known.drawn,
-            by_hand=server.leases.cap(socket, socket.least, clock),
+            by_hand=server.leases.caps.get(socket.place),
         )
 
     def _booked_away(self, charger: Charger, held: HeldLease | None, clock: float) -> float:

@@ -84,7 +84,7 @@ ARRIVE: Final = (60.0, 0.0, 400.0, 800.0)
 NEIGHBOURS_SHARE: Final = 0.85
 OWN_SHARE: Final = 0.85
 REASONED_SHARE: Final = 0.6
-REASONED: Final = ("one limit for two connectors", "restarts at each profile")
+REASONED: Final = ("one limit for two connectors", "restarts at each profile", "+5 %")
 """Kinds that may get less of their share, if the page says why."""
 MOST_RAISES: Final = 20
 """Raises and defaults in an hour at a connector."""

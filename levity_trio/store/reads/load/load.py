@@ -325,6 +325,7 @@ _ODD: Final = N_(
         "differ": "its register and its current differ by three times, so the larger is booked",
         "entered": "entered with {1} A, draws {2}",
         "turns": "its charger has one limit for two cars, so they charge by turns",
+        "over": "it draws {2} A, more than it was told",
     }
 )
 
