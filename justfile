@@ -204,6 +204,12 @@ load-days *arguments: venv
 months *arguments: venv
     {{ bin }}/python -m tests.tools.benchmarks.months {{ arguments }}
 
+# 4,800 stories of two chargers take half an hour of CPU: `--seeds 4` for a part, `--own` with a meter for each.
+# tell of one meter behind two chargers
+[group('figures')]
+one-meter *arguments: venv
+    {{ bin }}/python -m tests.tools.one_meter {{ arguments }}
+
 # The corpus is judged again without each rule, and with each number doubled and halved: twenty minutes of CPU.
 # `--rules`, `--numbers`, `--only PATTERN` and `--every N` do a part; `--list` only names it.
 # print what each rule of the judge is worth

@@ -407,3 +407,24 @@ BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 CREATE TRIGGER meter_key_ends_once BEFORE UPDATE OF ended_at, ended_by ON meter_key
 WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
+
+
+-- Two chargers that may have one meter, and whether they have. Written by the judge, once that they
+-- may and once that they have; and with each answer of an operator: the last one before a session
+-- counts for it.
+CREATE TABLE meter_pair (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cp_id TEXT NOT NULL REFERENCES cp (id),
+    other_cp_id TEXT NOT NULL REFERENCES cp (id),
+    at TEXT NOT NULL,
+    is_shown INTEGER NOT NULL CHECK (is_shown IN (0, 1)),  -- 1: sessions at once show one meter
+    is_one INTEGER CHECK (is_one IN (0, 1)),  -- the answer; NULL: the judge asks
+    answered_by TEXT
+) STRICT;
+CREATE INDEX meter_pair_of ON meter_pair (cp_id, other_cp_id);
+
+-- Figures rest on it.
+CREATE TRIGGER meter_pair_is_kept BEFORE DELETE ON meter_pair
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER meter_pair_stays BEFORE UPDATE ON meter_pair
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;

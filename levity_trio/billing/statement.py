@@ -64,6 +64,8 @@ class MeasuringMethod(StrEnum):
     """The meter counted other cars, too; power shows what this one drew."""
     PART = "part"
     """Other sessions have the rest of the difference."""
+    DIVIDED = "divided"
+    """The meter counted another car, too; this is the part that is estimated to be its own."""
     SET = "set"
     """A person set it."""
     ENTERED = "entered"

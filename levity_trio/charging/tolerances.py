@@ -108,6 +108,9 @@ MEETING_BY_CHANCE: Final = 0.05
 less likely by chance: the distance of these two as a share of the register, multiplied for all that
 lie so; and the step of the register as a share of its rise, for each start or stop that is just
 where the other one was."""
+SEAMS: Final = 4
+"""Two chargers have one meter if so many starts and stops of one within a session of the other show
+it."""
 COMPARED_STARTS: Final = round(1 / MEETING_BY_CHANCE)
 """If FEW of the last so many starts on a connector lay within the previous transaction, others may,
 too: by chance, one does."""

@@ -159,6 +159,21 @@ def serial(operator: Operator, charger: str, serial: str, *, is_other: bool, rea
 
 @charger.api_command
 @_CHARGER
+@argument("OTHER")
+@option("--shared/--own", "Whether they do.", "is_shared", required=True)
+def meter(operator: Operator, charger: str, other: str, *, is_shared: bool) -> None:
+    """Say whether a charger and an OTHER one share a meter.
+
+    Examples:
+      levity-trio charger meter CP-7 CP-8 --own
+    """
+    body = {"charger": other, "shared": is_shared}
+    done = operator.post("chargers", charger, "meter", body=body)
+    operator.tell(done, f"{cell(charger)} {'shares' if is_shared else 'has'} its meter")
+
+
+@charger.api_command
+@_CHARGER
 @WIDE
 def security(operator: Operator, charger: str) -> None:
     """Show who may connect as a charger, and how it connected last.

@@ -6,6 +6,7 @@ from math import inf
 import pytest
 
 from levity_trio.charging.energy import judge
+from levity_trio.charging.refute.shared import is_seam
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level
 from tests.charging.cases import Minutes, case, certain, doubtful, found, power, steady, view
@@ -387,3 +388,44 @@ def test_by_a_clock_that_stands_still_little_is_doubtful(is_timed: bool) -> None
         is_timed=is_timed,
     )
     assert ("shared_register" in found(known)[3]) is not is_timed
+
+
+# Seams
+
+
+BEFORE = [level(minute, 100_000 + 120 * minute) for minute in range(0, 31, 5)]
+UP = [level(minute, 103_600 + 240 * (minute - 30)) for minute in range(31, 62, 5)]
+
+
+@pytest.mark.parametrize(
+    ("wh", "is_start", "later", "is_one"),
+    [
+        pytest.param(103_600, True, UP, True, id="up at a start"),
+        pytest.param(103_600, False, UP, False, id="up at a stop"),
+        pytest.param(105_000, True, UP, False, id="another register"),
+        pytest.param(
+            103_600,
+            True,
+            [level(minute, 100_000 + 120 * minute) for minute in range(31, 62, 5)],
+            False,
+            id="the same pace",
+        ),
+        pytest.param(
+            103_600,
+            False,
+            [level(minute, 103_600 + 60 * (minute - 30)) for minute in range(31, 62, 5)],
+            True,
+            id="down at a stop",
+        ),
+        pytest.param(
+            103_600,
+            False,
+            [level(minute, 103_600) for minute in range(31, 62, 5)],
+            False,
+            id="neither car draws",
+        ),
+    ],
+)
+def test_a_seam_shows_one_meter(wh: int, is_start: bool, later: list[Level], is_one: bool) -> None:
+    seam = Boundary(30 * 60.0, 30 * 60.0, wh, is_start)
+    assert is_seam(seam, BEFORE, later, step=1) is is_one

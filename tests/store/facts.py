@@ -111,6 +111,7 @@ def add_facts(books: Books, station: Station) -> None:
         "INSERT INTO serial_change (cp_id, at, earlier, serial, is_other, answered_at) "
         "VALUES ('CP-1', '1', 'A', 'B', 1, '2025'), ('CP-1', '2', 'B', 'C', NULL, NULL)"
     )
+    add("INSERT INTO meter_pair (cp_id, other_cp_id, at, is_shown) VALUES ('CP-1', 'CP-1', '1', 0)")
     of_registration = "cp_id, decision, decided_at, decided_by, reason"
     add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")

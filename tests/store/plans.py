@@ -45,7 +45,7 @@ BOUNDED = {
     ),
     *("webhook_given_up", "own_setting", "asked_tag", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
-    *("meter", "meter_key", "series", "series_fetch"),
+    *("meter", "meter_key", "meter_pair", "series", "series_fetch"),
     *("wallet", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
     *("usage_limit", "refused_card", "month_standing", "month_use", "recipient", "message_cursor"),

@@ -55,6 +55,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "local_list": set(),
     "file": {"deleted_at", "deleted_by"},
     "file_url": {"asked_at"},
+    "meter_pair": set(),
     "registration": set(),
     "repair": {"count", "last_at"},
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},

@@ -2,9 +2,13 @@
 
 A charger may have one meter for several connectors, and two chargers may read one meter, if its
 address was entered twice. While two cars charge, the register of each transaction rises by the
-energy of both, and both would be billed for it. The meters of one house rise side by side, and
-there are many pairs of them. So two chargers have one meter only if they tell its serial number, or
-if starts of each are where the other one stopped.
+energy of both, and both would be billed for it.
+
+The meters of one house rise side by side, and there are many pairs of them, so that two registers
+lie close together or alternate shows nothing. Two chargers have one meter if they tell its serial
+number, if a person says so, or if seams show it: where one starts or stops within a session of the
+other, both tell the same register, and the pace of the one that goes on changes by what comes or
+goes. A register of its own does not, and stays where it is between two sessions.
 """
 
 from __future__ import annotations
@@ -92,7 +96,8 @@ def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     rest = sum(also.rest for also in drawing)
     likely = sum(also.rest for also in drawing if not also.is_unlikely)
     figures: dict[str, int] = {AS_REPORTED: figure.wh}
-    figures[WITHOUT] = max(0, figure.wh - rest)
+    if rest:
+        figures[WITHOUT] = max(0, figure.wh - rest)
     return Finding(evidence, figures, first.words, taken=min(figure.wh, likely))
 
 
@@ -114,6 +119,9 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[AlsoCounted]
         least = max(least, common.rise - own_most, _beyond_own(case, common))
         most_wh = int(min(common.rise, max(least, most)))
         not_own = ceil(common.rise - own_least)
+        rest = max(least, not_own)
+        if other.charger:
+            rest = max(least, _by_pace_of_before(case, other, common))
 
         # So little may be nothing, unless the other transaction lies within this one.
         is_within = case.begun <= other.begun and other.ended <= case.ended
@@ -126,7 +134,7 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[AlsoCounted]
                 begin=common.begin,
                 end=common.end,
                 most=most_wh if is_within or is_drawing else 0,
-                rest=int(min(most_wh, max(least, not_own))),
+                rest=int(min(most_wh, rest)),
                 is_unlikely=is_unlikely,
             )
         )
@@ -150,7 +158,8 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
 
         chance = _chance_of_meetings(own_around, their_around)
         digit = max(case.digit, *(other.view.digit for other in others))
-        most_by_chance = tolerances.MEETING_BY_CHANCE / chance
+        # Of other chargers, only those of one meter are known.
+        most_by_chance = inf if others[0].charger else tolerances.MEETING_BY_CHANCE / chance
         if not _is_one(own, theirs, digit, most_by_chance):
             continue
         against = list(_against_one(own_around, their_around, tolerances.SHARED_WH))
@@ -175,23 +184,104 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
 # Whether two connectors have one register
 
 
-def are_one(
-    this: tuple[Sequence[Boundary], int],
-    other: tuple[Sequence[Boundary], int],
-    *,
-    is_one_serial: bool,
-) -> bool:
-    """Whether two chargers have one meter: they tell its serial number, or FEW starts are where the
-    other one had stopped, and not where the own one had.
+class Track(NamedTuple):
+    """What a charger told of its register around a transaction, in order of time: the starts and
+    stops, and these with the readings."""
 
-    Starts and stops around come with the register of the transaction in question.
-    """
+    boundaries: Sequence[Boundary]
+    levels: Sequence[Boundary | Level]
+
+
+def starts_and_stops(
+    this: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int]
+) -> tuple[Sequence[Boundary], Sequence[Boundary]] | None:
+    """Return the starts and stops around two transactions that may have one meter; None if a single
+    one that is too low shows two. They come with the register of the transaction in question."""
     own, theirs = _never_fallen(*this), _never_fallen(*other)
-    # A single start or stop that is too low shows that each has its own.
-    if any(_against_one(own, theirs, tolerances.REACH_WH)):
+    return None if any(_against_one(own, theirs, tolerances.REACH_WH)) else (own, theirs)
+
+
+def rises_at_rest(boundaries: Sequence[Boundary]) -> bool:
+    """Whether a register rose between two sessions, by more than a charger takes for itself."""
+    for before, now in pairwise(boundaries):
+        idle_wh = tolerances.IDLE_W * (now.at - before.at) / HOUR
+        rise = now.wh - before.wh
+        if now.is_start and not before.is_start and rise > tolerances.REACH_WH + idle_wh:
+            return True
+    return False
+
+
+def likeness(own: Track, theirs: Track, limits: Sequence[float]) -> tuple[int, int]:
+    """Return how many starts and stops of each charger within a session of the other are seams that
+    show one meter, and how many starts are where the other one had stopped, so that both counted
+    what one of them took.
+
+    Around the times of `limits`, a limit of ours may have changed, so that no seam shows anything.
+    """
+    # Limits are known by the quarter of an hour, and a car follows soon.
+    managed = tolerances.SPAN_SECONDS + tolerances.SPAN_SECONDS
+    step = common_step([level.wh for level in (*own.levels, *theirs.levels)])
+    seams = 0
+    for track, other in ((own, theirs), (theirs, own)):
+        for start, stop in pairwise(track.boundaries):
+            if stop.is_start or not start.is_start:
+                continue
+            within = (one for one in other.boundaries if start.at < one.at < stop.at)
+            ends = [start, *within, stop]
+            for before, seam, after in zip(ends, ends[1:], ends[2:], strict=False):
+                earlier = _between(track, before, seam)
+                later = _between(track, seam, after)
+                since, until = earlier[0].at - managed, later[-1].at + managed
+                if not any(since < at < until for at in limits):
+                    seams += is_seam(seam, earlier, later, step)
+    meetings = _meetings(own.boundaries, theirs.boundaries)
+    return seams, sum(now.is_start for now, _ in meetings)
+
+
+def _between(track: Track, since: Boundary, until: Boundary) -> list[Boundary | Level]:
+    """Return what a charger told between two starts or stops; with these, if that shows no pace."""
+    between = [level for level in track.levels if since.at <= level.at <= until.at]
+    return between if len(between) > 1 else [since, *between, until]
+
+
+def is_seam(
+    seam: Boundary,
+    earlier: Sequence[Boundary | Level],
+    later: Sequence[Boundary | Level],
+    step: int,
+) -> bool:
+    """Whether a charger showed the register of a start or stop of the other one, and its pace
+    changed there: up, or down."""
+    before, after = _pace(earlier[::-1], step), _pace(later, step)
+    (low, low_error), (high, high_error) = (before, after) if seam.is_start else (after, before)
+    is_changed = high * (1 - high_error) > low * (1 + low_error)
+    if not is_changed or low * HOUR < tolerances.LEAST_AC_W:
         return False
-    starts = [now for now, _ in _meetings(own, theirs) if now.is_start]
-    return is_one_serial or len(starts) >= tolerances.FEW
+
+    # By the pace of before, or by that of after, it stood where the other one did.
+    last, first = earlier[-1], later[0]
+    by_last = last.wh + before[0] * (seam.at - last.at)
+    by_first = first.wh - after[0] * (first.at - seam.at)
+    apart = min(abs(seam.wh - by_last), abs(seam.wh - by_first))
+    slack = tolerances.LAST_DIGITS * step + high * tolerances.METER_AGE
+    return apart <= slack + tolerances.POWER_SHARE * (first.wh - last.wh)
+
+
+def _pace(levels: Sequence[Boundary | Level], step: int = 1) -> tuple[float, float]:
+    """Return the energy by time from the first of these levels to the next that is far enough from
+    it, in Wh a second, and the share by which it may be wrong."""
+    first, *others = levels
+    pace, error = 0.0, inf
+    for level in others:
+        seconds, wh = abs(level.at - first.at), abs(level.wh - first.wh)
+        if not seconds or not wh:
+            continue
+        pace = wh / seconds
+        error = tolerances.METER_AGE / seconds + tolerances.LAST_DIGITS * step / wh
+        error += tolerances.POWER_SHARE
+        if seconds >= tolerances.SPAN_SECONDS and error <= tolerances.STEADY_SHARE:
+            break
+    return pace, error
 
 
 def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
@@ -377,6 +467,21 @@ def _beyond_own(case: Case, common: _Common) -> float:
         allowed = (1 + tolerances.POWER_SHARE) * highest_w * seconds / HOUR + case.slack
         beyond += max(0.0, high - low - allowed)
     return beyond
+
+
+def _by_pace_of_before(case: Case, other: Beside, common: _Common) -> float:
+    """Return how much of the rise is not of this one's car, if the one that began first goes on at
+    its pace of before, in Wh; 0 if that is not known."""
+    is_first = case.begun < other.begun
+    begin, view = (case.start_wh, case.view) if is_first else (other.begin, other.view)
+    begun = min(case.begun, other.begun)
+    levels = [Level(begun, begin or 0)]
+    levels += [Level(at, wh) for at, wh in view.points if begun < at < common.since]
+    pace, error = _pace([*levels, Level(common.since, common.begin)][::-1])
+    if error > tolerances.HALF:
+        return 0.0
+    of_first = min(float(common.rise), pace * (common.until - common.since))
+    return common.rise - of_first if is_first else of_first
 
 
 def _power_of_other(case: Case, beside: Beside, common: _Common) -> Power:

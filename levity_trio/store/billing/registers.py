@@ -109,6 +109,8 @@ def _registers(
         last = None if None in (begin, end) else (begin or 0) + max(wh or 0, 0) - (end or 0)
         if measured == MeasuringMethod.RESET and not _is_read(rows, number, last):
             measured = MeasuringMethod.READINGS
+    elif method == REGISTER and doubt == Code.SHARED_REGISTER:
+        measured = MeasuringMethod.DIVIDED
     # Another charger under the same name has another meter, of which it may tell nothing.
     is_same = None in (of_meter, of_charger) or of_meter == of_charger
     meters = dict.fromkeys(one for one in serials if one and is_same)

@@ -26,7 +26,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL, OLD
-from levity_trio.charging.refute.shared import are_one
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.charging.refute.shared import Track, likeness, rises_at_rest, starts_and_stops
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import (
     TIMESTAMP,
@@ -38,6 +39,7 @@ from levity_trio.charging.sent.evidence import (
     View,
     gather,
     seconds,
+    timestamp_of,
 )
 from levity_trio.charging.sent.figures import CORRECTED, SCALED, overlap
 from levity_trio.charging.sent.timeline import (
@@ -123,6 +125,9 @@ class ChargerHistory:
         self.rows = rows
         self.charger = charger
         self.until = until
+        self.alike: dict[str, bool] = {}
+        """Other chargers that may have the meter of this one, so a person is asked, and whether
+        SEAMS show it."""
         self._around: tuple[Place, BeforeAndAfter] | None = None
         self._beside: tuple[RegisterSpan, list[RegisterSpan]] | None = None
 
@@ -670,17 +675,6 @@ class RegisterSpan(NamedTuple):
         return self.ended is not None and self.end is not None and self.end >= (self.begin or 0)
 
 
-def newest_beside(rows: Rows, own: RegisterSpan) -> list[RegisterSpan]:
-    """Return the transaction on each other connector of the site that began last before one."""
-    spans: list[RegisterSpan] = []
-    for (charger,) in rows("SELECT id FROM cp", ()):
-        for number in connector_numbers(rows, charger, "tx"):
-            if (charger, number) != own.place:
-                running = rows(own.by_time(_RUNNING), (charger, number, LAST_TIME, own.began))
-                spans += [RegisterSpan(*row) for row in running]
-    return spans
-
-
 def _of_connector(rows: Rows, own: RegisterSpan, connector: int, until: str) -> list[RegisterSpan]:
     place = (own.charger, connector, until, own.began)
     found = rows(own.by_time(_RUNNING), place)
@@ -733,13 +727,14 @@ def beside(history: ChargerHistory, own: RegisterSpan, behind: float | None) -> 
             here += [_load(rows, span, until, behind) for span in spans]
         else:
             away += spans
-    return here + _away(rows, own, until, away) if away else here
+    return here + _away(history, own, away) if away else here
 
 
 def _away(
-    rows: Rows, own: RegisterSpan, until: str, candidates: list[RegisterSpan]
+    history: ChargerHistory, own: RegisterSpan, candidates: list[RegisterSpan]
 ) -> list[Beside]:
     """Return the transactions on other chargers that count on the same meter."""
+    rows, until = history.rows, history.until
     own_begin = own.begin or 0
     own_boundaries = boundaries(rows, own, until)
     # Each one costs statements, so those whose registers are nearest come first.
@@ -753,9 +748,10 @@ def _away(
         to_own_clock = span.behind - own.behind
         sent = boundaries(rows, span, until)
         theirs = [boundary._replace(at=boundary.at + to_own_clock) for boundary in sent]
-        is_one_serial = _is_one_serial(rows, own, span)
-        this, other = (own_boundaries, own_begin), (theirs, span.begin or 0)
-        if not are_one(this, other, is_one_serial=is_one_serial):
+        answer = rows(_ANSWER, (*sorted((own.charger, span.charger)), own.start_time))
+        around = starts_and_stops((own_boundaries, own_begin), (theirs, span.begin or 0))
+        is_one = around is not None and _compare(history, (own, span), around)
+        if not (answer[0][0] if answer else is_one):
             continue
         loaded = _load(rows, span, until)
         view, power, before = loaded.view, loaded.power, loaded.earlier
@@ -772,6 +768,75 @@ def _away(
         )
         away.append(loaded)
     return sorted(away, key=attrgetter("charger", "connector", "begun"))
+
+
+_ANSWER: Final = """
+    SELECT coalesce(is_one, 1)
+    FROM meter_pair
+    WHERE cp_id = ?1 AND other_cp_id = ?2 AND coalesce(is_one, nullif(is_shown, 0)) IS NOT NULL
+    ORDER BY is_one IS NULL, at > ?3, CASE WHEN at <= ?3 THEN at END DESC, at
+    LIMIT 1
+"""
+"""The last answer before a time; if there was none yet, the first one; else what SEAMS showed."""
+_REGISTERS: Final = """
+    SELECT timestamp, wh
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND received_at <= ?
+        AND wh IS NOT NULL
+    ORDER BY timestamp, id
+"""
+_PROFILES: Final = """
+    SELECT created_at FROM charging_profile WHERE cp_id = ?1 AND created_at >= ?2
+    UNION ALL
+    SELECT ended_at FROM charging_profile WHERE cp_id = ?1 AND ended_at >= ?2
+"""
+_QUARTERS: Final = """
+    SELECT (quarter + 1) * 900
+    FROM load_car_quarter AS now
+    WHERE quarter BETWEEN ? AND ? AND cp_id = ? AND conn_id = ? AND NOT EXISTS (
+        SELECT 1
+        FROM load_car_quarter AS next
+        WHERE next.quarter = now.quarter + 1 AND next.cp_id = now.cp_id
+            AND next.conn_id = now.conn_id AND next.limit_mean = now.limit_mean
+    )
+"""
+"""The ends of those after which a limit of ours was another one, or is not known yet."""
+
+
+def _compare(
+    history: ChargerHistory,
+    spans: tuple[RegisterSpan, RegisterSpan],
+    around: Sequence[Sequence[Boundary]],
+) -> bool:
+    """Return whether two chargers tell the serial number of one meter, or SEAMS show one. If there
+    are fewer, note whether a person has to say so."""
+    own, other = spans
+    if _is_one_serial(history.rows, own, other):
+        return True
+    if not all(around) or not any(map(rises_at_rest, around)):
+        return False
+    tracks: list[Track] = []
+    limits: list[float] = []
+    for span, sent in zip(spans, around, strict=True):
+        # All is put on the clock of this charger; limits have the time of ours.
+        ahead = span.behind - own.behind
+        first, last = sent[0].at - ahead, sent[-1].at - ahead
+        place = span.charger, span.connector
+        lasted = timestamp_of(first), timestamp_of(last)
+        told = history.rows(_REGISTERS, (*place, *lasted, history.until))
+        levels = [Level(seconds(at) + ahead, wh) for at, wh in told]
+        tracks.append(Track(sent, sorted((*sent, *levels), key=attrgetter("at"))))
+        first, last = first + span.behind, last + span.behind
+        profiles = history.rows(_PROFILES, (span.charger, timestamp_of(first)))
+        limits += [seconds(at) - own.behind for (at,) in profiles]
+        managed = history.rows(_QUARTERS, (quarter_of(first), quarter_of(last), *place))
+        limits += [at - own.behind for (at,) in managed]
+    count, met = likeness(tracks[0], tracks[1], limits)
+    is_shown = count >= tolerances.SEAMS
+    # Both counted what one of them took, at least twice, or once beside a seam.
+    if is_shown or (met and met + count >= tolerances.FEW):
+        history.alike[other.charger] = is_shown
+    return is_shown
 
 
 _OF_SERIAL: Final = "SELECT count(*) FROM cp WHERE meter_serial_number = ?"

@@ -112,6 +112,7 @@ TITLES: Final = _by_request(
             "PUT /chargers/{id}/connectors/{connector}": "Describe a connector",
             "POST /chargers/{id}/meter-keys": "Enter the key of a meter",
             "DELETE /chargers/{id}/meter-keys/{key}": "Remove the key of a meter",
+            "POST /chargers/{id}/meter": "Say whether it shares a meter",
             "POST /chargers/{id}/serial": "Say whether it was replaced",
             "POST /newcomers/adopt": "Adopt all new chargers with a session",
             "POST /chargers/forget": "Forget wrong names and trials",

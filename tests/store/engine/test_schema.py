@@ -44,7 +44,7 @@ FACTS = (
     "tariff tariff_version tariff_assignment meter_reading certificate_name wallet_terms "
     "personal_deletion lost_statements user login evidence_pruning report usage_limit "
     "recipient cause message load_site load_wish price_wish load_order load_span load_forgotten "
-    "car_price bank_line backend backend_tx backend_refused meter_key moved_reading "
+    "meter_pair car_price bank_line backend backend_tx backend_refused meter_key moved_reading "
     "series_batch series_value sun_quarter settled"
 )
 COUNTS = "fact_count event_sum site_count"

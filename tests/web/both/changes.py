@@ -604,6 +604,13 @@ async def _oddities(life: Life) -> None:
     doubtful = _doubtful(station, 0)
     station.boot(serial_number="SN-2")
     await ask("POST", "chargers/SPACE-12/serial", serial_number="SN-2", replaced=True)
+    books.run(
+        lambda db: db.execute(
+            "INSERT INTO meter_pair (cp_id, other_cp_id, at, is_shown) "
+            "VALUES ('SPACE-06', 'SPACE-12', '2026', 0)"
+        )
+    )
+    await ask("POST", "chargers/SPACE-12/meter", charger="SPACE-06", shared=True)
     await ask("POST", f"transactions/{doubtful[0]}/confirm", reason="seen")
     # a good one takes numbers on PostgreSQL
     of_preview = f"/api/admin/transactions/{doubtful[1]}/correct/preview"

@@ -110,6 +110,26 @@ async def test_a_new_serial_number_asks_whether_it_is_another_charger(
         await site.call(answer, id="CP-1", body=body)
 
 
+async def test_two_chargers_that_may_share_a_meter_ask_whether_they_do(site: Site) -> None:
+    Station(site.books, "CP-2")
+    site.books.connection.execute(
+        "INSERT INTO meter_pair (cp_id, other_cp_id, at, is_shown) "
+        "VALUES ('CP-1', 'CP-2', '2026-03-01T12:00:00.000Z', 0)"
+    )
+    words = "CP-2 shows the same register since 13:00 . Do these two share a meter?"
+    assert words in (await look(site, CHARGER, Role.VIEWER)).words
+    shown = await look(site, CHARGER, Role.OPERATOR)
+    asked = [one.values for one in shown.forms if one.action.endswith("/CP-1/meter")]
+    assert [(one["charger"], one["shared"]) for one in asked] == [
+        ("CP-2", "true"),
+        ("CP-2", "false"),
+    ]
+    (answer,) = [one for one in ENDPOINTS if one.path.endswith("/chargers/{id}/meter")]
+    body = {"charger": "CP-2", "shared": False}
+    assert (await site.call(answer, id="CP-1", body=body))["id"] == "CP-1"
+    assert "share a meter" not in (await look(site, CHARGER)).words
+
+
 class TestAViewer:
     async def test_sees_who_charges_but_nothing_to_do(self, site: Site, session: int) -> None:
         page = await look(site, CHARGER, Role.VIEWER)

@@ -110,6 +110,7 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "DELETE /api/admin/chargers/{id}/security-profile": ("under way", "none is raised"),
     "POST /api/admin/chargers/{id}/replacement": ("has a household", "that charger has one"),
     "POST /api/admin/chargers/{id}/serial": ("Nobody asks", _OF_A_PAGE),
+    "POST /api/admin/chargers/{id}/meter": ("Nobody asks", _OF_A_PAGE),
     "PUT /api/me/transactions/{id}/price-limit": ("its price moves", "it does not"),
     "DELETE /api/me/transactions/{id}/price-limit": ("its price moves", "it does not"),
     "POST /api/admin/load/trials": ("does not limit", "load management does nothing yet"),

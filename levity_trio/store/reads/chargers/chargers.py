@@ -878,6 +878,15 @@ def new_serials(db: Database, charger: str | None = None) -> list[NewSerial]:
     return [NewSerial(*row) for row in db.execute(sql, (charger,)).fetchall()]
 
 
+def meter_pairs(db: Database) -> list[tuple[str, str, str]]:
+    """Return which two chargers may share a meter, and since when a person is asked."""
+    sql = (
+        "SELECT cp_id, other_cp_id, min(at) FROM meter_pair "
+        "GROUP BY cp_id, other_cp_id HAVING max(is_one) IS NULL ORDER BY cp_id, other_cp_id"
+    )
+    return db.execute(sql).fetchall()
+
+
 def successor(db: Database, charger: str) -> str:
     """Return the charger that is in the place of this one now: its label may still be there."""
     found = db.execute("SELECT replaced_by FROM cp WHERE id = ?", (charger,)).fetchone()

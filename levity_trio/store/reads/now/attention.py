@@ -29,6 +29,7 @@ from levity_trio.store.reads.chargers.chargers import (
     Place,
     StatusNow,
     holds_since,
+    meter_pairs,
     new_serials,
 )
 from levity_trio.store.reads.load.load import LoadNow, problems
@@ -754,6 +755,11 @@ def _odd(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Atte
                 "{1} has a new serial number: {2} before, {3} now. Is it another charger?",
                 *(names[charger], *serials),
             )
+            yield _entry(AttentionKind.ODD, words, at, charger=charger)
+    for charger, other, at in meter_pairs(db):
+        if charger in names and other in names:
+            pair = names[charger], names[other]
+            words = Told("{1} and {2} show the same register. Do these two share a meter?", *pair)
             yield _entry(AttentionKind.ODD, words, at, charger=charger)
     for charger, since in db.execute(_IGNORED).fetchall():
         if charger in names:

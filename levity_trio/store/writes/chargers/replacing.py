@@ -205,3 +205,28 @@ def _judge_around(db: UnitOfWork, origin: Origin, at: str) -> None:
                 judge_again(db, origin, number, Cause.LATER)
         if following is not None:
             compare_neighbours(db, origin, load_transaction(db, following))
+
+
+_ANSWER_METER: Final = (
+    "INSERT INTO meter_pair (cp_id, other_cp_id, at, is_shown, is_one, answered_by) "
+    "SELECT DISTINCT cp_id, other_cp_id, ?3, 0, ?4, ?5 FROM meter_pair "
+    "WHERE cp_id = ?1 AND other_cp_id = ?2"
+)
+_JUDGE_BOTH: Final = (
+    "UPDATE tx SET judge_after = ?3, judge_steps = 0 "
+    "WHERE cp_id IN (?1, ?2) AND judged_at IS NOT NULL AND status = 'Completed' AND EXISTS ("
+    "SELECT 1 FROM tx AS other WHERE other.cp_id IN (?1, ?2) AND other.cp_id <> tx.cp_id "
+    "AND other.start_time < tx.stop_time AND other.stop_time > tx.start_time)"
+)
+
+
+def answer_meter(
+    db: UnitOfWork, charger: str, other: str, at: str, by: str, *, is_one: bool
+) -> None:
+    """Say whether two chargers share a meter, and have their sessions judged again that ran at
+    once. Raises ChangeRefused."""
+    pair = sorted((charger, other))
+    if not db.changed(_ANSWER_METER, (*pair, at, int(is_one), by)):
+        words = Told("nobody asks whether {1} and {2} share a meter", *pair)
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
+    db.execute(_JUDGE_BOTH, (*pair, at))

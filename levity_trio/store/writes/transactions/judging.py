@@ -64,12 +64,10 @@ from levity_trio.store.cases.case import (
 from levity_trio.store.cases.neighbours import (
     AROUND,
     ChargerHistory,
-    RegisterSpan,
     factor_of,
     is_other_charger,
     is_other_meter,
     may_share,
-    newest_beside,
 )
 from levity_trio.store.cases.transaction import (
     COLUMNS,
@@ -157,6 +155,7 @@ def end(
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id, history=history)
 
+    _ask_about_meters(db, history, at)
     if is_reviewed:
         review = _review_of(db, tx.id)
     _record_end(db, origin, tx, ended, judgement, entry.reason, review)
@@ -330,11 +329,40 @@ def judge_now(
             open_review(db, tx.id, doubt, event, at)
         db.execute(_SETTLED, (judged.confidence, at, tx.id))
     schedule_prices(db, judged.times, at)
+    _ask_about_meters(db, history, at)
 
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = any(doubt.code in _OF_BOTH for doubt in judged.judgement.doubts)
     former = None if steps == 0 and is_of_both else tx
     tell_neighbours(db, origin, former, tx.id, history)
+
+
+_ASK_ABOUT_METER: Final = """
+    INSERT INTO meter_pair (cp_id, other_cp_id, at, is_shown)
+    SELECT ?1, ?2, ?3, ?4
+    WHERE NOT EXISTS (
+            SELECT 1 FROM meter_pair
+            WHERE cp_id = ?1 AND other_cp_id = ?2 AND (is_shown >= ?4 OR is_one IS NOT NULL)
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM meter
+            WHERE ?4 = 0 AND since <= ?3 AND coalesce(until, ?3) >= ?3 AND (
+                NOT EXISTS (SELECT 1 FROM meter_charger WHERE meter_id = meter.id)
+                OR 2 = (
+                    SELECT count(*) FROM meter_charger
+                    WHERE meter_id = meter.id AND meter_charger.cp_id IN (?1, ?2)
+                )
+            )
+        )
+"""
+"""Where a meter of the house stands above both, the reconciliation of the month shows it."""
+
+
+def _ask_about_meters(db: UnitOfWork, history: ChargerHistory, at: str) -> None:
+    """Ask once whether two chargers share a meter, if their registers look like it."""
+    for other, is_shown in history.alike.items():
+        pair = sorted((history.charger, other))
+        db.execute(_ASK_ABOUT_METER, (*pair, at, int(is_shown)))
 
 
 _AS_BEFORE = """
@@ -633,7 +661,6 @@ def _concerned(
     reviewed = [previous for previous in earlier if previous.review is not None]
     doubted = [one for one in reviewed if _has_review(db, one.id, Code.SHARED_REGISTER)]
     doubted += _in_question(tx, earlier)
-    at_once = history.beside(span_of(tx))
     for own in map(span_of, (tx, *doubted)):
         for span in history.beside(own):
             if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
@@ -648,11 +675,9 @@ def _concerned(
     if apart is not None:
         yield from _exchanged(db, history, apart, tx)
 
-    # If it begins or stops where another connector stands, all that share a register.
-    is_meeting = _stops_at_another(tx, at_once)
-    if not is_meeting and apart is not None:
-        is_meeting = _begins_at_another(db, apart, tx)
-    if is_meeting:
+    # If it begins above the previous stop, another connector may have its register: all that share
+    # it.
+    if apart is not None and (tx.meter_start or 0) >= (apart.meter_stop or 0):
         for meeting in (tx, *earlier):
             yield from _meeting(db, history, meeting)
 
@@ -704,27 +729,6 @@ def _exchanged(
             there = load_transaction(db, span.id)
             followers = begun_after(db.rows, there.place)
             yield from [other.id for other in (previous, there, *followers)]
-
-
-def _stops_at_another(tx: StoredTransaction, at_once: Sequence[RegisterSpan]) -> bool:
-    """Whether a transaction stops where one on another connector did that ran at once with it."""
-    stop = tx.meter_stop
-    if stop is None or tx.stopped_by == SYSTEM or stop == tx.meter_start:
-        return False
-    return any(span.stop is not None and is_about(stop, span.stop) for span in at_once)
-
-
-def _begins_at_another(db: UnitOfWork, previous: StoredTransaction, tx: StoredTransaction) -> bool:
-    """Whether a transaction begins above the previous stop, where another connector stands: they
-    may have one meter."""
-    begin = tx.meter_start or 0
-    if begin < (previous.meter_stop or 0):
-        return False
-    for span in newest_beside(db.rows, span_of(tx)):
-        for wh in (span.begin, span.stop):
-            if wh is not None and is_about(begin, wh):
-                return True
-    return False
 
 
 def _meeting(db: UnitOfWork, history: ChargerHistory, tx: StoredTransaction) -> Iterator[int]:

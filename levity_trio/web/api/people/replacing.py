@@ -13,7 +13,12 @@ from levity_trio.store.reads.chargers.chargers import Charger, Replacement, repl
 from levity_trio.store.reads.load.load import newest_site
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.chargers.registration import DecidedBy
-from levity_trio.store.writes.chargers.replacing import Replaced, answer_serial, replace
+from levity_trio.store.writes.chargers.replacing import (
+    Replaced,
+    answer_meter,
+    answer_serial,
+    replace,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Identity
 from levity_trio.web.api.engine.endpoints import (
@@ -43,6 +48,13 @@ class SerialBody(ClientInput):
     serial_number: Annotated[str, Meta(max_length=50)]
     replaced: bool
     reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class SharedMeterBody(ClientInput):
+    """The other charger, and whether the two share a meter."""
+
+    charger: Identity
+    shared: bool
 
 
 @ENDPOINTS.get(REPLACEMENT, Role.OPERATOR, "not_found")
@@ -82,4 +94,14 @@ async def answer(request: TypedRequest[None, SerialBody]) -> Charger:
     decided = DecidedBy(request.api.stamp(), request.caller.name, body.reason)
     write = partial(answer_serial, is_other=body.replaced)
     await request.commit(write, charger, body.serial_number, decided)
+    return await request.find(stored.charger, Told("charger {1}", charger), charger)
+
+
+@ENDPOINTS.post(f"{CHARGER}/meter", Role.OPERATOR, "not_found", "conflict")
+async def answer_of_meter(request: TypedRequest[None, SharedMeterBody]) -> Charger:
+    """Say whether a charger shares a meter with another one. If so, the energy of sessions at once
+    is divided, and a person confirms it."""
+    charger, body = request.path["id"], request.body
+    write = partial(answer_meter, is_one=body.shared)
+    await request.write(write, charger, body.charger)
     return await request.find(stored.charger, Told("charger {1}", charger), charger)

@@ -14,7 +14,14 @@ from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.manual import makes
 from levity_trio.store.reads.chargers import chargers, configuration
-from levity_trio.store.reads.chargers.chargers import Charger, Command, Fault, links, new_serials
+from levity_trio.store.reads.chargers.chargers import (
+    Charger,
+    Command,
+    Fault,
+    links,
+    meter_pairs,
+    new_serials,
+)
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import driving
 from levity_trio.store.reads.people.driving import RefusedCard, SpaceRow
@@ -200,6 +207,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
         "others": [session for session in sessions if session.connector not in connectors],
         "limited": limited_charger(look, view, charger.id),
         "serials": look(new_serials, charger.id),
+        "pairs": look(meter_pairs),
         "lacks_key": look(lacks_key, charger.id),
     }
     parts = [LivePart(STATE, "charger/state.html", state)]
