@@ -28,7 +28,7 @@ SIZE: Final[Mapping[str, Bound]] = {
         " became modules: 18,200 of imports went for it.",
     ),
     "templates": Bound(
-        208_117, "What is owed, the shares of a month, and what papers lack are said."
+        208_141, "What is owed and what papers lack are said; a bill's line fits a finger."
     ),
     "SQL": Bound(39_761, "What an entry has settled, and what was added to papers, are tables."),
 }

@@ -56,7 +56,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-HOURS: Final = size(27, 2)
+HOURS: Final = size(31, 2)
 SICK_HOURS: Final = size(20, 14) / 10
 KILLS: Final = size(40, 2)
 KILL_SECONDS: Final = HOURS * 3600 / SPEED / (KILLS + 1)

@@ -20,13 +20,13 @@ from tests.integration.test_shell import Shell, shell, shown, table
 from tests.store.bills import BERLIN, FLAT
 
 __all__ = ["shell"]
-TODAY = datetime.now(UTC)
+TODAY = datetime.now(BERLIN)
 LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(
-    hour=12, minute=0, second=0, microsecond=0
+    hour=12, minute=0, second=0, microsecond=0, tzinfo=UTC
 )
 MONTH = f"{LAST:%Y-%m}"
 THIS = f"{TODAY:%Y-%m}"
-YEAR = f"{TODAY.astimezone(BERLIN):%Y}"
+YEAR = f"{TODAY:%Y}"
 
 
 @pytest.fixture

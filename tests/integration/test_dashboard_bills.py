@@ -13,10 +13,11 @@ from tests.integration.browsing import PASSWORD, Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
+from tests.store.bills import BERLIN
 
-TODAY = datetime.now(UTC)
+TODAY = datetime.now(BERLIN)
 LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(
-    hour=12, minute=0, second=0, microsecond=0
+    hour=12, minute=0, second=0, microsecond=0, tzinfo=UTC
 )
 MONTH, THIS = f"{LAST:%Y-%m}", f"{TODAY:%Y-%m}"
 IN_WORDS = f"{LAST:%B %Y}"

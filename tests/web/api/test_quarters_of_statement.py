@@ -134,8 +134,8 @@ async def test_owner_paper_check_year_and_bill_agree(yard: Yard, biller: Biller)
         "own sun: 0.600 kWh × 0.15 = 0.09; grid: 6.600 kWh at 0.2813 on average: 1.86; dearest "
         "quarter-hour 11:30 (0.4000), cheapest 11:15 (0.0546); divided by the meter's readings; "
         "fallback price, as no price was "
-        "known or the times are in doubt (quarter-hours: 2); sun was not measured all the time: "
-        "the rest counts as grid (quarter-hours: 3)"
+        "known or the times are in doubt (quarter-hours: 2); where sun was not measured, all "
+        "counts as grid (quarter-hours: 3)"
     )
 
 
