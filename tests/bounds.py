@@ -22,7 +22,7 @@ class Bound(NamedTuple):
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
         1_015_120,
-        "One meter behind two chargers, courses that are told late, signed figures that count. Three"
+        "One meter behind two chargers, late courses, signed figures that count. Three"
         " witnesses at each connector, one budget of writes; sick backends are told later."
         " One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"
         " by the year, supplements, lines that can be computed from the paper. Rooms of one thing"

@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from fractions import Fraction
+from functools import partial
 from itertools import accumulate, groupby, islice
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -200,8 +201,9 @@ def _course(rows: Rows, tx: StoredTransaction, billed: Billed) -> _Course:
     if not billed.is_as_told:
         told, register = register, fitting_course(rows, tx, case, judgement, register)
         # What was spread flowed evenly.
-        gone = {*told.at} - {*register.at}
-        powers = [power for power in powers if power[0] not in gone]
+        place = partial(bisect_right, register.at)
+        spread = {place(at) for at in {*told.at} - {*register.at}}
+        powers = [power for power in powers if place(power[0]) not in spread]
     return _Course(register, powers, ahead, case.is_timed)
 
 
