@@ -21,7 +21,7 @@ class Bound(NamedTuple):
 
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
-        1_015_120,
+        1_015_110,
         "One meter behind two chargers, late courses, signed figures that count. Three"
         " witnesses at each connector, one budget of writes; sick backends are told later."
         " One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"

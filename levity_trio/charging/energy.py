@@ -14,14 +14,18 @@ figure certain.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate, islice, pairwise
+from operator import sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.choosing import propose
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.figure import reported
-from levity_trio.charging.refute.measured import unusual
+from levity_trio.charging.refute.measured import ceiling_w, unusual
 from levity_trio.charging.refute.scales import goes_on_by
 from levity_trio.charging.refute.table import Refuted, Weight, asked, refute
 from levity_trio.charging.reviews import AS_REPORTED, OF_THE_REGISTER, Code, Doubt, in_wh, minutes
@@ -111,7 +115,8 @@ def _judged(case: Case) -> Judgement:
     bounds = Bounds(case)
     figure = reported(case, bounds)
     refuted = Refuted() if figure is None else refute(case, bounds, figure)
-    signed_wh, is_refuted = case.signed_wh, any(refuted)
+    signed_wh = None if case.signed is None else case.signed_wh
+    is_refuted = any(refuted)
     if figure is not None and signed_wh is not None:
         is_refuted |= abs(figure.wh - signed_wh) > tolerances.SIGNED_WH
     if figure is None or is_refuted:
@@ -306,3 +311,85 @@ def _doubt(case: Case, code: Code, words: str, register: str) -> Doubt:
     if case.lag:
         age = Told("each reading is {1} old when it comes", minutes(case.lag))
     return Doubt(code, joined(": ", (OLD, words)), (register, age))
+
+
+# The course of a figure: when its energy flowed
+
+
+def course_of(case: Case, judgement: Judgement) -> Chain:
+    """Return the course of the figure of a judgement, in order of time; empty if no register shows
+    all of it.
+
+    If an explanation other than the reported registers was chosen, it is that of the source that it
+    explains.
+    """
+    chain = judgement.course
+    if judgement.code is not None or len(case.views) < 2:
+        return chain
+
+    # Each source of readings that shows the same figure adds its points.
+    digit, points = chain.digit, set(zip(chain.at, chain.wh, strict=True))
+    for view in case.views:
+        alone = replace(case, views=[view])
+        figure = reported(alone, Bounds(alone))
+        if figure is not None and figure.chain.wh[-1] == chain.wh[-1]:
+            digit = max(digit, figure.chain.digit)
+            points.update(zip(figure.chain.at, figure.chain.wh, strict=True))
+    ordered = sorted(points)
+    merged = Chain([at for at, _ in ordered], [wh for _, wh in ordered], digit)
+    return chain if Bounds(case).refused_step(merged) is not None else merged
+
+
+def fitting(case: Case, judgement: Judgement, chain: Chain, allowed: Mapping[int, float]) -> Chain:
+    """Return a course with what can have flowed in each of its stretches, by the highest power that
+    was told or, where none was, by what the charger can deliver; `chain` itself if it is one.
+
+    What does not fit is spread over the shortest stretch around it in which it fits. `allowed` is
+    what load management allowed in quarters of an hour since 1970, in W.
+    """
+    if not case.is_in_order:
+        return chain
+    power, told_w = case.power, 0.0
+    # That of a DC charger tapers, so rare reports show little.
+    is_shown = bool(power) and (power.is_close or not case.is_dc)
+    if is_shown and power.most >= tolerances.LEAST_AC_W and not judgement.is_power_scaled:
+        # Between rare reports, a power that varies may have been higher.
+        drawn = [watts for watts in power.high if watts >= tolerances.LEAST_CHARGING_W]
+        is_even = len(drawn) > 1 and min(drawn) >= power.most * (1 - tolerances.STEADY_SHARE)
+        share = tolerances.POWER_SHARE if is_even or power.is_close else tolerances.VARYING_SHARE
+        told_w = power.most * (1 + share)
+    spread = spread_by(chain, told_w, allowed)
+    if spread is None:  # the power is that of something else
+        known_w = tolerances.FASTEST_W if case.is_dc else ceiling_w(case)
+        spread = spread_by(chain, known_w, allowed)
+    return chain if spread is None else spread
+
+
+def spread_by(chain: Chain, most_w: float, allowed: Mapping[int, float]) -> Chain | None:
+    """Return the same by a power in W; None if not even the whole fits."""
+    spare = chain.slack + most_w * tolerances.METER_AGE / HOUR
+    while True:
+        # By how much the register is ahead of what can have flowed.
+        ahead = [0.0]
+        for (then, low), (now, high) in pairwise(chain.points):
+            watts = [most_w]
+            if allowed:
+                quarters = range(quarter_of(then), quarter_of(now) + 1)
+                watts += [allowed.get(one, 0.0) for one in quarters]
+            ahead.append(ahead[-1] + high - low - max(watts) * (now - then) / HOUR)
+        if ahead[-1] > spare:
+            return None
+        excess = list(map(sub, ahead, accumulate(ahead, min)))
+        if max(excess) <= spare:
+            return chain
+
+        last = excess.index(max(excess))
+        first = min(range(last), key=ahead.__getitem__)
+        stretches = list[tuple[float, int, int]]()
+        for begin in range(first + 1):
+            fits = (end for end in range(last, len(ahead)) if ahead[end] <= ahead[begin] + spare)
+            for end in islice(fits, 1):
+                stretches.append((chain.at[end] - chain.at[begin], begin, end))
+        _, begin, end = min(stretches)
+        at, wh = ([*each[: begin + 1], *each[end:]] for each in (chain.at, chain.wh))
+        chain = Chain(at, wh, chain.digit)

@@ -131,6 +131,7 @@ def test_every_group_of_requests_leads_to_an_endpoint_and_none_is_missing() -> N
     elsewhere = {
         ("PUT", f"{CHARGER}/connectors/{{connector}}"),  # at the connector
         ("POST", f"{CHARGER}/serial"),  # where it is asked
+        ("POST", f"{CHARGER}/meter"),  # where it is asked
         ("POST", f"{CHARGER}/meter-keys"),  # at the keys
         ("DELETE", f"{CHARGER}/meter-keys/{{key}}"),  # at the key
     }

@@ -37,8 +37,7 @@ from levity_trio.billing.pricing import (
 )
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
-from levity_trio.charging.energy import Judgement, judge
-from levity_trio.charging.explain import course_of
+from levity_trio.charging.energy import Judgement, course_of, judge
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.propose.candidates import candidates
 from levity_trio.charging.refute.bounds import Bounds

@@ -20,8 +20,7 @@ from operator import eq, itemgetter
 from typing import Final, NamedTuple, TypedDict
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.energy import DOUBTFUL, Judgement, judge
-from levity_trio.charging.explain import course_of, fitting
+from levity_trio.charging.energy import DOUBTFUL, Judgement, course_of, fitting, judge
 from levity_trio.charging.names import is_named_to_the_end
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, OF_THE_PRICE, Code, Doubt, in_wh
@@ -194,6 +193,8 @@ def fitting_course(
     rows: Rows, tx: StoredTransaction, case: Case, judgement: Judgement, chain: Chain
 ) -> Chain:
     """Return a course of a figure as it can have been; `chain` itself if that can be true."""
+    if fitting(case, judgement, chain, {}) is chain:
+        return chain
     quarters = quarter_of(case.begun), quarter_of(case.ended)
     allowed: dict[int, float] = dict(rows(_ALLOWED, (*quarters, tx.charger, tx.connector)))
     return fitting(case, judgement, chain, allowed)
@@ -1116,12 +1117,14 @@ def judge_ended(
     clock = dating(rows, tx)
     case = case_of(history, tx, next_begin, clock)
     judgement = judge(case)
-    start, stop = _sent_start(tx), _sent_stop(tx)
-    if clock == Dating() and case.is_timed and start is not None and stop is not None:
-        # Its register rose while its times fell: they are right before its clock was set, or since.
-        set_back = case.ended - case.begun - (stop.own - start.own)
-        if CLOCK_SECONDS < set_back < stop.late and start.late > -CLOCK_SECONDS:
-            clock = Dating(stop=Behind(set_back, is_sure=False))
+    if clock == Dating() and case.is_timed and (tx.stop_skew or 0) <= -CLOCK_SECONDS:
+        start, stop = _sent_start(tx), _sent_stop(tx)
+        if start is not None and stop is not None:
+            # Its register rose while its times fell: they are right before its clock was set, or
+            # since.
+            set_back = case.ended - case.begun - (stop.own - start.own)
+            if CLOCK_SECONDS < set_back < stop.late and start.late > -CLOCK_SECONDS:
+                clock = Dating(stop=Behind(set_back, is_sure=False))
     chain = course_of(case, judgement)
     is_course_sure = fitting_course(rows, tx, case, judgement, chain) is chain
     return case, judgement, clock._replace(is_course_sure=is_course_sure)

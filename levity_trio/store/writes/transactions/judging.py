@@ -155,7 +155,8 @@ def end(
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id, history=history)
 
-    _ask_about_meters(db, history, at)
+    if history.alike:
+        _ask_about_meters(db, history, at)
     if is_reviewed:
         review = _review_of(db, tx.id)
     _record_end(db, origin, tx, ended, judgement, entry.reason, review)
@@ -920,7 +921,8 @@ def learn(db: UnitOfWork, tx: StoredTransaction, case: Case, judgement: Judgemen
     elif judgement.is_power_scaled:
         _show(db, tx, POWER_TOO_HIGH, None, at)
     elif judgement.code is None and not judgement.doubts:
-        _show_ceiling(db, tx, case, at)
+        if case.power:
+            _show(db, tx, CEILING, round(case.power.most), at)
         # One whose start and stop are rounded does not contradict that this charger rounds them.
         kept = [CEILING]
         if case.ends_digit > 1:
@@ -937,30 +939,21 @@ def learn_confirmed(
 ) -> None:
     """Learn the highest power from a doubtful transaction that an operator confirms, if two sources
     show it."""
-    is_shown = judgement.is_confirmed and judgement.doubts
-    if is_shown and judgement.wh == tx.energy_delivered:
-        _show_ceiling(db, tx, case, at)
+    if not judgement.is_confirmed or not judgement.doubts or not case.power:
+        return
+    if judgement.wh == tx.energy_delivered:
+        _show(db, tx, CEILING, round(case.power.most), at)
 
 
-_IS_LIMITED: Final = """
-    SELECT 1 FROM load_charger WHERE cp_id = ?1
-    UNION ALL
-    SELECT 1
-    FROM charging_profile
-    WHERE cp_id = ?1 AND conn_id IN (0, ?2) AND created_at < ?3
-        AND coalesce(ended_at, ?3) > ?4
-"""
-
-
-def _show_ceiling(db: UnitOfWork, tx: StoredTransaction, case: Case, at: str) -> None:
-    """Learn the highest power of a transaction. With a limit of ours, it shows only that power is
-    reported, and not what the charger can deliver."""
-    if case.power:
-        limits = (tx.charger, tx.connector or 0, at, min(tx.created_at, tx.start_time))
-        is_free = db.row(_IS_LIMITED, limits) is None
-        _show(db, tx, CEILING, is_free * round(case.power.most), at, times=int(is_free))
-
-
+_IS_LIMITED: Final = """EXISTS (
+        SELECT 1 FROM load_charger WHERE cp_id = ?5
+        UNION ALL
+        SELECT 1
+        FROM charging_profile
+        WHERE cp_id = ?5 AND conn_id IN (0, ?1) AND created_at < ?4
+            AND coalesce(ended_at, ?4) > ?8
+    )"""
+"""With a limit of ours, a power shows only that power is told, not what a charger can deliver."""
 _LAST_ASKED = """(
         SELECT {0} FROM habit
         WHERE cp_id = ?5 AND conn_id = ?1 AND firmware = coalesce(cp.firmware_version, '')
@@ -974,21 +967,23 @@ _SHOW = f"""
         cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at,
         asks_since, asks_by
     )
-    SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2, ?3, ?7,
-        ?4, ?4,
+    SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2,
+        ?3 * is_free, ?7 * is_free, ?4, ?4,
         {_LAST_ASKED.format("asks_since")},
         {_LAST_ASKED.format("asks_by")}
-    FROM cp
+    FROM cp, (
+        SELECT CASE WHEN ?2 = '{CEILING}' AND {_IS_LIMITED} THEN 0 ELSE 1 END AS is_free
+    ) AS limits
     WHERE id = ?5
     ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL DO UPDATE
     SET last_at = excluded.last_at,
         transactions = habit.transactions + CASE
             WHEN (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1
             THEN 0
-            ELSE ?7
+            ELSE excluded.transactions
         END,
         value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END
-    WHERE ?7 > 0
+    WHERE excluded.transactions > 0
 """  # noqa: S608 - our own names
 
 
@@ -997,7 +992,8 @@ def _show(
 ) -> None:
     """Count a transaction for a habit; once only, where it was closed before its own stop
     arrived."""
-    db.execute(_SHOW, (tx.connector or 0, kind, value, at, tx.charger, tx.id, times))
+    since = min(tx.created_at, tx.start_time)
+    db.execute(_SHOW, (tx.connector or 0, kind, value, at, tx.charger, tx.id, times, since))
 
 
 def _revoke(
