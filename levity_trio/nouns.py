@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from levity_trio.records import ForOperators, Help, Personal, noun, whole_text
+from levity_trio.records import ForOperators, Personal, noun, whole_text
 from levity_trio.told import Told
 
 ONE_LINE: Final = Told("give one line without control characters")
@@ -57,28 +57,47 @@ Lines = (
 
 @noun
 class Household:
-    """A household. `language` is that of its pages and papers."""
+    """A household. `language` is that of its pages and papers.
+
+    - name: What it is called.
+    - address: Where statements go.
+    - mail: Where its statements are mailed.
+    - contact: Telephone, anything.
+    - notes: Anything else.
+    """
 
     name: Name
-    address: Annotated[Text, Help("Where statements go.")] = None
-    mail: Annotated[Personal[str] | None, Help("Where its statements are mailed.")] = None
-    contact: Annotated[Text, Help("Telephone, anything.")] = None
-    notes: Annotated[Text, Help("Anything else.")] = None
+    address: Text = None
+    mail: Personal[str] | None = None
+    contact: Text = None
+    notes: Text = None
     language: str | None = None
 
 
 @noun
 class Car:
-    """A car."""
+    """A car.
+
+    - plate: Its number plate.
+    """
 
     name: Name
-    plate: Annotated[Plate, Help("Its number plate.")] = None
+    plate: Plate = None
 
 
 @noun
 class Card:
     """A card: the same for its bodies, its rows and its files. Those of one parent may stop each
-    other's sessions."""
+    other's sessions.
+
+    - id_tag (--card CARD): The card.
+    - name: Whose it is.
+    - status: Whether it may charge: Accepted, or Blocked.
+    - expires_at (--expires TIME)
+    - parent_id_tag (--parent CARD): Its group, whose members may stop each other's sessions.
+    - max_transactions (--most NUMBER)
+    - notes: Anything else.
+    """
 
     id_tag: str
     name: ForOperators[Annotated[Personal[str], Meta(max_length=200)] | None] = None
@@ -91,7 +110,13 @@ class Card:
 
 @noun
 class Station:
-    """A station; its position in degrees (WGS 84)."""
+    """A station; its position in degrees (WGS 84).
+
+    - name: What the place is called, such as Garage.
+    - address: Where it is.
+    - latitude: In degrees, positive north of the equator.
+    - longitude: In degrees, positive east of Greenwich.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Garage"])]
     address: ForOperators[Annotated[str, Meta(max_length=500)] | None] = None
@@ -101,7 +126,12 @@ class Station:
 
 @noun
 class User:
-    """Who logs in with a name. `account` is a driver's."""
+    """Who logs in with a name. `account` is a driver's.
+
+    - name: By which the user logs in; it begins with a letter.
+    - role (--role ROLE): What the user may do.
+    - account (--household HOUSEHOLD): The household of a driver.
+    """
 
     name: UserName
     role: str
@@ -112,7 +142,12 @@ class User:
 @noun
 class Recipient:
     """Whom messages go to, and which. A charger is away for them after `away_minutes`. Quiet hours
-    are local times, HH:MM; both or none."""
+    are local times, HH:MM; both or none.
+
+    - name: Who that is.
+    - mail: The address to which mails go.
+    - kinds: Of what they are told, by the names of kinds of messages.
+    """
 
     name: Annotated[Personal[str], Meta(max_length=100)] | None = None
     language: str | None = None
@@ -138,7 +173,18 @@ business: neighbours who share costs."""
 
 @noun
 class Biller:
-    """Who bills, as it stands on statements. `payment_days` are counted from the closing."""
+    """Who bills, as it stands on statements. `payment_days` are counted from the closing.
+
+    - name: Who bills.
+    - address: Of who bills, in up to six lines.
+    - bank_account: An IBAN, to which households pay.
+    - bank_name: The bank of that account.
+    - tax_number: As the tax office gave it.
+    - vat_number: With the letters of its country, such as DE123456789.
+    - tax_kind: How who bills is taxed.
+    - reminder_en: What reminders say in English, instead of the usual words.
+    - reminder_de: What reminders say in German, instead of the usual words.
+    """
 
     name: Annotated[
         Personal[str],

@@ -36,12 +36,6 @@ Personal = Annotated[T, PERSONAL]
 household."""
 
 
-class Help(str):
-    """What the help of a command says about a field: a mark of it."""
-
-    __slots__ = ()
-
-
 def for_operators(row: Any) -> list[str]:
     """Return the fields of a record that viewers do not see."""
     return [part.name for part in fields(row) if str(part.type).startswith("ForOperators[")]
@@ -62,14 +56,23 @@ def copied(kind: Callable[..., T], row: Any, /, **others: Any) -> T:
     return kind(**same, **others)
 
 
-def helps_of(kind: Any) -> dict[str, str]:
-    """Return what is said about the fields of a record in the help of commands, by their names."""
-    hints = get_type_hints(kind, include_extras=True).items()
-    marks = {
-        name: [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Help)]
-        for name, hint in hints
-    }
-    return {name: found[0] for name, found in marks.items() if found}
+def texts_of(kind: type) -> dict[str, tuple[str, str]]:
+    """Return what is said about fields in the docstrings of a class and of those that it extends:
+    for each its text, and the option from which it comes, which is empty if it is called as the
+    field.
+
+    A docstring ends with one line a field, such as `- max_transactions (--most NUMBER): Text.`
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for base in reversed(kind.__mro__):
+        for name, typed, text in _FIELD_TEXT.findall(base.__doc__ or ""):
+            found[name] = " ".join(text.split()), typed
+    return found
+
+
+_FIELD_TEXT: Final = re.compile(
+    r"^ *- (\w+)(?: \(([^)]*)\))?:?((?:(?!\n *-|\n *\n).)*)", re.MULTILINE | re.DOTALL
+)
 
 
 def personal_in(kind: Any) -> frozenset[str]:

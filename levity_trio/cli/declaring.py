@@ -19,7 +19,7 @@ from levity_trio.cli import terminal
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import DATABASE, DatabaseAddress, Setting, Unusable
 from levity_trio.config.sources import load
-from levity_trio.records import helps_of
+from levity_trio.records import texts_of
 
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
@@ -85,10 +85,9 @@ def together(*options: Decorator) -> Decorator:
 
 
 def options_of(noun: type) -> Decorator:
-    """Return the options of a noun: of its fields that help speaks of."""
-    return together(
-        *(option(f"--{name.replace('_', '-')}", words) for name, words in helps_of(noun).items())
-    )
+    """Return the options of a noun: of its fields but its name, of which it says something."""
+    texts = [(name, text) for name, (text, _) in texts_of(noun).items() if name != "name"]
+    return together(*(option(f"--{name}", text) for name, text in texts))
 
 
 def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

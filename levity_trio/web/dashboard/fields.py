@@ -254,7 +254,7 @@ HIDDEN: Final = frozenset({"?errors", "?timeout", "?check"})
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _LEFT_OUT: Final = " If left out: "
 _OF_PROGRAMS: Final = re.compile(
-    r"(?:A (?:date and a )?(?:time|day) such as|From when on it is Expired:) [^.]*\.\s*"
+    r"(?:A (?:date and a )?(?:time|day) such as|From when on it is refused:) [^.]*\.\s*"
 )
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3

@@ -245,4 +245,36 @@ def test_each_way_of_a_body_is_a_schema_of_its_own(
     assert schemas["ResetRawCall"]["properties"]["payload"] == {
         "$ref": "#/components/schemas/ResetPayload"
     }
-    assert schemas["ResetRawCall"]["properties"]["action"] == {"type": "string", "enum": ["Reset"]}
+    assert schemas["ResetRawCall"]["properties"]["action"]["enum"] == ["Reset"]
+
+
+def test_each_field_and_each_parameter_has_a_text(
+    described: dict[str, Any], schemas: dict[str, Any]
+) -> None:
+    bodies: list[Any] = []
+    for operations in described["paths"].values():
+        for name, operation in operations.items():
+            assert all(part["description"].endswith(".") for part in operation["parameters"]), name
+            bodies += operation.get("requestBody", {}).get("content", {}).values()
+    names = {node["$ref"].rpartition("/")[2] for node in nodes(bodies) if "$ref" in node}
+    seen: set[str] = set()
+    while names - seen:
+        name = (names - seen).pop()
+        seen.add(name)
+        names |= {
+            node["$ref"].rpartition("/")[2] for node in nodes(schemas[name]) if "$ref" in node
+        }
+        for field, schema in schemas[name].get("properties", {}).items():
+            told = schema.get("description")
+            assert told or "$ref" in schema, f"{name}.{field} has no text"
+    assert len(seen) > 200
+
+
+def test_a_text_is_that_of_the_field_and_then_that_of_its_type(schemas: dict[str, Any]) -> None:
+    card = schemas["TagBody"]["properties"]
+    assert card["id_tag"]["description"] == "The card. In upper or lower case."
+    changed = schemas["ChangeBody"]["properties"]["notes"]
+    assert changed["description"] == card["notes"]["description"] == "Anything else."
+    assert "- " not in schemas["TagBody"]["description"]
+    given = schemas["ChargerGiveBody"]["properties"]
+    assert given["connector"]["description"] == "One connector of the charger."

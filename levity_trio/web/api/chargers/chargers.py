@@ -131,6 +131,12 @@ StationNumber = (
 
 
 class ChargersQuery(Paged):
+    """What is asked for.
+
+    - station: Only of this station, by its number.
+    - connected: Only those that are connected, or are not.
+    """
+
     station: Annotated[int, Meta(ge=0, le=HIGHEST_ID)] | None = None
     connected: bool | None = None
     hidden: Annotated[bool, Meta(description="Those that were retired or forgotten, instead.")] = (
@@ -139,7 +145,12 @@ class ChargersQuery(Paged):
 
 
 class ChargerBody(ClientInput):
-    """What a person says about a charger. Its BootNotification replaces vendor and model."""
+    """What a person says about a charger. Its BootNotification replaces vendor and model.
+
+    - name (--name NAME): What people call it; an empty text removes it.
+    - vendor: Who made it.
+    - model: Its model.
+    """
 
     name: Name = None
     station: StationNumber = None
@@ -168,7 +179,12 @@ Identity = Annotated[
 
 class NewCharger(ClientInput):
     """A charger that is going to connect. Its identity comes first, as it is asked first: so
-    nothing is inherited."""
+    nothing is inherited.
+
+    - name (--name NAME): What people call it.
+    - vendor: Who made it.
+    - model: Its model.
+    """
 
     id: Identity
     name: Name = None
@@ -185,7 +201,10 @@ FORCED: Final = "Although a session is open."
 
 class ForgetBody(ClientInput):
     """The chargers to be forgotten: those named, and the strangers whose identities fit the
-    pattern."""
+    pattern.
+
+    - chargers: Their identities.
+    """
 
     chargers: Annotated[list[str], Meta(max_length=10_000)] = []  # noqa: RUF012 - msgspec copies it
     like: Annotated[str, Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
@@ -216,7 +235,11 @@ ProvedMeter = Literal["MID", "calibrated"]
 
 
 class ConnectorBody(ClientInput):
-    """What a person says about a connector; it replaces what was said before."""
+    """What a person says about a connector; it replaces what was said before.
+
+    - type (--type TYPE): Its plug.
+    - phases (--phases N): How many phases it has: 1, 2 or 3.
+    """
 
     type: Annotated[str, Meta(max_length=50, examples=["Type2"])] | None = None
     phases: Annotated[int, Meta(ge=1, le=3)] | None = None
@@ -417,6 +440,11 @@ class SetAsideQuery(PagedWhose):
 
 
 class HabitsQuery(Whose):
+    """What is asked for.
+
+    - revoked: Only those that a person has revoked, or has not.
+    """
+
     revoked: bool = False
 
 
@@ -567,7 +595,10 @@ class RegistrationBody(ClientInput):
 
 class ChargerDecisionBody(RegistrationBody):
     """With `seen`, the registration that was seen, the decision is refused if somebody has decided
-    since."""
+    since.
+
+    - seen: The registration that was seen.
+    """
 
     seen: Literal["newcomer", "adopted", "refused"] | None = None
 
@@ -729,6 +760,11 @@ statements."""
 
 
 class CodesQuery(ClientInput):
+    """What is asked for.
+
+    - format: A sheet as HTML or PDF.
+    """
+
     format: Literal["html", "pdf"] = "html"
     charger: str | None = None
     """The only one whose labels are wanted."""

@@ -117,6 +117,11 @@ class ChangesQuery(ClientInput, rename={"since": "from", "until": "to"}):
 
 
 class KeyHistoryQuery(ClientInput):
+    """What is asked for.
+
+    - key: The key of the configuration.
+    """
+
     key: str
 
 
@@ -356,7 +361,11 @@ MOST_KEYS: Final = 200
 
 class TemplateBody(ClientInput):
     """The values that keys must have, at the chargers in a list or at all of a model: exactly one
-    of them is given."""
+    of them is given.
+
+    - model (--model MODEL): For all chargers of a model.
+    - chargers: For these chargers.
+    """
 
     entries: Annotated[
         dict[str, str],
@@ -376,7 +385,11 @@ class ReportQuery(ClientInput):
 
 
 class ApplyBody(ClientInput):
-    """The chargers that are brought into line: those in a list, or all of the template."""
+    """The chargers that are brought into line: those in a list, or all of the template.
+
+    - chargers: These chargers.
+    - all (--all): All chargers of the template.
+    """
 
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
     all: bool = False
@@ -574,7 +587,15 @@ class PolicyBody(
         "local_list": offline.LIST,
     },
 ):
-    """The keys that are to be changed."""
+    """The keys that are to be changed.
+
+    - offline: LocalAuthorizeOffline: cards of its list and cache charge while it is away.
+    - pre_authorize: LocalPreAuthorize: known cards charge at once, before we are asked.
+    - unknown_tags: AllowOfflineTxForUnknownId: unknown cards charge while it is away.
+    - stop_invalid: StopTransactionOnInvalidId: a session of a card that we refuse is stopped.
+    - cache: AuthorizationCacheEnabled: the charger remembers the cards that we accepted.
+    - local_list: LocalAuthListEnabled: the charger keeps the list of cards that we send.
+    """
 
     offline: bool | None = None
     pre_authorize: bool | None = None

@@ -153,7 +153,10 @@ Operator = TypedRequest[OperationQuery, object]
 
 
 class RawCall(ClientInput):
-    """Any CALL; the payload is sent as it is."""
+    """Any CALL; the payload is sent as it is.
+
+    - payload: The fields of the message, as OCPP names them.
+    """
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
     payload: Values = {}  # noqa: RUF012 - msgspec copies it
@@ -201,7 +204,8 @@ def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
 
 
 def _payload_of(operation: Operation) -> Schema:
-    return {"title": f"{operation.action}Payload", **operation.payload.json_schema()}
+    described = {"title": f"{operation.action}Payload", "description": operation.summary}
+    return {**described, **operation.payload.json_schema()}
 
 
 _OTHER: Final[Fields] = {
@@ -530,7 +534,13 @@ Count = Annotated[int, Meta(ge=1, le=100)]
 
 class BulkBody(ClientInput):
     """An operation for the chargers in a list, of a model, or all that are known: exactly one of
-    them is given."""
+    them is given.
+
+    - payload: The fields of the message, as OCPP names them.
+    - chargers: These chargers, by their identities.
+    - model (--model MODEL): All chargers of a model.
+    - all (--all): All known chargers.
+    """
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
     payload: Values = {}  # noqa: RUF012 - msgspec copies it
@@ -744,7 +754,10 @@ class FilesQuery(Paged):
 
 
 class NewFirmware(ClientInput):
-    """The name by which the location of an update names the firmware."""
+    """The name by which the location of an update names the firmware.
+
+    - title (--title NAME): How a location names it.
+    """
 
     title: Annotated[
         str,

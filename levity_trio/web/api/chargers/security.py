@@ -213,20 +213,30 @@ class PagesCertificate(msgspec.Struct):
 
 
 class AdoptedBody(ClientInput):
-    """A certificate of another authority that shall open the door of a charger."""
+    """A certificate of another authority that shall open the door of a charger.
+
+    - charger: The charger whose certificate it is.
+    - pem: The certificate, in PEM.
+    """
 
     charger: Annotated[str, Meta(min_length=1, max_length=255)]
     pem: Annotated[str, Meta(min_length=1, max_length=LONGEST_PEM)]
 
 
 class NameBody(ClientInput):
-    """Why a charger may have a certificate with a name that does not contain its serial number."""
+    """Why a charger may have a certificate with a name that does not contain its serial number.
+
+    - reason: Why it may have such a name.
+    """
 
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
 
 
 class RevocationBody(ClientInput):
-    """Why a certificate is revoked."""
+    """Why a certificate is revoked.
+
+    - reason (--reason TEXT): Why it is revoked.
+    """
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
@@ -378,6 +388,9 @@ class SecuringBody(ClientInput):
 
     `address` is what the charger's own setting for our address is set to, where that setting is
     known; left out, it is made of the server certificate and --tls-port.
+
+    - profile (--profile N): The profile it shall have.
+    - address (--address URL): Our address for the charger's own setting, where that is known.
     """
 
     profile: Annotated[int, Meta(ge=1, le=3)]

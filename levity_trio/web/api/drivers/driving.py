@@ -130,7 +130,11 @@ _LOST: Final[Mapping[str, str]] = {
 
 
 class StartBody(ClientInput):
-    """Where, and with which tag of the household. Both may be left out where there is only one."""
+    """Where, and with which tag of the household. Both may be left out where there is only one.
+
+    - connector_id: The connector, from 1 on.
+    - id_tag: One of your cards.
+    """
 
     connector_id: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     id_tag: Annotated[str, Meta(max_length=LONGEST_TAG)] | None = None
@@ -442,7 +446,10 @@ async def stop(request: Request) -> DriversCommand | ApiAnswer[DriversCommand]:
 
 class DepartureBody(ClientInput, kw_only=True):
     """When you leave, and how many kWh you want by then. This counts while your car waits for
-    current, or for a lower price: it then waits only as long as that still fits."""
+    current, or for a lower price: it then waits only as long as that still fits.
+
+    - wanted_wh: How much you want by then, in Wh.
+    """
 
     departure: GivenTime
     wanted_wh: (

@@ -150,7 +150,10 @@ class OwnQuery(ClientInput):
 
 
 class SessionQuery(ClientInput):
-    """Whether its bill is wanted, too; without it, its cost is null."""
+    """Whether its bill is wanted, too; without it, its cost is null.
+
+    - bill: Whether its bill is wanted, too.
+    """
 
     bill: bool = True
 
@@ -190,7 +193,10 @@ class DriversVehicle:
 
 
 class OwnNameBody(ClientInput, kw_only=True):
-    """What your household calls it; null takes the name away. Others do not see it."""
+    """What your household calls it; null takes the name away. Others do not see it.
+
+    - name: What your household calls it.
+    """
 
     name: Annotated[Personal[str], Meta(max_length=LONGEST_NAME)] | None
 
@@ -521,7 +527,12 @@ class CarDocumentQuery(ClientInput):
 
 class CarPriceBody(ClientInput):
     """By what the electricity of a company car is counted: one way holds for a calendar year. A
-    price is with tax."""
+    price is with tax.
+
+    - way: By a flat price, what the statements ask for, or what a contract costs.
+    - base_fee: What the contract costs in a year, beside the price of a kWh.
+    - year_wh: What the house uses in a year, in Wh.
+    """
 
     month: Annotated[MonthName, Meta(description="From this month on, such as 2026-10.")]
     way: Literal["flat", "bill", "contract"]
@@ -604,7 +615,15 @@ OF_WAITING: Final = "Whether only those that wait for an answer, or only answere
 class ReportBody(ClientInput):
     """What is wrong, in one sentence, about one of: a session of the household, a statement of it,
     a charger, a new card that it needs. With a statement, the session is that of its line; `line`
-    is the number of a line without one, such as a base fee."""
+    is the number of a line without one, such as a base fee.
+
+    - words: What is wrong, in one sentence.
+    - transaction: The session that it is about.
+    - statement: The statement that it is about, by its number.
+    - charger: The charger that it is about.
+    - card: The new card that the household needs.
+    - line: The number of a line of the statement, without a session.
+    """
 
     words: Words
     transaction: Id | None = None
@@ -628,7 +647,10 @@ class ReportsQuery(ClientInput):
 
 
 class AnswerBody(ClientInput):
-    """What the household reads as the answer, on the page where it reported."""
+    """What the household reads as the answer, on the page where it reported.
+
+    - answer: What the household reads.
+    """
 
     answer: Words
 

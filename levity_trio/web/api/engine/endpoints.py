@@ -57,7 +57,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
 from levity_trio.notify.delivery import Messages
 from levity_trio.plugins.base import Load, PluginState
-from levity_trio.records import WORDS, record
+from levity_trio.records import WORDS, record, texts_of
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, UnitOfWork
@@ -119,6 +119,35 @@ def schemas_of(kinds: Iterable[type], reference: str) -> tuple[Sequence[Schema],
     return msgspec.json.decode(text, type=tuple[Sequence[Schema], Fields])
 
 
+def speak(components: Mapping[str, Any]) -> None:
+    """Give each field of a query or a body its one text: what its class says of it, and what its
+    type says of all such values. What `ClientInput` says is for fields of which neither does."""
+    kinds: dict[str, type[msgspec.Struct]] = {}
+    waiting: list[type[msgspec.Struct]] = [ClientInput]
+    for kind in waiting:
+        kinds[kind.__name__] = kind
+        waiting += kind.__subclasses__()
+    usual = texts_of(ClientInput)
+    for name, schema in components.items():
+        if name not in kinds:
+            continue
+        kind = kinds[name]
+        schema["description"] = _OWN_TEXT.sub("", schema.get("description", ""))
+        texts = texts_of(kind)
+        names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+        for field_name, encoded in names:
+            part = schema["properties"][encoded]
+            places = (part, *part.get("anyOf", ()))
+            of_type = [place.pop("description") for place in places if "description" in place]
+            of_field = texts.get(field_name)
+            if of_field and of_field[0] and not (of_type and of_field == usual.get(field_name)):
+                of_type.insert(0, of_field[0])
+            part["description"] = " ".join(of_type)
+
+
+_OWN_TEXT: Final = re.compile(r"\s*\n *- .*", re.DOTALL)
+
+
 class Body(Protocol):
     """How the body of a request is read, and its JSON schema."""
 
@@ -134,7 +163,36 @@ class Body(Protocol):
 
 
 class ClientInput(msgspec.Struct, forbid_unknown_fields=True):
-    """What a client sends, as a query or a body: a field of another name is refused."""
+    """What a client sends, as a query or a body: a field of another name is refused.
+
+    - account (--household HOUSEHOLD): A household, by its number.
+    - action: The name of an OCPP message, such as Reset.
+    - after: Those that come after this one.
+    - before: Those before this one, which is the `next` of the answer before.
+    - car (--car CAR): A car, by its name.
+    - card (--card CARD): A card, as it is printed on it.
+    - charger (--charger ID): The identity of a charger.
+    - connector (--connector NUMBER): A connector of the charger, from 1 on.
+    - cursor: The `next_cursor` of the page before; it goes before `page`.
+    - event (--event ID): Refuse if the session has a newer event than this one.
+    - figure_wh (--kwh KWH): Its energy, in Wh.
+    - format: In which form.
+    - id_tag (--card CARD): A card.
+    - limit (--limit NUMBER): How many.
+    - meter_start_wh (--start-kwh KWH): The register at its start, in Wh.
+    - meter_stop_wh (--stop-kwh KWH): The register at its end, in Wh.
+    - model (--model MODEL): A model of chargers, as they tell it.
+    - month (--month MONTH): A month such as 2026-10.
+    - page: Which page, from 1 on.
+    - reason (--reason TEXT): Why, for those who ask later.
+    - series (--series NAME): A price series, by its name.
+    - sort: By a column; with - before it, descending.
+    - statement (--statement NUMBER): A statement, by its number.
+    - tag (--card CARD): A card.
+    - tariff (--tariff TARIFF): A tariff, by its number.
+    - transaction (--session SESSION): A session, by its number.
+    - vehicle (--car CAR): A car, by its number.
+    """
 
     def given(self) -> Values:
         """Return the fields that are given."""
@@ -155,7 +213,8 @@ def changes_of(kind: type[msgspec.Struct], *fixed: str) -> Callable[[type[S]], t
         changed = [name for name in kind.__struct_fields__ if name not in fixed]
         fields = [(name, own.get(name, hints[name] | UnsetType), UNSET) for name in changed]
 
-        kept: Values = {"__doc__": declared.__doc__}
+        texts = [f"- {name} ({typed}): {text}" for name, (text, typed) in texts_of(kind).items()]
+        kept: Values = {"__doc__": "\n".join([f"{declared.__doc__}\n", *texts])}
         kept |= {name: part for name, part in vars(declared).items() if callable(part)}
         body: Any = msgspec.defstruct(
             declared.__name__, fields, bases=declared.__bases__, namespace=kept

@@ -22,6 +22,7 @@ from levity_trio.web.api.engine.endpoints import (
     StructBody,
     Values,
     schemas_of,
+    speak,
 )
 from levity_trio.web.api.engine.problems import OF_CODE as OF_CODE  # noqa: PLC0414 - others import it from here
 from levity_trio.web.api.engine.problems import Json
@@ -93,6 +94,7 @@ class Schemas:
         every = list(kinds)
         schemas, components = schemas_of(every, REFERENCE)
         self._of_kind = dict(zip(every, schemas, strict=True))
+        speak(components)
         self._components: dict[str, Any] = {"Problem": PROBLEM}
         for name, schema in components.items():
             self.plain({**schema, "title": _name(name)})
@@ -113,7 +115,7 @@ class Schemas:
         Generators read no `const`, and no `items` that is false: a length says the same.
         """
         if isinstance(schema.get("$ref"), str):
-            return {"$ref": REFERENCE.format(name=_name(_referred(schema)))}
+            return {**schema, "$ref": REFERENCE.format(name=_name(_referred(schema)))}
         # What stands below these keywords is no schema, whatever it looks like.
         plain: Values = {}
         for name, part in schema.items():
@@ -200,7 +202,16 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
         "responses": _responses(endpoint, schemas),
     }
     if endpoint.body is not None:
-        schema = schemas.plain(endpoint.body.schema(schemas.of))
+        described = endpoint.body.schema(schemas.of)
+        if isinstance(endpoint.body, StructBody):
+            spoken = schemas.described(schemas.of(endpoint.body.kind)).get("properties", {})
+            for way in described.get("anyOf", ()):
+                for name, part in way["properties"].items():
+                    # What has a name of its own, such as a payload, has its text there.
+                    if "title" not in part:
+                        text = spoken[name]["description"]
+                        way["properties"][name] = {**part, "description": text}
+        schema = schemas.plain(described)
         # A body may be left out if no field of it is required, or none of one of its alternatives.
         described = schemas.described(schema)
         alternatives = described.get("anyOf", [described])
@@ -220,17 +231,48 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> list[Values]:
             schema = {"type": "string", "minLength": 1}
         elif name in _PATTERNS:
             schema = {"type": "string", "pattern": _PATTERNS[name]}
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+        of_path = {"name": name, "in": "path", "required": True, "schema": schema}
+        parameters.append({**of_path, "description": _of_path(endpoint.path, name)})
 
     if endpoint.query is not None:
         described = schemas.described(schemas.of(endpoint.query))
         needed = described.get("required", [])
         for name, schema in described["properties"].items():
-            is_needed = name in needed
-            parameters.append(
-                {"name": name, "in": "query", "required": is_needed, "schema": schema}
-            )
+            of_query = {"name": name, "in": "query", "required": name in needed}
+            parameters.append(of_query | {"description": schema["description"], "schema": schema})
     return parameters
+
+
+def _of_path(path: str, name: str) -> str:
+    """Return what a parameter of a path is: most are named after what stands before them."""
+    if name == "id" and path.startswith(OF_CHARGERS):
+        name = "charger"
+    if name in _IN_PATHS:
+        return _IN_PATHS[name]
+    before = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
+    word = _SINGULAR.get(before, before.removesuffix("s").replace("-", " "))
+    return f"The {'name' if name == 'name' else 'number'} of a {word}."
+
+
+_SINGULAR: Final = {
+    "accounts": "household",
+    "id-tags": "card",
+    "transactions": "session",
+    "vehicles": "car",
+    "series": "price series",
+    "set-aside": "message that was set aside",
+    "logins": "log-in",
+}
+"""What people call one of what is in a path, if it is not the word without its s."""
+_IN_PATHS: Final = {
+    "charger": "The identity of a charger.",
+    "month": "A month such as 2026-10.",
+    "year": "A year such as 2026.",
+    "tag": "The number of a card, as chargers read it or as it is printed.",
+    "cause": "Why sessions are in doubt, as the list of groups calls it.",
+    "connector": "A connector of the charger, from 1 on.",
+    "way": "Mail, push, ping or backup.",
+}
 
 
 def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:

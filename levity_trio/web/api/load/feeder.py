@@ -123,7 +123,12 @@ Why = Annotated[str, Meta(max_length=500)]
 class FeederBody(ClientInput):
     """One feeder with all chargers at it. `house` is what else hangs on it: `none`, the A per phase
     of its highest evening, or the model of a meter that measures all of it, whose `address` is then
-    needed. `most` is the most A per phase that one charger can draw."""
+    needed. `most` is the most A per phase that one charger can draw.
+
+    - house: What else hangs on it.
+    - most: The most that one charger can draw, in A per phase.
+    - address: The address of the meter in your network.
+    """
 
     amperes: Amperes
     house: Annotated[float, Meta(gt=0, le=MOST_AMPERES)] | str
@@ -132,7 +137,11 @@ class FeederBody(ClientInput):
 
 
 class SiteBody(ClientInput):
-    """The site as TOML, or its one feeder. An empty text ends load management."""
+    """The site as TOML, or its one feeder. An empty text ends load management.
+
+    - toml: The site, as the text of its file.
+    - feeder: Its one feeder, instead of a file.
+    """
 
     toml: Annotated[str, Meta(max_length=LONGEST)] | None = None
     feeder: FeederBody | None = None
@@ -353,7 +362,10 @@ def _circuit(circuit: Circuit, known: _SiteChecks) -> LoadCircuit:
 
 
 class LoadConnectorBody(ClientInput, kw_only=True):
-    """A connector of a charger."""
+    """A connector of a charger.
+
+    - connector: Its number, from 1 on.
+    """
 
     charger: Charger
     connector: Connector = 1
@@ -364,7 +376,10 @@ class LoadConnectorBody(ClientInput, kw_only=True):
 
 
 class RotationBody(LoadConnectorBody, kw_only=True):
-    """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
+    """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3.
+
+    - rotation: The phases of its lines L1, L2 and L3.
+    """
 
     rotation: Annotated[
         str,
@@ -396,7 +411,14 @@ async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSit
 
 
 class LoadMeterBody(ClientInput, kw_only=True):
-    """A meter of a circuit, or of the panels or the battery there; one of this name is replaced."""
+    """A meter of a circuit, or of the panels or the battery there; one of this name is replaced.
+
+    - name: What it is called.
+    - measures (--measures WHAT): What.
+    - model (--model MODEL): Of one that is asked; push: a program tells what it shows; mqtt: it
+      publishes.
+    - topic (--mqtt TOPIC): Of all phases, or one for each.
+    """
 
     name: Charger
     measures: Literal["circuit", "panels", "battery"] = "circuit"
@@ -472,14 +494,21 @@ async def enter_meter(request: TypedRequest[None, LoadMeterBody]) -> LoadSiteSho
 
 class CurrentsBody(ClientInput):
     """What a meter shows now by phase: A, active power in W with a sign, or both; a meter with one
-    phase gives one value. Without A, they are W / 230."""
+    phase gives one value. Without A, they are W / 230.
+
+    - amperes: The current of each phase, in A.
+    - watts: The active power of each phase, in W with a sign.
+    """
 
     amperes: Annotated[list[float], Meta(min_length=1, max_length=3)] | None = None
     watts: Annotated[list[float], Meta(min_length=1, max_length=3)] | None = None
 
 
 class HandBody(LoadConnectorBody, kw_only=True):
-    """A limit for a connector until it is lifted; null lifts it."""
+    """A limit for a connector until it is lifted; null lifts it.
+
+    - amperes: The most that it may draw, in A per phase; null lifts the limit.
+    """
 
     amperes: Annotated[int, Meta(ge=0, le=MOST_AMPERES)] | None = None
     reason: Why = ""
@@ -487,7 +516,10 @@ class HandBody(LoadConnectorBody, kw_only=True):
 
 class BoostBody(LoadConnectorBody, kw_only=True):
     """Its maximum for the car at a connector, as far as the circuits allow it, whatever price it
-    waits for."""
+    waits for.
+
+    - minutes: For how many minutes, unless the car leaves before.
+    """
 
     minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
     reason: Why
@@ -495,7 +527,10 @@ class BoostBody(LoadConnectorBody, kw_only=True):
 
 class GridBody(ClientInput):
     """What the grid operator allows, per phase or for all together; null: no limit. Send it again
-    as the heartbeat."""
+    as the heartbeat.
+
+    - source (--source TEXT): Whence it came.
+    """
 
     amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On each phase.")] | None = (
         None

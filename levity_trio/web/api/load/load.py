@@ -323,7 +323,11 @@ class LimitedCharger:
 
 
 class LimitBody(ClientInput):
-    """The chargers that are meant: one, those below a circuit, or all of the site."""
+    """The chargers that are meant: one, those below a circuit, or all of the site.
+
+    - charger (--charger ID): Only this charger.
+    - circuit (--circuit NAME): All chargers at this circuit.
+    """
 
     charger: Charger | None = None
     circuit: Circuit | None = None
@@ -331,11 +335,18 @@ class LimitBody(ClientInput):
 
 class MemoryBody(LimitBody):
     """A circuit, of which the highest other load is forgotten, or a charger, of which all is that
-    it has shown."""
+    it has shown.
+
+    - charger: A charger, of which all is forgotten that it has shown.
+    - circuit: A circuit, of which the highest other load is forgotten.
+    """
 
 
 class TrustBody(ClientInput):
-    """Whether a charger is trusted to obey while it is away, although no trial has shown that."""
+    """Whether a charger is trusted to obey while it is away, although no trial has shown that.
+
+    - is_trusted: Whether it is trusted from now on.
+    """
 
     is_trusted: bool = True
 

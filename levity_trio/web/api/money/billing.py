@@ -139,6 +139,11 @@ SortOfDraft = Literal[
 
 
 class DraftQuery(TermsOfMonth):
+    """What is asked for.
+
+    - account (--household HOUSEHOLD)
+    """
+
     sort: Annotated[SortOfDraft, Meta(description=OF_SORT)] | None = None
 
 
@@ -296,7 +301,10 @@ AT_ONCE: Final = 24
 
 
 class MonthsQuery(ClientInput):
-    """The months before a cursor, which is one of them."""
+    """The months before a cursor, which is one of them.
+
+    - cursor: The month before which the others come.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=120)] = AT_ONCE
     cursor: MonthName | None = None
@@ -375,7 +383,7 @@ OF_READING: Final = ("meter", "at", "value", "unit")
 
 Percent = Annotated[float, Meta(ge=0, le=20)]
 Class = Annotated[
-    Percent, Meta(description="The greatest error of the meter in per cent: class B is 1.")
+    Percent, Meta(description="The greatest error of the meter in per cent: class B is 1, A is 2.")
 ]
 OfChargers = Annotated[
     Percent, Meta(description="The greatest error of its chargers' meters in per cent.")
@@ -430,7 +438,18 @@ Path = (
 
 
 class MeterBody(ClientInput):
-    """A meter of the house, in use since today if nothing else is given."""
+    """A meter of the house, in use since today if nothing else is given.
+
+    - class_percent (--class PERCENT)
+    - chargers_percent (--chargers-class PERCENT)
+    - digits (--digits N)
+    - since (--since TIME): Since when it is in use.
+    - until (--until TIME): Until when it is in use.
+    - topic (--mqtt TOPIC)
+    - path (--path a.b)
+    - unit (--unit UNIT): Of what it publishes; kWh, if not given.
+    - chargers (--charger ID)
+    """
 
     name: Name
     class_percent: Class
@@ -452,7 +471,11 @@ class MeterChangeBody(ClientInput):
 
 
 class ReadingBody(ClientInput):
-    """What a meter shows: now, if no time is given."""
+    """What a meter shows: now, if no time is given.
+
+    - unit (--unit UNIT): Its unit.
+    - at (--at TIME): When it was read; now, if not given.
+    """
 
     value: Register
     unit: Unit = "kWh"
@@ -467,7 +490,10 @@ class ReadingLine(ClientInput):
 
 
 class VoidBody(ClientInput):
-    """Why a reading is wrong."""
+    """Why a reading is wrong.
+
+    - reason (--reason TEXT): Why it is wrong.
+    """
 
     reason: Annotated[str, Meta(max_length=500, pattern=r"\S", extra=NOT_BLANK)]
 

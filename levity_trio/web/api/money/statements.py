@@ -199,6 +199,11 @@ class StatementsQuery(Paged):
 
 
 class DocumentQuery(ClientInput):
+    """What is asked for.
+
+    - format (--as FORM): As a document.
+    """
+
     format: DocumentForm = DocumentForm.HTML
 
 

@@ -126,7 +126,10 @@ Corrects = Annotated[
 
 
 class VersionBody(ClientInput):
-    """A version of a tariff, as TOML."""
+    """A version of a tariff, as TOML.
+
+    - toml: The text of its file.
+    """
 
     toml: Annotated[str, Meta(max_length=LONGEST, examples=[FLAT])]
     reason: Reason = None
@@ -145,7 +148,14 @@ class WithdrawalBody(ClientInput):
 
 
 class AssignmentBody(ClientInput):
-    """A tariff, or (null) none, from a day on: for an account, a charger, or the whole site."""
+    """A tariff, or (null) none, from a day on: for an account, a charger, or the whole site.
+
+    - tariff: The tariff, by its number; null ends what holds.
+    - since (--since DAY): From which day on, as 2026-10-01.
+    - account (--household HOUSEHOLD): A household, by its number or name.
+    - charger (--charger ID): A charger.
+    - site (--site): The whole site.
+    """
 
     tariff: Id | None
     since: LocalDay
@@ -206,6 +216,18 @@ class PriceBody(ClientInput):
     It is `price`, or moves with a price series: its price of the quarter-hour × `factor` +
     `markup`, from `floor` to `cap`. A price at night holds from one time of day to another, on
     Mondays to Fridays if there is one for the weekend.
+
+    - factor: By which the price of the series is multiplied.
+    - markup: What is added to the price of the series, for a kWh.
+    - floor: The least that a kWh costs, however low the series is.
+    - cap: The most that a kWh costs, however high the series is.
+    - session_fee: For each session.
+    - free_below_wh: A session of less energy is free; in Wh.
+    - blocking_after_minutes: So many minutes a car may stay after charging before the fee
+      begins.
+    - blocking_until_free: Until the space is free, not only until the stop.
+    - charger: Assign it to this charger, too.
+    - account: Assign it to this household, too, by its number.
     """
 
     since: LocalDay
@@ -316,6 +338,14 @@ class TariffsQuery(Paged):
 
 
 class AssignmentsQuery(Paged):
+    """What is asked for.
+
+    - tariff (--tariff TARIFF)
+    - account (--household HOUSEHOLD)
+    - charger (--charger ID)
+    - site (--site)
+    """
+
     tariff: Annotated[Id, Meta(description="Only of this tariff.")] | None = None
     account: Annotated[Id, Meta(description="Only for this account.")] | None = None
     charger: Annotated[str, Meta(description="Only for this charger.")] | None = None
@@ -323,6 +353,13 @@ class AssignmentsQuery(Paged):
 
 
 class InForceQuery(ClientInput):
+    """What is asked for.
+
+    - account (--household HOUSEHOLD): A household, by its number or name.
+    - charger (--charger ID): A charger.
+    - day (--day DAY): On which day.
+    """
+
     account: Id | None = None
     charger: str | None = None
     day: Annotated[str, Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
@@ -781,6 +818,14 @@ class SeriesBody(ClientInput):
     In JSON, `list` is the path to a list of objects, in which `time` and `price` are paths; if it
     leads to an object, they are the paths of two lists beside each other. In CSV, these are names
     of columns.
+
+    - preset (--source NAME): One of the public sources.
+    - form (--format FORM): Of the document.
+    - list (--list PATH): Where JSON has the list of prices.
+    - time (--time NAME): The column of the time, or its path in the list.
+    - price (--price NAME): The column of the price, or its path in the list.
+    - unit (--unit UNIT): Of the prices, such as EUR/MWh or ct/kWh.
+    - minutes (--minutes N)
     """
 
     name: Name
@@ -815,7 +860,11 @@ class SeriesQuery(Paged):
 
 
 class PricesQuery(ClientInput):
-    """The first and the last day; today and tomorrow by default."""
+    """The first and the last day; today and tomorrow by default.
+
+    - since (--since DAY): The first day; today, if not given.
+    - until (--until DAY): The last day; the one after the first, if not given.
+    """
 
     since: LocalDay | None = None
     until: LocalDay | None = None
@@ -823,7 +872,16 @@ class PricesQuery(ClientInput):
 
 class PriceImportQuery(ClientInput):
     """How a document is read, as it is said of a source; with a `reason`, its prices replace those
-    that are stored."""
+    that are stored.
+
+    - form (--format FORM): Of the document.
+    - list (--list PATH): Where JSON has the list of prices.
+    - time (--time NAME): The column of the time, or its path in the list.
+    - price (--price NAME): The column of the price, or its path in the list.
+    - unit (--unit UNIT): Of the prices, such as EUR/MWh or ct/kWh.
+    - minutes (--minutes N)
+    - reason (--reason TEXT): Why stored prices are replaced by these.
+    """
 
     form: Form = "csv"
     list: Path = ""
@@ -836,7 +894,11 @@ class PriceImportQuery(ClientInput):
 
 class StretchBody(ClientInput):
     """What each kWh costs from one time to another; with a `reason`, this replaces the prices that
-    are stored."""
+    are stored.
+
+    - price: What a kWh costs, in the currency of the series.
+    - reason: Why stored prices are replaced by this one.
+    """
 
     since: GivenTime
     until: GivenEnd
@@ -845,7 +907,10 @@ class StretchBody(ClientInput):
 
 
 class FetchBody(ClientInput):
-    """The day whose prices are fetched, today by default."""
+    """The day whose prices are fetched, today by default.
+
+    - day (--day DAY): Of which day; today, if not given.
+    """
 
     day: LocalDay | None = None
 

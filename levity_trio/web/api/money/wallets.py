@@ -155,14 +155,22 @@ class PaymentBody(EntryBody, kw_only=True):
 
 class RefundBody(EntryBody, kw_only=True):
     """What is paid out: of the balance, or of the credit that the statement with this number left
-    and carried on."""
+    and carried on.
+
+    - statement: The statement whose credit is paid out, by its number; the balance, if left
+      out.
+    """
 
     statement: Id | None = None
 
 
 class CorrectionBody(ClientInput, kw_only=True):
     """What is entered, positive in the account's favour, and why; with a statement that is settled
-    or opened by it."""
+    or opened by it.
+
+    - amount: Minor units of the currency, such as cents; positive in the household's favour.
+    - statement: The statement that is settled or opened by it, by its number.
+    """
 
     amount: Annotated[
         int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})
@@ -174,7 +182,10 @@ class CorrectionBody(ClientInput, kw_only=True):
 
 class TermsBody(ClientInput, kw_only=True):
     """How an account pays from now on. Prepaid, it is spent where what is available is at or below
-    the limit."""
+    the limit.
+
+    - terms: How it pays, and how far it may go.
+    """
 
     terms: Literal["prepaid", "postpaid"]
     limit: Annotated[
@@ -199,6 +210,11 @@ class WalletsQuery(Paged):
 
 
 class EntriesQuery(Paged):
+    """What is asked for.
+
+    - kind: Only entries of this kind.
+    """
+
     kind: (
         Literal["statement", "payment", "top-up", "charge", "refund", "chargeback", "correction"]
         | None
@@ -368,7 +384,14 @@ ColumnName = Annotated[str, Meta(max_length=200)] | None
 
 class ColumnsQuery(ClientInput):
     """The names of the columns, if they are not found or others are meant. They are kept for files
-    with the same head."""
+    with the same head.
+
+    - day: The column of the day.
+    - amount: The column of the amount.
+    - name: The column of the name of who paid.
+    - text: The column of the text of the payment.
+    - iban: The column of the account of who paid.
+    """
 
     day: ColumnName = None
     amount: ColumnName = None
@@ -513,7 +536,16 @@ class DecidedBody(ClientInput):
     """A line as it was proposed, and whose it is: `statement:2026-12`, `account:7` (what is open
     longest), or `nobody`, if it is no payment of a household. Empty: not decided yet. `fee` is what
     a bank asked for a return and the household is to bear, without tax: it is its debt, beside the
-    bills."""
+    bills.
+
+    - key: The digest of the line.
+    - amount: Minor units of the currency, such as cents, as the line says.
+    - text: The text of the payment.
+    - payer: Who paid.
+    - to: Whose it is.
+    - reference: How the bank names the payment.
+    - fee: What the bank asked for a return, in minor units of the currency.
+    """
 
     key: Annotated[str, whole_text(pattern="^[0-9a-f]{64}$", words=Told("the key of a line"))]
     day: LocalDay
@@ -528,7 +560,11 @@ class DecidedBody(ClientInput):
 
 
 class DecidedLinesBody(ClientInput):
-    """Lines of a file. With `rest`, those that are not decided are no payments of households."""
+    """Lines of a file. With `rest`, those that are not decided are no payments of households.
+
+    - lines: The lines that are decided.
+    - rest: Whether all others are no payments of households.
+    """
 
     lines: Annotated[list[DecidedBody], Meta(min_length=1, max_length=MOST_DECIDED)]
     rest: bool = False

@@ -162,7 +162,12 @@ MailAddress = Annotated[
 
 
 class AccountBody(Household, ClientInput):
-    """A household, open since today if nothing else is given."""
+    """A household, open since today if nothing else is given.
+
+    - language (--language LANGUAGE): en or de.
+    - since (--since TIME): Since when it is open.
+    - until (--until TIME): Until when it is open.
+    """
 
     mail: MailAddress | None = None
     language: Language | None = None
@@ -184,14 +189,25 @@ class AccountChangeBody(ClientInput):
 
 
 class AccountEndBody(ClientInput):
-    """Until when an account is open: now, if nothing is given."""
+    """Until when an account is open: now, if nothing is given.
+
+    - until (--until TIME): Until when it is open; now by default.
+    """
 
     until: LocalEnd = None
 
 
 class ThingBody(ClientInput):
     """A tag, a charger or one of its connectors, or a vehicle; of a tag, `vehicle` is the one that
-    it names."""
+    it names.
+
+    - tag (--card CARD): A card.
+    - charger (--charger ID): A charger with all its connectors.
+    - connector (--connector NUMBER): One connector of the charger.
+    - vehicle (--car CAR): A car, or the one of the card, by its number.
+    - since (--since TIME): Since when; now by default.
+    - reason (--reason TEXT): Why, for those who ask later.
+    """
 
     tag: IdTag | None = None
     charger: Annotated[str, Meta(min_length=1, max_length=48)] | None = None
@@ -210,7 +226,12 @@ Exclusive = Annotated[
 
 
 class GiveBody(ThingBody):
-    """What belongs to the account, since when (now) and until when. `name` is that of a space."""
+    """What belongs to the account, since when (now) and until when. `name` is that of a space.
+
+    - until (--until TIME): Until when, if that is known.
+    - name: The name of a space.
+    - exclusive (--only/--for-everybody)
+    """
 
     since: LocalTime = None
     until: LocalEnd = None
@@ -227,6 +248,12 @@ class TakeBody(ThingBody):
 
 
 class AccountsQuery(Paged):
+    """What is asked for.
+
+    - search (--search TEXT)
+    - open (--open/--closed)
+    """
+
     name: OfName = None
     search: Annotated[str, Meta(description="A part of the name.")] | None = None
     open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = (
@@ -433,13 +460,19 @@ Battery = (
 
 
 class VehicleBody(Car, ClientInput):
-    """A vehicle."""
+    """A vehicle.
+
+    - battery_kwh (--battery KWH): The capacity of its battery.
+    """
 
     battery_kwh: Battery = None
 
 
 class NewVehicleBody(VehicleBody):
-    """A new vehicle, and whose it is from now on."""
+    """A new vehicle, and whose it is from now on.
+
+    - account: The household whose it is from now on, by its number.
+    """
 
     account: Id | None = None
 
@@ -450,6 +483,11 @@ class VehicleChangeBody(ClientInput):
 
 
 class VehiclesQuery(Paged):
+    """What is asked for.
+
+    - search (--search TEXT)
+    """
+
     name: OfName = None
     search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
 
@@ -562,7 +600,10 @@ class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
 
 
 class OwnerBody(ReviewBody, kw_only=True):
-    """The account, and why the transaction is its own."""
+    """The account, and why the transaction is its own.
+
+    - account: The household whose it is, by its number.
+    """
 
     account: Id
 

@@ -144,7 +144,14 @@ CarName = Annotated[
 
 class HouseholdCells(ClientInput):
     """A household, its card, its charger or parking space by name, identity or number, its car, and
-    since when."""
+    since when.
+
+    - name: What it is called.
+    - space: A charger or a parking space by its name, its identity or its number.
+    - car: The name of its car.
+    - address: Where statements go.
+    - mail: Where its statements are mailed.
+    """
 
     name: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
     card: Annotated[str, Meta(max_length=CELL)] | None = None
@@ -157,7 +164,10 @@ class HouseholdCells(ClientInput):
 
 class HouseholdsBody(ClientInput):
     """Households, one a row. Rows without a day of their own have that of `since`, which is today
-    if it is left out."""
+    if it is left out.
+
+    - rows: The households.
+    """
 
     rows: Annotated[list[HouseholdCells], Meta(min_length=1, max_length=MOST_ROWS)]
     since: LocalTime = None
@@ -291,6 +301,15 @@ class MoveInBody(ClientInput):
     `exclusive` is false.
 
     A driver is invited, by a letter unless `invite` says otherwise.
+
+    - mail: Where its statements are mailed.
+    - contact: Telephone, anything.
+    - address: Where statements go.
+    - car: The name of its car.
+    - plate: The number plate of its car.
+    - tariff: The tariff of the household, by its number.
+    - driver: The name by which somebody of it logs in.
+    - invite: How the driver is invited.
     """
 
     name: Name
@@ -373,7 +392,13 @@ def _assigning(request: Request, tariff: int, since: str, account: int) -> Assig
 
 class MoveOutBody(ClientInput):
     """Until when a household lives here: its cards, spaces, cars and log-ins end then. `block` is
-    for cards that it has not given back: they never charge again."""
+    for cards that it has not given back: they never charge again.
+
+    - until (--until TIME): The first day on which it is no longer there.
+    - cards (--block-cards): Block its cards, which it has not given back; they stay, if left
+      out.
+    - reason (--reason TEXT): Why, for those who ask later.
+    """
 
     until: GivenEnd
     cards: Literal["end", "block"] = "end"
@@ -625,7 +650,11 @@ MOST_YEARS: Final = 100
 
 
 class DeletionQuery(ClientInput):
-    """Why, and for how many years closed statements keep their names."""
+    """Why, and for how many years closed statements keep their names.
+
+    - reason (--reason TEXT): Why; it stays, so write no name.
+    - keep_years (--keep-years INTEGER): How long closed statements keep names.
+    """
 
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
     keep_years: Annotated[int, Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS

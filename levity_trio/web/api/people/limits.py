@@ -70,6 +70,11 @@ class LimitsBody(ClientInput):
     limit there is a warning; when it is reached, nothing new starts until the month is over.
 
     Money is what its sessions cost, tax included, without base fees.
+
+    - chargers (--only-at ID): A charger where it may charge, and at no other.
+    - month_wh (--month-kwh KWH): How much it may charge in a month, in Wh.
+    - month_amount (--month-amount AMOUNT): What it may cost in a month, in minor units of the
+      currency, such as cents; none for any.
     """
 
     chargers: Chargers | None = None
@@ -79,7 +84,11 @@ class LimitsBody(ClientInput):
 
 class TagLimitsBody(LimitsBody):
     """The limits of a card are like those of a household. With `everywhere`, it works at spaces
-    that are for other households only, too, like a card of the owner."""
+    that are for other households only, too, like a card of the owner.
+
+    - everywhere (--everywhere/--not-everywhere): Also at spaces that are for one household
+      only.
+    """
 
     everywhere: bool = False
 
@@ -96,7 +105,10 @@ async def list_spaces(request: TypedRequest[SpacesQuery, None]) -> ListPage[Spac
 
 
 class RefusedQuery(ClientInput, kw_only=True):
-    """A space, and the household for which it would be alone."""
+    """A space, and the household for which it would be alone.
+
+    - account: The household, by its number.
+    """
 
     charger: Annotated[str, Meta(max_length=48)]
     connector: Annotated[int, Meta(ge=0, lt=CONNECTORS, description="0: the whole charger.")] = 0

@@ -43,7 +43,11 @@ class ReplacementBody(ClientInput):
 
 
 class SerialBody(ClientInput):
-    """The new serial number, whether it is that of another charger, and why."""
+    """The new serial number, whether it is that of another charger, and why.
+
+    - serial_number: The serial number that it tells now.
+    - replaced (--replaced/--same): What it is since then.
+    """
 
     serial_number: Annotated[str, Meta(max_length=50)]
     replaced: bool

@@ -101,12 +101,12 @@ IdTag = Annotated[
 Most = (
     Annotated[
         int,
-        Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any."),
+        Meta(ge=1, le=10_000, description="How many sessions it may have at once; empty: any."),
     ]
     | None
 )
 _EXPIRY = Meta(
-    description="From when on it is Expired: a time, or a day, in the time zone of the site.",
+    description="From when on it is refused: a time, or a day, in the time zone of the site.",
     extra_json_schema=UNTIL,
 )
 Expiry = Annotated[str, _EXPIRY] | None
@@ -158,6 +158,11 @@ SortOfTags = Literal[
 
 
 class TagsQuery(Paged):
+    """What is asked for.
+
+    - status (--status STATUS): Only with this status.
+    """
+
     status: Status | None = None
     parent: Annotated[str, Meta(description="Only of this group.")] | None = None
     expired: (

@@ -60,7 +60,11 @@ RoleName = Literal["driver", "viewer", "operator", "admin"]
 
 class NewUserBody(User, ClientInput):
     """A user to be added. One without a password is invited: by a link, unless `invite` says
-    something else."""
+    something else.
+
+    - password: With which the user logs in.
+    - invite: How the user is invited who has no password.
+    """
 
     role: RoleName
     account: Id | None = None
@@ -72,18 +76,27 @@ class NewUserBody(User, ClientInput):
 @changes_of(NewUserBody, "name", "invite")
 class UserChangeBody(ClientInput):
     """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins
-    made before."""
+    made before.
+
+    - password: With which the user logs in from now on.
+    """
 
 
 class InvitationBody(ClientInput):
     """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15
-    minutes, 5 tries."""
+    minutes, 5 tries.
+
+    - kind: A link, a letter or a PIN.
+    """
 
     kind: Kind = "link"
 
 
 class LetterBody(ClientInput):
-    """The code of a link or a letter that still works."""
+    """The code of a link or a letter that still works.
+
+    - code: The code that the letter prints.
+    """
 
     code: Annotated[Personal[str], Meta(max_length=100)]
 
@@ -132,7 +145,11 @@ class CallerIdentity(msgspec.Struct):
 
 
 class NewPasswordBody(ClientInput, kw_only=True):
-    """A new password, and the old one if there is one."""
+    """A new password, and the old one if there is one.
+
+    - old_password: The password so far.
+    - new_password: The new one.
+    """
 
     old_password: Annotated[Personal[str], Meta(max_length=200)] | None = None
     new_password: Password

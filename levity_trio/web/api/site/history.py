@@ -93,7 +93,11 @@ Format = Annotated[Literal["json", "csv"], Meta(description="As JSON, or the sam
 
 class HistoryQuery(ClientInput, rename={"since": "from", "before": "to"}):
     """Periods from the one with the day `from` on, before the day `to` (by default, up to
-    today)."""
+    today).
+
+    - by: The length of a period.
+    - of: Whose: that of the site, of each charger, or of each household.
+    """
 
     by: Literal["day", "month"] = "day"
     of: Grouping = Grouping.SITE

@@ -19,6 +19,12 @@ FILTERED_DAYS: Final = 1
 
 
 class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
+    """What is asked for.
+
+    - action: Only calls with this action, and the responses to them.
+    - direction: Only received, sent, or of connections.
+    """
+
     charger: OfCharger = None
     action: str | None = None
     direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None

@@ -88,7 +88,11 @@ QuietUntil = Annotated[LocalTimeOfDay, Meta(description="Quiet until this local 
 
 class OwnRecipientBody(ClientInput, kw_only=True):
     """What you want to be told, and where. What is left out is off: without an address there is no
-    mail."""
+    mail.
+
+    - mail: The address to which mails go.
+    - kinds: Of what you want to be told.
+    """
 
     mail: MailAddress | None = None
     kinds: tuple[DriversKind, ...] = ()
@@ -107,7 +111,11 @@ class RecipientChangeBody(Recipient, ClientInput):
 
 
 class NewRecipientBody(RecipientChangeBody):
-    """A recipient to be added: an owner, a caretaker, or with `account` somebody of a household."""
+    """A recipient to be added: an owner, a caretaker, or with `account` somebody of a household.
+
+    - who: An owner, a caretaker, or somebody of a household.
+    - account: The household, by its number.
+    """
 
     who: Literal["owner", "caretaker", "driver"] = "owner"
     account: Id | None = None
@@ -129,7 +137,11 @@ class MadeTopic(msgspec.Struct):
 
 class TestBody(ClientInput, kw_only=True):
     """The way that is tried; `backup` makes a copy. A mail goes to the address that is given, else
-    to the sender's own mailbox."""
+    to the sender's own mailbox.
+
+    - way: Which one.
+    - to (--to ADDRESS): Mail the test to this address, not to the sender's own mailbox.
+    """
 
     way: Literal["mail", "push", "ping", "backup"]
     to: MailAddress | None = None
@@ -137,14 +149,20 @@ class TestBody(ClientInput, kw_only=True):
 
 class StatementMailBody(ClientInput, kw_only=True):
     """Only the statement of this account, if one is given. What was mailed is mailed `again` only
-    if that is wanted."""
+    if that is wanted.
+
+    - again: Also what was mailed already.
+    """
 
     account: Id | None = None
     again: bool = False
 
 
 class ReminderBody(ClientInput, kw_only=True):
-    """A second reminder is mailed only if that is wanted."""
+    """A second reminder is mailed only if that is wanted.
+
+    - again: Also if one was mailed already.
+    """
 
     again: bool = False
 
@@ -564,7 +582,11 @@ Line = Annotated[Personal[str], Meta(max_length=100)]
 
 
 class PushServerBody(ClientInput, kw_only=True):
-    """The server of ntfy. Without a password, that of before stays if server and user do."""
+    """The server of ntfy. Without a password, that of before stays if server and user do.
+
+    - server: Where it is, such as https://ntfy.sh.
+    - user: The name of its account, if it has one.
+    """
 
     server: Line = "https://ntfy.sh"
     user: Line | None = None
@@ -574,7 +596,10 @@ class PushServerBody(ClientInput, kw_only=True):
 
 
 class MailServerBody(PushServerBody, kw_only=True):
-    """The mail server. Without a password, that of before stays if server and user do."""
+    """The mail server. Without a password, that of before stays if server and user do.
+
+    - encryption: TLS from the begin, STARTTLS, or none.
+    """
 
     server: Annotated[
         Personal[str], Meta(max_length=100, description="Such as smtp.example.org:465.")
@@ -589,13 +614,20 @@ class MailServerBody(PushServerBody, kw_only=True):
 
 
 class PingUrlBody(ClientInput):
-    """The URL that is requested each minute."""
+    """The URL that is requested each minute.
+
+    - url: It is requested each minute; without one, nothing is.
+    """
 
     url: Annotated[Personal[str], Meta(max_length=200)]
 
 
 class BackupFolderBody(ClientInput):
-    """The folder that gets a copy each night, and how many it keeps."""
+    """The folder that gets a copy each night, and how many it keeps.
+
+    - folder: Where it is, on the machine of the server.
+    - keep: How many it keeps.
+    """
 
     folder: Annotated[str, Meta(max_length=200)]
     keep: Annotated[int, Meta(ge=1, le=10_000)] = 14

@@ -180,7 +180,12 @@ TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
 
 
 class NewWebhookBody(ClientInput):
-    """A webhook to be added. `kinds` and `charger` restrict which facts it gets."""
+    """A webhook to be added. `kinds` and `charger` restrict which facts it gets.
+
+    - name: What it is called.
+    - kinds (--kind KIND): Only facts of this kind; repeat it for several.
+    - charger (--charger ID): Only facts of this charger.
+    """
 
     name: Name
     url: Annotated[
@@ -363,7 +368,10 @@ class ToldChargerBody(ClientInput, kw_only=True):
 
 
 class NewToldChargerBody(ToldChargerBody, kw_only=True):
-    """A charger, and its name and password at the backend."""
+    """A charger, and its name and password at the backend.
+
+    - charger: The charger.
+    """
 
     charger: Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -376,7 +384,16 @@ class AliasBody(ClientInput):
 
 
 class NewBackendBody(ClientInput, kw_only=True):
-    """A backend to be added. Without `begins_on`, it is told what comes from now on."""
+    """A backend to be added. Without `begins_on`, it is told what comes from now on.
+
+    - name: What it is called here.
+    - chargers: The chargers, each with its name and password there.
+    - tells_authorize (--authorize/--no-authorize): Tell which cards were presented, or only
+      sessions.
+    - with_signed (--with-signed/--without-signed): Send what meters sign, which may name a
+      card, or only with numbers of cards.
+    - cards: What cards are called there.
+    """
 
     name: Name
     url: Annotated[
@@ -415,7 +432,10 @@ class CheckQuery(ClientInput):
 
 
 class AgainBody(ClientInput):
-    """The session that a backend is told again; without one, all."""
+    """The session that a backend is told again; without one, all.
+
+    - transaction: The session; all that it did not take, if left out.
+    """
 
     transaction: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
 

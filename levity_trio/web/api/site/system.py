@@ -186,7 +186,10 @@ ALONE: Final = Told(
 
 
 class DrainBody(ClientInput):
-    """Over how many seconds the chargers are told to connect again."""
+    """Over how many seconds the chargers are told to connect again.
+
+    - seconds (--seconds SECONDS): Over how many seconds they are told to connect again.
+    """
 
     seconds: Annotated[float, Meta(ge=0, le=3600)] = 60.0
 
@@ -231,7 +234,11 @@ Name = Annotated[
 
 
 class NewTokenBody(ClientInput):
-    """A token to be made."""
+    """A token to be made.
+
+    - name: Who or what uses it.
+    - role (--role ROLE): What it may do: read; also operate; everything.
+    """
 
     name: Name
     role: Literal["viewer", "operator", "admin"]
@@ -254,7 +261,10 @@ class ProgramVersion(msgspec.Struct):
 
 
 class BelowQuery(ClientInput):
-    """The newest rows, or those with an id below `before`."""
+    """The newest rows, or those with an id below `before`.
+
+    - before: Rows with an id below this one.
+    """
 
     before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
     limit: Limit = 50

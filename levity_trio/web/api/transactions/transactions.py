@@ -171,7 +171,10 @@ OF_WEIGHED: Final = (
 
 
 class FilterQuery(ClientInput, rename={"since": "from", "before": "to"}):
-    """A filter of transactions."""
+    """A filter of transactions.
+
+    - status (--status STATUS): Only those that are open, or have ended.
+    """
 
     charger: OfCharger = None
     connector: OfConnector = None
@@ -216,6 +219,11 @@ Read = Callable[..., ListPage[BilledTransaction]]
 
 
 class ReadingsQuery(Paged):
+    """What is asked for.
+
+    - measurand: Only of this measurand.
+    """
+
     measurand: str | None = None
 
 
@@ -408,6 +416,11 @@ Reason = Annotated[
 
 
 class QueueQuery(Paged):
+    """What is asked for.
+
+    - kind (--kind KIND): Only these.
+    """
+
     charger: OfCharger = None
     kind: Literal["transaction", "message"] | None = None
     alone: Annotated[bool, Meta(description=OF_ALONE)] = False
@@ -428,14 +441,27 @@ Review = TypedRequest[object, ReviewBody]
 
 class ConfirmBody(ReviewBody):
     """Why, and the figure that was seen. One below what the charger reported is confirmed only with
-    it."""
+    it.
+
+    - figure_wh (--kwh KWH): The figure that you confirm, in Wh; needed if the charger reported
+      more.
+    """
 
     figure_wh: Wh | None = None
 
 
 class FigureBody(ReviewBody):
     """The figure, or the registers whose difference it is. Times are those of the bill; a tag only
-    if none is known."""
+    if none is known.
+
+    - figure_wh (--kwh KWH): The energy, if it is not the difference of the registers.
+    - meter_start_wh (--start-kwh KWH): The register at its start.
+    - meter_stop_wh (--stop-kwh KWH): The register at its end.
+    - start_time (--start-time TIME): When it began, for the bill, as 2026-03-01T12:00 at the
+      site.
+    - stop_time (--stop-time TIME): When it ended, for the bill, likewise.
+    - id_tag (--card CARD): The card, if none is known.
+    """
 
     figure_wh: Wh | None = None
     meter_start_wh: Wh | None = None
@@ -447,14 +473,25 @@ class FigureBody(ReviewBody):
 
 class TransactionEndBody(ReviewBody):
     """When it ended, if that is known; with the register at its end, the figure is corrected,
-    too."""
+    too.
+
+    - stop_time (--stop-time TIME): When it ended, as 2026-03-01T13:00 at the site; now, if not
+      given.
+    - meter_stop_wh (--stop-kwh KWH): The register at its end; the figure is then corrected.
+    """
 
     stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
 
 
 class AttachmentBody(ReviewBody, kw_only=True):
-    """The transaction, and the values of a stop that cannot be read."""
+    """The transaction, and the values of a stop that cannot be read.
+
+    - transaction: The session to which the message belongs.
+    - stop_time (--stop-time TIME): Its time, if it cannot be read: 2026-03-01T13:00 at the
+      site.
+    - meter_stop_wh (--stop-kwh KWH): The register, if the stop has none that can be read.
+    """
 
     transaction: Id
     stop_time: LocalInstant = None
@@ -463,7 +500,18 @@ class AttachmentBody(ReviewBody, kw_only=True):
 
 class LostStartBody(ReviewBody):
     """What is known of a transaction of which only the stop arrived. What is left out is found by
-    the readings."""
+    the readings.
+
+    - connector (--connector NUMBER): Its connector, if no reading shows it.
+    - start_time (--start-time TIME): When it began, if no reading shows it: 2026-03-01T12:00 at
+      the site.
+    - meter_start_wh (--start-kwh KWH): The register at its start.
+    - meter_stop_wh (--stop-kwh KWH): The register, if the stop has none that can be read.
+    - stop_time (--stop-time TIME): Its time, if it cannot be read: 2026-03-01T13:00 at the
+      site.
+    - id_tag (--card CARD): The card, if the stop has none.
+    - figure_wh (--kwh KWH): Its energy, if you know it.
+    """
 
     connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     start_time: LocalInstant = None
@@ -695,7 +743,12 @@ class GroupQuery(ClientInput):
 class WholeGroupBody(ClientInput):
     """Why, and what was shown: the newest event of the site then, and the name of the figure that
     each transaction gets; without one, the proposed one. If these come to less than the charger
-    reported, their `total_wh` is needed."""
+    reported, their `total_wh` is needed.
+
+    - event: The newest event of the site, as it was shown.
+    - figure: The name of the figure that each session gets; the proposed one, if left out.
+    - total_wh (--kwh KWH): What they come to together; needed if the charger reported more.
+    """
 
     reason: Reason
     event: Id
@@ -704,7 +757,11 @@ class WholeGroupBody(ClientInput):
 
 
 class SeenBody(ClientInput):
-    """A transaction as it was shown: its newest event, and the figure that it would get."""
+    """A transaction as it was shown: its newest event, and the figure that it would get.
+
+    - event: Its newest event.
+    - figure_wh: The figure that it would get, in Wh.
+    """
 
     transaction: Id
     event: Id
@@ -713,7 +770,10 @@ class SeenBody(ClientInput):
 
 class GroupBody(ClientInput):
     """Why, and what was shown of each transaction. Its figure is confirmed, or corrected to the one
-    that is sent."""
+    that is sent.
+
+    - sessions: What was shown of each session; 100 at most.
+    """
 
     reason: Reason
     sessions: Annotated[list[SeenBody], Meta(min_length=1, max_length=MOST_SHOWN)]
