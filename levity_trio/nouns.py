@@ -78,6 +78,7 @@ class Household:
 class Car:
     """A car.
 
+    - name: What it is called.
     - plate: Its number plate.
     """
 
@@ -147,23 +148,20 @@ class Recipient:
     - name: Who that is.
     - mail: The address to which mails go.
     - kinds: Of what they are told, by the names of kinds of messages.
+    + away_minutes: A charger is away after so many minutes.
+    + with_names: Whether messages name households; a driver's never do.
+    + gets_statements: Whether each closed statement is mailed to a household.
     """
 
     name: Annotated[Personal[str], Meta(max_length=100)] | None = None
     language: str | None = None
     mail: Personal[str] | None = None
     kinds: Sequence[str] = ()
-    away_minutes: Annotated[
-        int, Meta(ge=1, le=10_080, description="A charger is away after so many minutes.")
-    ] = 10
+    away_minutes: Annotated[int, Meta(ge=1, le=10080)] = 10
     quiet_from: str | None = None
     quiet_until: str | None = None
-    with_names: Annotated[
-        bool, Meta(description="Whether messages name households; a driver's never do.")
-    ] = False
-    gets_statements: Annotated[
-        bool, Meta(description="Whether each closed statement is mailed to a household.")
-    ] = False
+    with_names: bool = False
+    gets_statements: bool = False
 
 
 TaxKind = Literal["taxed", "exempt", "small business", "no business"]
@@ -175,15 +173,23 @@ business: neighbours who share costs."""
 class Biller:
     """Who bills, as it stands on statements. `payment_days` are counted from the closing.
 
-    - name: Who bills.
-    - address: Of who bills, in up to six lines.
-    - bank_account: An IBAN, to which households pay.
-    - bank_name: The bank of that account.
-    - tax_number: As the tax office gave it.
-    - vat_number: With the letters of its country, such as DE123456789.
-    - tax_kind: How who bills is taxed.
+    - name: The house, or whoever bills.
+    - address: The address; several lines are allowed.
+    - bank_account (--bank-account ACCOUNT): Where to pay to; an IBAN is checked.
+    - bank_name (--bank-name NAME): The bank.
+    - tax_number (--tax-number NUMBER): As it must stand on a bill.
+    - vat_number (--vat-number NUMBER): Such as DE123456789.
+    - tax_kind: How you are taxed: taxed, exempt, small business, no business.
     - reminder_en: What reminders say in English, instead of the usual words.
     - reminder_de: What reminders say in German, instead of the usual words.
+    + contact: Whom to ask about a line.
+    + tax_note (--tax-note SENTENCE): Why there is no tax, as it stands on each statement. Exempt:
+      needed.
+    + number_prefix (--number-prefix TEXT): What stands before the numbers of statements, such as
+      2026-. With YYYY- they begin anew each year.
+    + payment_days: After closing.
+    + reminder_after: After the last day to pay, the page Now tells of it.
+    - language: That of new households.
     """
 
     name: Annotated[
@@ -191,7 +197,7 @@ class Biller:
         whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE),
     ]
     address: Lines = None
-    contact: Annotated[Line, Meta(description="Whom to ask about a line.")] = None
+    contact: Line = None
     bank_account: Line = None
     bank_name: Line = None
     tax_number: Line = None
@@ -207,28 +213,20 @@ class Biller:
         | None
     ) = None
     tax_kind: TaxKind | None = None
-    tax_note: Annotated[
-        Line,
-        Meta(description="Why there is no tax, as it stands on each statement. Exempt: needed."),
-    ] = None
+    tax_note: Line = None
     number_prefix: (
         Annotated[
             str,
             whole_text(
                 max_length=12,
-                pattern=r"^([A-Za-z0-9\/.\-]*[A-Za-z\/.\-])?$",
+                pattern="^([A-Za-z0-9\\/.\\-]*[A-Za-z\\/.\\-])?$",
                 words=Told("give letters, digits, - / or ., with no digit at the end: 2026-"),
-                description="What stands before the numbers of statements, such as 2026-. "
-                "With YYYY- they begin anew each year.",
             ),
         ]
         | None
     ) = None
-    payment_days: Annotated[int, Meta(ge=0, le=365, description="After closing.")] = 14
-    reminder_after: Annotated[
-        int,
-        Meta(ge=0, le=365, description="After the last day to pay, the page Now tells of it."),
-    ] = 7
+    payment_days: Annotated[int, Meta(ge=0, le=365)] = 14
+    reminder_after: Annotated[int, Meta(ge=0, le=365)] = 7
     reminder_en: Lines = None
     reminder_de: Lines = None
-    language: Annotated[str, Meta(description="That of new households.")] | None = None
+    language: str | None = None

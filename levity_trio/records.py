@@ -15,6 +15,7 @@ from typing import (
     Annotated,
     Any,
     Final,
+    NamedTuple,
     TypeVar,
     dataclass_transform,
     get_args,
@@ -56,22 +57,41 @@ def copied(kind: Callable[..., T], row: Any, /, **others: Any) -> T:
     return kind(**same, **others)
 
 
-def texts_of(kind: type) -> dict[str, tuple[str, str]]:
-    """Return what is said about fields in the docstrings of a class and of those that it extends:
-    for each its text, and the option from which it comes, which is empty if it is called as the
-    field.
+class FieldText(NamedTuple):
+    """What is said of a field: its text; its short name, which is its label in forms; the option
+    from which it comes; and whether forms show its text, in place of what its type says."""
 
-    A docstring ends with one line a field, such as `- max_transactions (--most NUMBER): Text.`
+    text: str = ""
+    label: str = ""
+    option: str = ""
+    is_of_forms: bool = False
+
+
+NO_TEXT: Final = FieldText()
+
+
+def texts_of(kind: type) -> dict[str, FieldText]:
+    """Return what the docstrings of a class, and of those that it extends, say of fields.
+
+    A docstring ends with one line a field, such as `- max_transactions [At once] (--most NUMBER):
+    Text.`, each part of which may be left out. A + marks texts of forms.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, FieldText] = {}
     for base in reversed(kind.__mro__):
-        for name, typed, text in _FIELD_TEXT.findall(base.__doc__ or ""):
-            found[name] = " ".join(text.split()), typed
+        for mark, name, label, option, text in _FIELD_TEXT.findall(base.__doc__ or ""):
+            before = found.get(name, NO_TEXT)
+            found[name] = FieldText(
+                " ".join(text.split()),
+                " ".join(label.split()) or before.label,
+                option or before.option,
+                mark == "+",
+            )
     return found
 
 
 _FIELD_TEXT: Final = re.compile(
-    r"^ *- (\w+)(?: \(([^)]*)\))?:?((?:(?!\n *-|\n *\n).)*)", re.MULTILINE | re.DOTALL
+    r"^ *([-+]) (\w+)(?:\s\[([^\]]*)\])?(?:\s+\((--[^)]*|)\))?:?((?:(?!\n *[-+]|\n *\n).)*)",
+    re.MULTILINE | re.DOTALL,
 )
 
 

@@ -56,6 +56,8 @@ MODULES: Final = {
 }
 """Where commands are; the others are in a module of their name, with _ for -, and after a word of
 Python."""
+OF_TABLE: Final = ("car", "meter", "mqtt", "token", "webhook")
+"""Groups without a module: all of their commands are data."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 SERVERS: Final = ("serve", "demo", "simulate", "simulator")
 """Commands that run for long and serve others: those have a language of their own."""
@@ -101,6 +103,10 @@ class CommandLine(Group):
 
 def command_of(name: str) -> click.Command:
     """Return a command, whose module is imported now."""
+    if name in OF_TABLE:
+        from levity_trio.cli.commands import group_of  # noqa: PLC0415 - only they need it
+
+        return group_of(name)
     own = name.replace("-", "_") + "_" * iskeyword(name)
     command: click.Command = getattr(import_module(f"{__name__}.{MODULES.get(name, own)}"), own)
     return command

@@ -12,26 +12,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import (
     ANY_FILE,
     EXISTING_FILE,
     WIDE,
     Named,
     argument,
-    changes,
     flag,
-    limit,
     option,
     present,
 )
-from levity_trio.cli.operator import Operator, RefusedByApi, api_group, command
+from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.terminal import (
     CountProgress,
     confirm,
@@ -48,7 +47,7 @@ from levity_trio.cli.transfers import read_file
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.documents.paper import file_name
 from levity_trio.documents.template import ENGLISH_TEXT
-from levity_trio.nouns import Biller, TaxKind
+from levity_trio.nouns import Biller
 from levity_trio.output import is_terminal
 from levity_trio.records import names_of
 from levity_trio.wire.times import in_zone
@@ -71,18 +70,6 @@ DRAFT_COLUMNS: Final = (
     "amount",
     "carried_in",
 )
-COLUMNS: Final = (
-    "number",
-    "month",
-    "name",
-    "total",
-    "state",
-    "open",
-    "due_on",
-    "kwh",
-    "remarks",
-    "account",
-)
 HEAD: Final = (
     "statement",
     "month",
@@ -96,46 +83,12 @@ HEAD: Final = (
     "evidence",
 )
 LINES: Final = ("line", "date", "where", "kwh", "amount", "from", "to")
-NO_STATEMENT: Final = (
-    "no month is closed yet: levity-trio bill preview MONTH shows what would be billed"
-)
 OWNER_FIELDS: Final = names_of(Biller)
 
-
-@api_group
-def bill() -> None:
-    """Make, show and print statements.
-
-    Examples:
-      levity-trio bill owner set --name "Bauhof 12" --address "Bauhof 12
-      10115 Berlin" --bank-account "DE02 1203 0000 0000 2020 51"
-      levity-trio bill begin 2026-10-01
-      levity-trio bill preview 2026-10
-      levity-trio bill close 2026-10
-      levity-trio bill list --month 2026-10
-      levity-trio bill show 2026-17
-      levity-trio bill show 2026-17 --as pdf -o anna.pdf
-      levity-trio bill print 2026-10 --to october
-      levity-trio bill year 2026
-    """
+bill = group_of("bill")
 
 
-@api_group
-def owner() -> None:
-    """Say who bills, as it stands on statements.
-
-    Examples:
-      levity-trio bill owner set --name "Bauhof 12 eG" --address "Bauhof 12
-      10115 Berlin" --contact strom@bauhof12.example
-      levity-trio bill owner set --bank-account "DE02 1203 0000 0000 2020 51"
-      levity-trio bill owner logo house.png
-      levity-trio bill template > german.toml
-      levity-trio bill owner template german.toml
-
-    Closed statements keep what was set when they were closed.
-    """
-
-
+owner = group_of("owner")
 bill.add_command(owner)
 _MONTH: Final = argument("MONTH")
 _CARRY: Final = option("--carry-below AMOUNT", "Carry smaller totals on, if a statement follows.")
@@ -151,27 +104,6 @@ _REMOVE: Final = flag("--remove", "Go on without it.")
 
 
 # Drafts and closings
-
-
-@bill.api_command
-@argument("DAY")
-def begin(operator: Operator, day: str) -> None:
-    """Say since when this system bills.
-
-    Examples:
-      levity-trio bill begin 2026-10-01
-
-    What ended before this day is billed elsewhere. Until the first month is closed
-    the day can be said again.
-    """
-    begun = operator.put("billing", body={"begun_on": day})
-    operator.tell(
-        begun,
-        (
-            f"this system has billed since {begun['begun_on']}; {begun['open_month']} is the "
-            "first month"
-        ),
-    )
 
 
 @bill.api_command
@@ -199,7 +131,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: in
     if operator.is_told({**draft, "statements": statements, "problems": problems}):
         return
     if statements:
-        show_table(DRAFT_COLUMNS, map(_row, statements))
+        show_table(DRAFT_COLUMNS, map(row, statements))
     nothing = _nothing(operator, month, draft)
     sums = [nothing] if nothing else _sums(draft["sums"])
     for line in [*sums, *_figures(draft), *lacks, *problems]:
@@ -295,7 +227,7 @@ def _terms(operator: Operator, carry_below: str | None, account: int | None) -> 
     return terms | {"carry_below": exact}
 
 
-def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
+def row(statement: Mapping[str, Any]) -> dict[str, Any]:
     """Return a closed statement, or one that is not, as a row of a table."""
     amounts = ("amount", "carried_in", "total", "open")
     texts = {name: _money(statement, name) for name in amounts if name in statement}
@@ -377,46 +309,6 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 
 
 # Closed statements
-
-
-@bill.api_command
-@_MONTH
-def supplement(operator: Operator, month: str) -> None:
-    """Add to the papers of a closed month what they lacked.
-
-    Examples:
-      levity-trio bill supplement 2026-10
-      levity-trio bill show 2026-17 --supplement --as pdf -o anna.pdf
-
-    Enter first what was missing: the sender, or the address of the household. Each
-    household gets a document beside its statements, which stay as they are.
-    """
-    done = operator.post("closings", month, "supplements", patience=PATIENCE_SECONDS)
-    count = counted(len(done["digests"]), "household")
-    operator.tell(done, f"what was missing on the papers of {month} is added, for {count}")
-
-
-@bill.api_command
-@option("--household HOUSEHOLD", "Only of this household.", "account", type=Named("accounts"))
-@option("--month MONTH", "Only of this month, such as 2026-10.")
-@flag("--unpaid", "Only those of which something is open.")
-@limit("How many, the newest.")
-def list_(
-    operator: Operator, account: int | None, month: str | None, limit: int, *, unpaid: bool
-) -> None:
-    """List closed statements, the newest first.
-
-    Examples:
-      levity-trio bill list
-      levity-trio bill list --json
-    """
-    state = "unpaid" if unpaid else None
-    page = operator.get(
-        "statements", account=account, month=month or None, state=state, limit=limit
-    )
-    operator.show_page(
-        COLUMNS, page, _row, narrower=" with --month, --household or --unpaid", empty=NO_STATEMENT
-    )
 
 
 @bill.api_command
@@ -683,44 +575,18 @@ def _write(path: Path, content: bytes, *, replaces: bool = False) -> None:
 # Who bills, and the words
 
 
-@command("show", group=owner)
-def show_owner(operator: Operator) -> None:
-    """Show who bills.
-
-    Examples:
-      levity-trio bill owner show
-    """
-    operator.record(operator.get("biller"))
-
-
-@command("set", group=owner, epilog=owner.epilog)
-@option("--name", "The house, or whoever bills.")
-@option("--address", "The address; several lines are allowed.")
-@option("--contact", "Whom to ask about a line.")
-@option("--bank-account ACCOUNT", "Where to pay to; an IBAN is checked.")
-@option("--bank-name NAME", "The bank.")
-@option("--tax-kind", "How you are taxed.", type=click.Choice(get_args(TaxKind)))
-@option("--tax-note SENTENCE", "Why there is no tax.")
-@option("--tax-number NUMBER", "As it must stand on a bill.")
-@option("--vat-number NUMBER", "Such as DE123456789.")
-@option("--number-prefix TEXT", "Before the numbers, such as 2026-.")
-@option("--payment-days", "Days to pay after closing; 14 by default.", type=click.IntRange(0, 365))
-def set_owner(operator: Operator, **fields: Any) -> None:
-    """Say who bills (admin); what is not given stays.
-
-    An empty text empties the field.
-    """
-    if not (changed := changes(fields)):
+def kept(operator: Operator, fields: dict[str, Any]) -> bool:
+    """Keep what is not given of who bills."""
+    if not present(fields):
         raise click.UsageError("give at least one of the options")
     try:
-        before = {
-            name: value for name, value in operator.get("biller").items() if name in OWNER_FIELDS
-        }
+        before = operator.get("biller")
     except RefusedByApi as refused:
         if refused.code != "not_found":
             raise
         before = {}
-    operator.record(operator.put("biller", body=before | changed))
+    fields["more"] = {name: value for name, value in before.items() if name in OWNER_FIELDS}
+    return False
 
 
 @owner.api_command

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
@@ -17,8 +16,8 @@ import click
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import (
-    ID,
     JSON_PARAMETER,
     WIDE,
     argument,
@@ -27,7 +26,7 @@ from levity_trio.cli.declaring import (
     on_database,
     option,
 )
-from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, api_group
+from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi
 from levity_trio.cli.terminal import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder, pages_folder
 from levity_trio.wire.times import stamp
@@ -65,25 +64,7 @@ This root is new. Your phone trusts it when you tell it to: open the page /trust
 there, and compare the fingerprint with the one above.\
 """
 
-
-@api_group
-def certificate() -> None:
-    """The certificate authority, and certificates of chargers.
-
-    Examples:
-      levity-trio certificate init --organization "Haus am Park"
-      levity-trio certificate server levity.local 192.168.1.5
-      levity-trio certificate pages levity.local 192.168.1.5
-      levity-trio certificate install CP-1
-      levity-trio certificate adopt CP-1 cp-1.pem
-      levity-trio certificate list
-      levity-trio certificate allow 7 --reason "its maker names it so"
-      levity-trio certificate revoke 3 --reason "sold"
-
-    `init`, `server` and `pages` work on files beside the database, as the user of the server. A
-    running server takes them up. The others use its API. `charger secure` does all that a charger
-    needs for a security profile.
-    """
+certificate = group_of("certificate")
 
 
 _NAMES: Final = click.argument("names", nargs=-1, required=True, metavar="NAME-OR-IP...")
@@ -216,50 +197,6 @@ def _own(operator: Operator, kind: str) -> Any:
         if refused.code != "not_found":
             raise
         return {}
-
-
-@certificate.api_command
-@argument("REQUEST", "number", type=int)
-@option("--reason", "Why the name is right, for those who ask later.", required=True)
-def allow(operator: Operator, number: int, reason: str) -> None:
-    """Let a charger have a certificate with the name of a rejected request.
-
-    Some chargers request it for their identity, and report another serial number. REQUEST is the
-    number in `certificate list --requests`. The charger is not asked again by this.
-    """
-    allowed = operator.post("certificate-requests", number, "allow", body={"reason": reason})
-    again = f"levity-trio call {shlex.quote(allowed['charger'])} ExtendedTriggerMessage"
-    operator.tell(
-        allowed,
-        f"the name of request {number} is right for {cell(allowed['charger'])}; let it request "
-        "again:\n"
-        f"  {again} requestedMessage=SignChargePointCertificate",
-    )
-
-
-@certificate.api_command
-@ID
-@option("--reason WORDS", "Why; it is kept with the certificate.", required=True)
-def revoke(operator: Operator, number: int, reason: str) -> None:
-    """Revoke a client certificate, and end the connection that it opened."""
-    revoked = operator.post("certificates", number, "revoke", body={"reason": reason})
-    operator.tell(revoked, f"certificate {number} of {cell(revoked['charger'])} is revoked")
-
-
-@certificate.api_command
-@argument("CHARGER")
-@argument("FILE", type=click.File("r", encoding="utf-8"))
-def adopt(operator: Operator, charger: str, file: Any) -> None:
-    """Let a certificate of another authority (PEM) open the door of a charger.
-
-    The server must trust that authority: --tls-client-ca.
-    """
-    adopted = operator.post("certificates", body={"charger": charger, "pem": file.read()})
-    words = (
-        f"certificate {adopted['id']} opens the door of {cell(charger)} until "
-        f"{adopted['not_after']}"
-    )
-    operator.tell(adopted, words)
 
 
 @certificate.api_command

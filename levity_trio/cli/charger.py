@@ -10,20 +10,19 @@ from typing import Any, BinaryIO, Final
 
 import click
 
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import WIDE, argument, flag, limit, option, present
-from levity_trio.cli.operator import REJECTED, Operator, api_group, command
+from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import (
     cell,
     confirm,
     fill,
-    local_minute,
     say,
     show_below,
     show_record,
     show_table,
 )
-from levity_trio.operations.limits import shown
 
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
 CERTIFICATES: Final = ("id", "serial", "subject", "not_after", "revoked_at")
@@ -33,41 +32,12 @@ LOOK_SECONDS: Final = 0.5
 CHANGE_SECONDS: Final = 600.0
 SWITCHES: Final = {"true": True, "false": False}
 
-
-@api_group
-def charger() -> None:
-    """Say which chargers may connect and how, and who may charge while we are away.
-
-    Examples:
-      levity-trio charger add CP-7 --name "Space 12"
-      levity-trio charger adopt CP-7
-      levity-trio charger refuse CP-99 --reason "not ours"
-      levity-trio charger key CP-7 --add key.pem
-      levity-trio charger security CP-7
-      levity-trio charger secure CP-7 --profile 2
-      levity-trio charger offline-policy CP-7
-
-    A charger that is to be adopted or refused has connected; `charger add`
-    registers one before. `levity-trio chargers` lists them.
-    """
+charger = group_of("charger")
 
 
 _IDENTITY: Final = argument("CHARGER", "identity")
 _CHARGER: Final = argument("CHARGER")
 _REASON: Final = option("--reason TEXT", "Why, for those who ask later.", default="")
-
-
-@charger.api_command
-@_IDENTITY
-@option("--name NAME", "What people call it.")
-def add(operator: Operator, identity: str, name: str | None) -> None:
-    """Register a charger before it connects.
-
-    Examples:
-      levity-trio charger add CP-7 --name "Parking space 7"
-    """
-    made = operator.post("chargers", body={"id": identity, "name": name})
-    operator.tell(made, f"{cell(identity)} is registered")
 
 
 @charger.api_command
@@ -97,21 +67,11 @@ def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -
     operator.tell(done, f"{cell(identity)} {_is(done)} adopted{asked}")
 
 
-@charger.api_command
-@_IDENTITY
-@_REASON
-def refuse(operator: Operator, identity: str, reason: str) -> None:
-    """Refuse a charger: its boot is rejected, and it is sent nothing.
-
-    Examples:
-      levity-trio charger refuse CP-99 --reason "not ours"
-
-    What a refused charger reports is kept, but it starts no charging and is sent
-    nothing. With `serve --registration closed` it cannot connect. `charger adopt`
-    takes it back.
-    """
-    done = operator.post("chargers", identity, "refuse", body={"reason": reason})
-    operator.tell(done, f"{cell(identity)} {_is(done)} refused")
+def typed_password(_operator: Operator, fields: dict[str, Any]) -> bool:
+    """Read a password that somebody made."""
+    if fields["is_typed"]:
+        fields["more"] = {"password": sys.stdin.readline().strip()}
+    return False
 
 
 def _is(done: dict[str, Any]) -> str:
@@ -143,37 +103,6 @@ def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
 
 @charger.api_command
 @_CHARGER
-@argument("SERIAL")
-@option("--replaced/--same", "What it is since then.", "is_other", required=True)
-@_REASON
-def serial(operator: Operator, charger: str, serial: str, *, is_other: bool, reason: str) -> None:
-    """Say whether a charger with a new SERIAL number is another one.
-
-    Examples:
-      levity-trio charger serial CP-7 SN-2 --same
-    """
-    body = {"serial_number": serial, "replaced": is_other, "reason": reason}
-    done = operator.post("chargers", charger, "serial", body=body)
-    operator.tell(done, f"{cell(charger)} {'was replaced' if is_other else 'is the same'}")
-
-
-@charger.api_command
-@_CHARGER
-@argument("OTHER")
-@option("--shared/--own", "Whether they do.", "is_shared", required=True)
-def meter(operator: Operator, charger: str, other: str, *, is_shared: bool) -> None:
-    """Say whether a charger and an OTHER one share a meter.
-
-    Examples:
-      levity-trio charger meter CP-7 CP-8 --own
-    """
-    body = {"charger": other, "shared": is_shared}
-    done = operator.post("chargers", charger, "meter", body=body)
-    operator.tell(done, f"{cell(charger)} {'shares' if is_shared else 'has'} its meter")
-
-
-@charger.api_command
-@_CHARGER
 @WIDE
 def security(operator: Operator, charger: str) -> None:
     """Show who may connect as a charger, and how it connected last.
@@ -189,33 +118,6 @@ def security(operator: Operator, charger: str) -> None:
     show_record(present(record) | {f"last_{name}": value for name, value in (last or {}).items()})
     show_below(PASSWORDS, passwords)
     show_below(CERTIFICATES, certificates)
-
-
-@charger.api_command
-@_CHARGER
-@flag("--drop-old", "Let the old password open nothing any more, and end its connection.")
-@flag("--stdin", "Read the password from stdin: 32 to 40 hexadecimal digits.", "is_typed")
-def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool) -> None:
-    """Make a password for a charger and show it, once.
-
-    Examples:
-      levity-trio charger password CP-1
-      levity-trio charger password CP-1 --drop-old
-      levity-trio charger password CP-1 --stdin < key
-
-    Enter it at the charger as its AuthorizationKey. Until the charger connects
-    with it, the password before opens its door too. From then on the charger is
-    never let in without one.
-    """
-    body = {"keep_old": not drop_old} | (
-        {"password": sys.stdin.readline().strip()} if is_typed else {}
-    )
-    made = operator.post("chargers", charger, "password", body=body)
-    if is_typed:
-        operator.tell(made, f"The password of {charger} is stored.")
-    else:
-        shown = made["password"]
-        operator.tell(made, f"{shown}\nThis is the password of {charger}. It is not shown again.")
 
 
 @charger.api_command
@@ -251,32 +153,6 @@ def key(
         operator.tell({"removed": remove}, f"key {remove} is removed")
     else:
         operator.show_page(METER_KEYS, operator.get(*path), empty="no key is known")
-
-
-@charger.api_command
-@_CHARGER
-@option(
-    "--profile",
-    "Security profile it comes back with.",
-    type=click.IntRange(0, 2),
-    default=0,
-    show_default=True,
-)
-def readmit(operator: Operator, charger: str, profile: int) -> None:
-    """Let a charger in once below its security profile, within 10 minutes.
-
-    Examples:
-      levity-trio charger readmit CP-1
-      levity-trio charger readmit CP-1 --profile 1
-
-    For a charger after a factory reset. The next handshake in its name is let in,
-    whoever sends it; look at its address afterwards (charger security CP-1).
-    """
-    done = operator.post("chargers", charger, "readmit", body={"profile": profile})
-    until = local_minute(done["until"])
-    operator.tell(
-        done, f"The next handshake of {charger} is let in at profile {profile}, until {until}."
-    )
 
 
 @charger.api_command
@@ -489,4 +365,6 @@ def _limit(known: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _figure(limit: Mapping[str, Any]) -> str | None:
+    from levity_trio.operations.limits import shown  # noqa: PLC0415 - so that a list answers at once
+
     return None if limit.get("limit") is None else str(shown(limit["limit"], limit["unit"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -13,17 +14,20 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from levity_trio.billing.ledger import typed_amount
 from levity_trio.cli import terminal
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import DATABASE, DatabaseAddress, Setting, Unusable
 from levity_trio.config.sources import load
-from levity_trio.records import texts_of
 
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
 LONGEST_SUMMARY: Final = 1000
+OF_ONE_CHARGER: Final = "--charger ID"
+COMPLETING: Final = "_LEVITY_TRIO_COMPLETE"
+"""The variable by which a shell asks for completions."""
 _EXAMPLES: Final = "\b\nExamples:\n"
 Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
@@ -31,6 +35,33 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 PATH: Final = click.Path(path_type=Path)
 ANY_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 EXISTING_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Known(click.ParamType[str]):
+    """What the API has by its name, such as chargers. A shell completes it while the server
+    runs."""
+
+    name = "text"
+    names: Callable[[click.Context, str], list[str]] = staticmethod(lambda *_: [])
+    """Returns those that a running server knows: the operator's commands know how."""
+
+    def __init__(self, resource: str) -> None:
+        self.resource = resource.removeprefix("#")
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        del param
+        begin = incomplete.casefold()
+        every = self.names(ctx, self.resource)
+        names = [name for name in every if name.casefold().startswith(begin)]
+        # Other shells quote by themselves.
+        is_bash = os.environ.get(COMPLETING, "").startswith("bash")
+        return [CompletionItem(shlex.quote(name) if is_bash else name) for name in names]
+
+
+class Named(Known):
+    """The name or the number of a thing that the API has; the command gets its number."""
 
 
 def option(usage: str, words: str, name: str = "", **more: Any) -> Callable[[Decorated], Decorated]:
@@ -45,6 +76,8 @@ def option(usage: str, words: str, name: str = "", **more: Any) -> Callable[[Dec
     if name:
         declared.append(name)
     more.setdefault("show_default", bool(more.get("default")))
+    if usage == OF_ONE_CHARGER:
+        more.setdefault("type", Known("chargers"))
     return click.option(*declared, help=words, **more)
 
 
@@ -53,6 +86,8 @@ def argument(usage: str, name: str | None = None, **more: Any) -> Callable[[Deco
     that of its parameter, if it is another word."""
     word = usage.strip("[]")
     name = name or word.lower()
+    if word == "CHARGER":
+        more.setdefault("type", Known("chargers"))
     return click.argument(name, metavar=usage, required=word == usage, **more)
 
 
@@ -84,12 +119,6 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
-def options_of(noun: type) -> Decorator:
-    """Return the options of a noun: of its fields but its name, of which it says something."""
-    texts = [(name, text) for name, (text, _) in texts_of(noun).items() if name != "name"]
-    return together(*(option(f"--{name}", text) for name, text in texts))
-
-
 def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     ctx.meta[terminal.WIDE] = value
 
@@ -115,15 +144,6 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None if value == "" else value for name, value in present(fields).items()}
 
 
-class Named(click.ParamType[str]):
-    """The name or the number of a thing that the API has; the command gets its number."""
-
-    name = "text"
-
-    def __init__(self, resource: str) -> None:
-        self.resource = resource
-
-
 HOUSEHOLD: Final = argument("HOUSEHOLD", "number", type=Named("accounts"))
 
 
@@ -144,20 +164,6 @@ def summary(command: click.Command) -> str:
     return command.get_short_help_str(LONGEST_SUMMARY)
 
 
-class Number(click.ParamType[Decimal]):
-    """A number that is typed with comma or point."""
-
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        try:
-            return typed_amount(value)
-        except ValueError as wrong:
-            self.fail(str(wrong), param, ctx)
-
-
 class _Kwh(click.ParamType[int]):
     """An energy that is typed in kWh; its value is in Wh."""
 
@@ -173,9 +179,12 @@ class _Kwh(click.ParamType[int]):
         return int(wh)
 
 
+KWH: Final = _Kwh()
+
+
 def energy(name: str, usage: str, words: str) -> Decorator:
     """Return the option of an energy, which is typed in kWh; its value is in Wh."""
-    return option(f"{usage} KWH", words, name, type=_Kwh())
+    return option(f"{usage} KWH", words, name, type=KWH)
 
 
 # Help and examples

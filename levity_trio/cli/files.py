@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Final
 
-from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, argument, limit, option
-from levity_trio.cli.operator import Operator, api_group
+from levity_trio.cli.commands import group_of
+from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, argument, option
+from levity_trio.cli.operator import Operator
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
 
@@ -17,32 +18,7 @@ MEDIA_TYPE: Final = "application/octet-stream"
 PATIENCE_SECONDS: Final = 600.0
 """The disk of the server may be slow."""
 
-
-@api_group
-def files() -> None:
-    """List, add, get and remove the files that chargers send or fetch.
-
-    Examples:
-      levity-trio call CP-1 GetDiagnostics
-      levity-trio files list
-      levity-trio files get 3 diagnostics.zip
-      levity-trio files add grizzl-5.6.bin
-      levity-trio call CP-1 UpdateFirmware location=grizzl-5.6.bin \\
-          retrieveDate=2030-01-31T22:00:00Z
-
-    The server must run with --files-port, so that chargers reach it.
-    """
-
-
-@files.api_command
-@option("--charger ID", "Only those of this charger.")
-@limit("How many, the newest.", default=20)
-def list_(operator: Operator, charger: str | None, limit: int) -> None:
-    """List files, the newest first."""
-    operator.check_charger(charger)
-    operator.show_page(
-        COLUMNS, operator.get("files", charger=charger or None, limit=limit), empty=NO_FILE
-    )
+files = group_of("files")
 
 
 @files.api_command
@@ -84,15 +60,3 @@ def get(operator: Operator, number: int, path: Path | None) -> None:
     )
     done = {"id": number, "path": str(target), "size_bytes": record["size_bytes"]}
     operator.tell(done, f"file {number} is now {target}")
-
-
-@files.api_command
-@ID
-def remove(operator: Operator, number: int) -> None:
-    """Delete a file (admin); the list still shows that there was one.
-
-    Examples:
-      levity-trio files remove 7
-    """
-    operator.delete("files", number)
-    operator.tell({"removed": number}, f"file {number} is removed")

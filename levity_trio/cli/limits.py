@@ -26,6 +26,23 @@ EVERYWHERE: Final = option(
 )
 
 
+def of_card(operator: Operator, fields: dict[str, Any]) -> bool:
+    """Change the limits of a card; return whether nothing else is given."""
+    return _first(operator, fields, "id-tag-limits", fields["card"])
+
+
+def of_household(operator: Operator, fields: dict[str, Any]) -> bool:
+    """Change the limits of a household; return whether nothing else is given."""
+    return _first(operator, fields, "accounts", fields["household"], "limits")
+
+
+def _first(operator: Operator, fields: dict[str, Any], *path: object) -> bool:
+    given = take_limits(fields)
+    if given:
+        set_limits(operator, *path, given=given)
+    return bool(given) and len(present(fields)) == 1
+
+
 def take_limits(fields: dict[str, Any]) -> dict[str, Any]:
     """Take the options of limits out of the fields of a command; return those that were given."""
     taken = {name: fields.pop(name, None) for name in (*NAMES, "everywhere")}

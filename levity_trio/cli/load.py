@@ -12,8 +12,9 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.bill import write_into
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, argument, flag, option, present
-from levity_trio.cli.operator import Operator, api_group
+from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
 
@@ -39,37 +40,7 @@ NO_SITE: Final = (
     "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
 )
 
-
-@api_group
-def load() -> None:
-    """Show and explain who may draw what under the feeder.
-
-    Examples:
-      levity-trio load show
-      levity-trio load why CP-3
-      levity-trio load boost CP-3 --minutes 60 --reason "leaves at noon"
-      levity-trio load limit CP-3 10 --reason "a loose terminal"
-      levity-trio load limit CP-3 none
-      levity-trio load wishes
-      levity-trio load site --amperes 63 --house 12 --most 16
-      levity-trio load site feeder.toml
-      levity-trio load meter House --mqtt tele/p1/SENSOR --path p1.amperes
-      levity-trio load meters
-      levity-trio load day
-      levity-trio load order 8.4kW
-      levity-trio load orders
-      levity-trio load what-if --limit 40 --chargers +5
-      levity-trio load on
-      levity-trio load try CP-3
-      levity-trio load sheet CP-3
-      levity-trio load chargers
-      levity-trio load trust CP-3
-      levity-trio load again CP-3
-      levity-trio load off CP-3
-      levity-trio load forget --circuit Feeder
-
-    Until `load on`, everything is measured, decided and shown, and nothing is sent to a charger.
-    """
+load = group_of("load")
 
 
 _CHARGER: Final = argument("CHARGER")
@@ -133,39 +104,6 @@ def why(operator: Operator, charger: str) -> None:
         for words in one["words"]:
             say(fill(words))
         _say_kept(one["kept"])
-
-
-@load.api_command
-@_CHARGER
-@_CONNECTOR
-@option("--minutes", "For how long.", type=int, default=60)
-@option("--reason", "Why this car comes before the others.", required=True)
-def boost(operator: Operator, **body: Any) -> None:
-    """Give one car its maximum for a while, as far as the circuits allow it."""
-    boosted = operator.post("load", "boosts", body=body)
-    operator.tell(boosted, f"{body['charger']} comes first for {body['minutes']} min")
-
-
-@load.api_command
-@_CHARGER
-@argument("AMPERES")
-@_CONNECTOR
-@option("--reason", "Why, for those who ask later.", default="")
-def limit(operator: Operator, amperes: str, **body: Any) -> None:
-    """Limit a charger by hand to AMPERES; `none` lifts that."""
-    if amperes != "none" and not amperes.isdecimal():
-        raise click.BadParameter(f"{amperes}: give whole amperes, or none", param_hint="AMPERES")
-    body["amperes"], done = None, "has no limit by hand any more"
-    if amperes != "none":
-        body["amperes"] = int(amperes)
-        done = f"gets {body['amperes']} A at most, until that is lifted"
-    operator.tell(operator.put("load", "limits", body=body), f"{body['charger']} {done}")
-
-
-@load.api_command
-def wishes(operator: Operator) -> None:
-    """List limits by hand, boosts and departures that hold."""
-    operator.show_page(WISHES, operator.get("load", "wishes"), empty="nobody wants anything")
 
 
 def _amperes_or_text(text: str) -> float | str:
@@ -267,29 +205,6 @@ _CIRCUIT: Final = option("--circuit NAME", "All chargers at this circuit.")
 
 
 @load.api_command
-@_OF_CHARGERS
-@_CIRCUIT
-def on(operator: Operator, **which: str | None) -> None:
-    """Limit a charger, those of a circuit, or all."""
-    found = operator.post("load", "chargers", body=which)
-    operator.tell(
-        found,
-        f"{counted(len(found['data']), 'charger')} limited: levity-trio load chargers shows how",
-    )
-
-
-@load.api_command
-@_OF_CHARGERS
-@_CIRCUIT
-def off(operator: Operator, **which: str | None) -> None:
-    """Limit a charger, those of a circuit, or all no longer."""
-    found = operator.post("load", "chargers", "release", body=which)
-    operator.tell(
-        found, "what chargers were sent is being cleared: levity-trio load chargers shows how far"
-    )
-
-
-@load.api_command
 def chargers(operator: Operator) -> None:
     """List the chargers that are limited, and whether they obey."""
     found = operator.ask("GET", "load", "chargers")
@@ -332,25 +247,6 @@ def _obeys(one: Mapping[str, Any]) -> str:
         f"trusted by {one['trusted_by']}"
         if one["trusted_by"]
         else "has passed no trial: its maximum is kept while it is away"
-    )
-
-
-@load.api_command
-@_CHARGER
-@flag("--off", "Trust it no longer.", "is_off")
-def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
-    """Trust a charger to obey while it is away, without a trial."""
-    found = operator.put("load", "chargers", charger, "trust", body={"is_trusted": not is_off})
-    operator.tell(found, f"{charger} is {'not ' if is_off else ''}trusted")
-
-
-@load.api_command
-@_CHARGER
-def again(operator: Operator, charger: str) -> None:
-    """Limit a charger that did not obey as if it did."""
-    operator.tell(
-        operator.post("load", "chargers", charger, "again"),
-        f"{charger} is told in the first way again",
     )
 
 
@@ -433,31 +329,6 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
 
 
 @load.api_command
-@argument("NAME")
-@option("--mqtt TOPIC", "Of all phases, or one for each.", "topic", multiple=True)
-@option("--path a.b", "Where its JSON has a phase; may be repeated.", multiple=True)
-@option("--shows", "Its unit.", type=click.Choice(["A", "mA", "W", "kW"]))
-@option("--model", "Of one that is asked; push: a program tells what it shows.")
-@option("--address", "Of one that is asked.")
-@option("--unit", "The number of a device on Modbus.", type=int)
-@option("--measures", "What.", type=click.Choice(["circuit", "panels", "battery"]))
-@option("--circuit NAME", "Where; the feeder, if not given.")
-@flag("--inverted", "It counts the other way.")
-def meter(operator: Operator, name: str, **asked: Any) -> None:
-    """Add a meter to a circuit, or replace the one of this name.
-
-    Examples:
-      levity-trio load meter House --mqtt house/l1 --mqtt house/l2 --mqtt house/l3
-      levity-trio load meter House --mqtt p1/SENSOR --path i1 --path i2 --path i3
-      levity-trio load meter Garage --circuit Row --mqtt garage/p --shows kW
-      levity-trio load meter House --model SDM630 --address 192.0.2.6
-      levity-trio load meter PV --measures panels --model B23 --address 192.0.2.7
-    """
-    body = {"name": name, "model": "mqtt", **present(asked)}
-    operator.tell(operator.put("load", "meters", body=body), f"{name} is entered")
-
-
-@load.api_command
 def meters(operator: Operator) -> None:
     """Show what the meters of circuits show."""
     found = operator.get("load", "site")["meters"]
@@ -490,14 +361,6 @@ def order(operator: Operator, allowed: str, source: str) -> None:
         raise click.BadParameter(words, param_hint="ALLOWED") from None
     found = operator.put("load", "grid-limit", body={**body, "source": source})
     operator.tell(found, "it holds from now on: levity-trio load orders")
-
-
-@load.api_command
-def orders(operator: Operator) -> None:
-    """List what the grid operator ordered in the last two years, and how that was kept."""
-    operator.show_page(
-        ORDERS, operator.get("load", "grid-orders"), empty="the grid operator has ordered nothing"
-    )
 
 
 @load.api_command

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import WIDE, argument
-from levity_trio.cli.operator import Operator, api_group
+from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import say, show_record, show_table
 
 COLUMNS: Final = (
@@ -21,15 +22,7 @@ COLUMNS: Final = (
 )
 MOST_SHOWN: Final = 50
 
-
-@api_group
-def local_list() -> None:
-    """See how the chargers' lists of cards are kept; end a pause.
-
-    Examples:
-      levity-trio local-list status
-      levity-trio local-list resume CP-1
-    """
+local_list = group_of("local-list")
 
 
 @local_list.api_command
@@ -69,16 +62,3 @@ def status(operator: Operator, charger: str | None) -> None:
         show_table(("id_tag", "status"), left_out)
         if (others := state["left_out"] - len(left_out)) > 0:
             say(f"and {others} others")
-
-
-@local_list.api_command
-@argument("CHARGER")
-def resume(operator: Operator, charger: str) -> None:
-    """Keep the list of a charger again after one was sent by hand.
-
-    A charger that fails is tried again at once.
-
-    Examples:
-      levity-trio local-list resume CP-1
-    """
-    operator.record(operator.post("chargers", charger, "local-lists", "resume"))

@@ -18,9 +18,9 @@ from levity_trio.cli import terminal
 from levity_trio.cli.declaring import (
     EXISTING_FILE,
     JSON,
-    JSON_PARAMETER,
     Callback,
     Group,
+    Known,
     Named,
     database_options,
     examples_of,
@@ -55,15 +55,12 @@ accepted."""
 _OF_CODE: Final[Mapping[str, int]] = {"not_connected": NOT_CONNECTED, "not_registered": FAILED}
 _OF_HTTP: Final[Mapping[int, int]] = {401: FORBIDDEN, 403: FORBIDDEN, 429: FAILED}
 _FIRST_SERVER_ERROR: Final = 500
-TYPED_AS: Final[Mapping[str, str]] = {
-    "max_transactions": "most",
-    "begun_on": "day",
-    "parent_id_tag": "parent",
-}
-"""Fields whose option or argument has another name; one that goes on with a unit or `_at` is found
-without."""
+FIELDS: Final = "levity_trio.fields"
+"""Says in the context of a command from which parameters the fields of its request come."""
 NAMES: Final[Mapping[str, str]] = {"accounts": "household", "series": "series", "vehicles": "car"}
 """What people call a resource of the API, and the command for it."""
+LISTED: Final = ("backends", "users")
+"""Resources that are a list without pages."""
 NEEDED: Final = "this is needed"
 """What the API says of a field that was left out."""
 NO_CHARGER: Final = "there is no charger "
@@ -176,7 +173,14 @@ class Operator(Output):
         if named.isdecimal():
             return int(named)
         by, key = ("number", "number") if resource == "statements" else ("name", "id")
-        records = self.get(resource, **{by: named})["data"]
+        if resource in LISTED:
+            records = [
+                row
+                for row in self.get(resource)
+                if row["name"].casefold() == named.casefold() and not row.get("removed_at")
+            ]
+        else:
+            records = self.get(resource, **{by: named})["data"]
         if not records:
             what = NAMES.get(resource, resource[:-1])
             missing = f"there is no {what} "
@@ -220,6 +224,20 @@ class Operator(Output):
         self.table(columns, list(map(row, page["data"])), page, terminal.none_yet(empty))
         if narrower is not None and not self.is_json and page.get("next_cursor"):
             say(f"… there are more; narrow the list{narrower}")
+
+
+def known(context: click.Context, resource: str) -> list[str]:
+    """Return the names of what the API has of a resource; none while no server answers."""
+    try:
+        operator = Operator(context.params.get("api") or os.environ.get("LEVITY_API"), is_json=True)
+        found = operator.get(resource, **({} if resource in LISTED else {"limit": PAGE_ROWS}))
+    except (ConfigError, EnvironmentProblem):
+        return []
+    rows = found if resource in LISTED else found["data"]
+    return [str(row["id" if resource == "chargers" else "name"]) for row in rows]
+
+
+Known.names = staticmethod(known)
 
 
 def socket_address(database: str | None = None, config: str | None = None) -> str:
@@ -288,19 +306,36 @@ API: Final = together(
 
 
 def command(
-    name: str, *, group: click.Group | None = None, epilog: str | None = None
+    name: str,
+    *,
+    group: click.Group | None = None,
+    epilog: str | None = None,
+    is_local: bool = False,
 ) -> Callable[[Callback], click.Command]:
     """Decorate `function(operator, …)` as a command with the options that all commands of an
     operator share.
 
-    Its examples are in its docstring, or are those of its group that are of it.
+    Its examples are in its docstring, or are those of its group that are of it. A local one goes
+    over the socket beside the database that its options name: it needs no token, and works with
+    --no-api. If --api is given, that is used; but a database that is named wins, so that LEVITY_API
+    does not send this to another server.
     """
 
     def decorate(function: Callback) -> click.Command:
         @JSON
         @API
         @wraps(function)
-        def run(api: str | None, ca: Path | None, *, is_json: bool, **options: Any) -> int | None:
+        def run(
+            api: str | None,
+            ca: Path | None,
+            database: str | None = None,
+            config: str | None = None,
+            *,
+            is_json: bool,
+            **options: Any,
+        ) -> int | None:
+            if is_local and (api is None or database is not None):
+                api = socket_address(database, config)
             return Operator(api, ca, is_json=is_json).run(function, options)
 
         words, shown = help_of(function)
@@ -310,6 +345,8 @@ def command(
         shown = f"{shown}\n{STATUSES}" if shown else STATUSES
         made = click.command(name, help=words, epilog=shown)(run)
         made.params.sort(key=lambda parameter: parameter.name in terminal.SHARED)
+        if is_local:
+            made.params += database_options()
         if group is not None:
             group.add_command(made)
         return made
@@ -324,36 +361,6 @@ class ApiGroup(Group):
     def api_command(self, function: Callback) -> click.Command:
         """Decorate `function(operator, …)` as a command of this group."""
         return command(name_of(function), group=self)(function)
-
-    def socket_command(self, function: Callback) -> click.Command:
-        """Decorate `function(operator, …)` as a command over the local socket beside the database
-        that its options name.
-
-        It needs no token, and works with --no-api. If --api is given, that is used; but a database
-        that is named wins, so that LEVITY_API does not send this to another server.
-        """
-
-        @API
-        @wraps(function)
-        def run(
-            api: str | None,
-            ca: Path | None,
-            database: str | None,
-            config: str | None,
-            *,
-            is_json: bool,
-            **options: Any,
-        ) -> int | None:
-            if api is None or database is not None:
-                api = socket_address(database, config)
-            return Operator(api, ca, is_json=is_json).run(function, options)
-
-        name = name_of(function)
-        made = click.command(name, epilog=examples_of(self.epilog, str(self.name), name))(run)
-        made.params.sort(key=lambda parameter: parameter.name in terminal.SHARED)
-        made.params += [*database_options(), JSON_PARAMETER]
-        self.add_command(made)
-        return made
 
 
 def api_group(function: Callable[[], None]) -> ApiGroup:
@@ -406,7 +413,7 @@ def _typed(field: str) -> str:
     """Return the option or the argument of this command from which a field comes; the field if
     there is none."""
     context = click.get_current_context(silent=True)
-    wanted = TYPED_AS.get(field, field)
+    wanted = field if context is None else context.meta.get(FIELDS, {}).get(field, field)
     for parameter in context.command.params if context else ():
         name = parameter.name or ""
         if name == wanted or wanted.startswith(f"{name}_"):

@@ -9,18 +9,17 @@ from typing import Any, Final
 import click
 
 from levity_trio.charging.reviews import name_of
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import (
     OF_CHARGER,
-    SESSION,
     WIDE,
     argument,
     energy,
     flag,
     limit,
     option,
-    present,
 )
-from levity_trio.cli.operator import ApiGroup, Operator, command
+from levity_trio.cli.operator import ApiGroup, Operator
 from levity_trio.cli.terminal import cell, say
 from levity_trio.config import ConfigError
 
@@ -28,24 +27,6 @@ AS_TYPED: Final = {"make-transaction": "make"}
 """Answers of the API whose command has a shorter name."""
 COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "fits", "answers")
 REASON: Final = option("--reason TEXT", "Why; it is kept with your name.", required=True)
-EVENT: Final = option(
-    "--event ID", "Refuse if the session has a newer event than this one.", type=int
-)
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio review
-  levity-trio review groups
-  levity-trio review settle CP-1 wrong_factor --reason "its meter tells kWh"
-  levity-trio review confirm 1000017 --reason "the driver agrees"
-  levity-trio review attach 3 1000017 --reason "the only car that day"
-  levity-trio review make 3 --connector 1 --start-time 2026-03-01T12:00 \\
-      --kwh 3.5 --reason "read at the meter"
-  levity-trio review dismiss 3 --reason "a test of the installer"
-
-A confirmed or corrected figure is certain, and later messages do not change it. See also
-`levity-trio correct` and `levity-trio close`.
-"""
 
 
 class _Listing(ApiGroup):
@@ -56,14 +37,13 @@ class _Listing(ApiGroup):
         return super().parse_args(ctx, ["list", *args] if is_listed else args)
 
 
-review = _Listing(
-    "review", help="List what waits for a person, and decide about it.", epilog=EXAMPLES
-)
+review = group_of("review", _Listing)
+_DECISIONS: Final = group_of("decision").commands
+correct, close = _DECISIONS["correct"], _DECISIONS["close"]
 
 
-def decide(operator: Operator, *path: object, **fields: object) -> None:
-    """Send a decision and show its result. Times and figures that were not given are left out."""
-    done: Mapping[str, Any] | None = operator.post(*path, body=present(fields))
+def decided(operator: Operator, done: Mapping[str, Any] | None, _given: object = None) -> None:
+    """Show what became of a session by a decision."""
     if operator.is_json or done is None:
         operator.record(done or {"done": True})
     else:
@@ -231,90 +211,10 @@ def settle(
 
 
 @review.api_command
-@SESSION
-@energy("figure_wh", "--kwh", "The figure that you confirm; needed if the charger reported more.")
-@REASON
-@EVENT
-def confirm(operator: Operator, transaction: int, **fields: object) -> None:
-    """Make the figure of a session certain."""
-    decide(operator, "transactions", transaction, "confirm", **fields)
-
-
-@review.api_command
-@argument("MESSAGE", type=int)
-@SESSION
-@energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
-@option("--stop-time TIME", "Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
-@REASON
-@EVENT
-def attach(operator: Operator, message: int, **fields: object) -> None:
-    """Apply a message to a session of its charger."""
-    decide(operator, "set-aside", message, "attach", **fields)
-
-
-@review.api_command
-@argument("MESSAGE", type=int)
-@option("--connector NUMBER", "Its connector, if no reading shows it.", type=int)
-@option("--start-time TIME", "When it began, if no reading shows it: 2026-03-01T12:00 at the site.")
-@energy("meter_start_wh", "--start-kwh", "The register at its start.")
-@energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
-@option("--stop-time TIME", "Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
-@option("--card CARD", "The card, if the stop has none.", "id_tag")
-@energy("figure_wh", "--kwh", "Its energy, if you know it.")
-@REASON
-def make(operator: Operator, message: int, **fields: object) -> None:
-    """Make a session of a stop that fits none."""
-    decide(operator, "set-aside", message, "make-transaction", **fields)
-
-
-@review.api_command
 @argument("MESSAGE", type=int)
 @flag("--review", "MESSAGE is the id of a review, not of a message.", "is_review")
 @REASON
 def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> None:
     """Resolve a message, or a review, that affects no bill."""
-    decide(operator, "reviews" if is_review else "set-aside", message, "dismiss", **fields)
-
-
-# Correct
-
-
-@command("correct")
-@SESSION
-@energy("figure_wh", "--kwh", "The energy, if it is not the difference of the registers.")
-@energy("meter_start_wh", "--start-kwh", "The register at its start.")
-@energy("meter_stop_wh", "--stop-kwh", "The register at its end.")
-@option("--start-time TIME", "When it began, for the bill, as 2026-03-01T12:00 at the site.")
-@option("--stop-time TIME", "When it ended, for the bill, likewise.")
-@option("--card CARD", "The card, if none is known.", "id_tag")
-@REASON
-@EVENT
-def correct(operator: Operator, transaction: int, **fields: object) -> None:
-    """Set the energy of an ended session. What stood before is kept.
-
-    Examples:
-      levity-trio correct 1000017 --kwh 3.5 --reason "read at its display"
-      levity-trio correct 1000017 --stop-kwh 43.5 --reason "digits swapped"
-      levity-trio correct 1000017 --card 04A1B2C3 --reason "Anna's, she says"
-    """
-    decide(operator, "transactions", transaction, "correct", **fields)
-
-
-# Close
-
-
-@command("close")
-@SESSION
-@option("--stop-time TIME", "When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
-@energy("meter_stop_wh", "--stop-kwh", "The register at its end; the figure is then corrected.")
-@REASON
-@EVENT
-def close(operator: Operator, transaction: int, **fields: object) -> None:
-    """Close an open session. Its charger's own stop still wins.
-
-    Examples:
-      levity-trio close 1000017 --reason "the charger was taken down"
-      levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
-          --stop-kwh 43.5 --reason "read at its display"
-    """
-    decide(operator, "transactions", transaction, "close", **fields)
+    path = ("reviews" if is_review else "set-aside", message, "dismiss")
+    decided(operator, operator.post(*path, body=fields))

@@ -14,6 +14,7 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import (
     PATH,
     WIDE,
@@ -21,20 +22,13 @@ from levity_trio.cli.declaring import (
     argument,
     examples_of,
     flag,
-    limit,
     option,
-    present,
-    together,
 )
-from levity_trio.cli.operator import Operator, api_group
+from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 COLUMNS: Final = ("id", "name", "currency", "prices", "since")
-NO_TARIFF: Final = (
-    "no tariff yet: levity-trio tariff example flat > flat.toml is a begin, tariff add flat.toml "
-    "adds it"
-)
 VERSIONS: Final = (
     "since",
     "added_at",
@@ -44,29 +38,9 @@ VERSIONS: Final = (
     "withdrawn_at",
     "withdrawn_by",
 )
-NOT_ASSIGNED: Final = (
-    "no tariff holds for anybody yet: levity-trio tariff assign TARIFF --site --since DAY"
-)
 ASSIGNED: Final = ("for", "tariff", "since", "until", "is_replaced", "by", "reason")
 
-
-@api_group
-def tariff() -> None:
-    """Say what energy costs, when, and for whom.
-
-    Examples:
-      levity-trio tariff example day-night > night.toml
-      levity-trio tariff check night.toml
-      levity-trio tariff add night.toml
-      levity-trio tariff assign "Day and night" --site --since 2026-10-01
-      levity-trio tariff which --household 7 --charger CP-1 --day 2026-10-01
-
-    `check` prints what it understood in words, and what 10 kWh and a session cost.
-    It and `example` need no server. Days are those of the site's time zone.
-
-    Exit status of `check`: 0 if the tariff is right, 1 if the file cannot be read,
-    2 with all its faults.
-    """
+tariff = group_of("tariff")
 
 
 _FILE: Final = argument("FILE", type=PATH)
@@ -74,22 +48,6 @@ _NAME: Final = argument("TARIFF", "number", type=Named("tariffs"))
 _REASON: Final = option("--reason", "Why, for those who ask later.")
 _CORRECT: Final = flag(
     "--correct-statements", "Do it also if it corrects statements that are closed already."
-)
-_PAYER: Final = together(
-    option(
-        "--household HOUSEHOLD",
-        "A household, by its number or name.",
-        "account",
-        type=Named("accounts"),
-    ),
-    option("--charger ID", "A charger."),
-)
-_TARGET: Final = together(_PAYER, flag("--site", "The whole site.", default=None))
-_CHANGE: Final = together(
-    _TARGET,
-    option("--since DAY", "From which day on, as 2026-10-01.", required=True),
-    _REASON,
-    _CORRECT,
 )
 
 
@@ -139,17 +97,6 @@ def add(operator: Operator, file: Path, reason: str | None, *, correct_statement
 
 
 @tariff.api_command
-@limit()
-def list_(operator: Operator, limit: int) -> None:
-    """List tariffs, with the days from which their versions hold.
-
-    Examples:
-      levity-trio tariff list
-    """
-    operator.show_page(COLUMNS, operator.get("tariffs", limit=limit), empty=NO_TARIFF)
-
-
-@tariff.api_command
 @_NAME
 @flag("--toml", "Print the newest version as it was given, for the next one.", "is_toml")
 @WIDE
@@ -173,116 +120,51 @@ def show(operator: Operator, number: int, *, is_toml: bool) -> None:
     say(live[0], ends_line=False)
 
 
-@tariff.api_command
-@_NAME
-@argument("DAY")
-@_REASON
-@_CORRECT
-def withdraw(
-    operator: Operator, number: int, day: str, reason: str | None, *, correct_statements: bool
-) -> None:
-    """Withdraw the version of a day, as if it had never held.
-
-    This is refused once closed months may have used it.
-
-    Examples:
-      levity-trio tariff withdraw Flat 2026-10-01 --reason "0.23 instead of 0.32"
-    """
-    body = {"since": day, "reason": reason, "correct_statements": correct_statements}
-    done = operator.post("tariffs", number, "withdraw", body=body)
-    _say(operator, done)
-    if not operator.is_json and done["corrected"]:
-        say(_corrected(done))
-
-
 # Assignments
 
 
-@tariff.api_command
-@_NAME
-@_CHANGE
-def assign(operator: Operator, number: int, **fields: Any) -> None:
-    """Make a tariff hold for a household, a charger or the site.
-
-    Examples:
-      levity-trio tariff assign Flat --site --since 2026-10-01
-      levity-trio tariff assign "Day and night" --household 7 --since 2026-10-01
-      levity-trio tariff assign Guests --charger CP-1 --since 2026-11-01
-
-    A session costs what its household's tariff says, else that of its charger, else
-    that of the site: the one that holds on the local day of its start.
-    """
-    _assign(operator, fields | {"tariff": number})
-
-
-@tariff.api_command
-@_CHANGE
-def unassign(operator: Operator, **fields: Any) -> None:
-    """End the tariff of a household, a charger or the site.
-
-    Examples:
-      levity-trio tariff unassign --household 7 --since 2026-12-01
-
-    From that day on, the tariff of the charger or of the site holds.
-    """
-    _assign(operator, fields | {"tariff": None})
-
-
-@tariff.api_command
-@option("--tariff TARIFF", "Only of this tariff.", "number", type=Named("tariffs"))
-@_TARGET
-@limit()
-def assignments(operator: Operator, number: int | None, limit: int, **target: Any) -> None:
-    """List for whom tariffs were assigned, the newest first.
-
-    Examples:
-      levity-trio tariff assignments
-      levity-trio tariff assignments --tariff Flat
-    """
-    operator.show_page(
-        ASSIGNED,
-        operator.get("tariff-assignments", **target, tariff=number, limit=limit),
-        _line,
-        empty=NOT_ASSIGNED,
-    )
-
-
-@tariff.api_command
-@_PAYER
-@option("--day DAY", "On which day; today by default.")
-def which(operator: Operator, day: str | None, **target: Any) -> None:
-    """Say which tariff holds for a household at a charger, and why."""
-    in_force = operator.get("tariff-in-force", **target, day=day)
-    assigned = in_force["assignment"]
-    if assigned is None:
-        operator.tell(in_force, f"no tariff holds on {in_force['day']}")
-        return
-    version = (
-        f"version of {in_force['version']}"
-        if in_force["version"]
-        else "which has no version for this day"
-    )
-    reason, at = (
-        f": {assigned['reason']}" if assigned["reason"] else "",
-        local_minute(assigned["at"]),
-    )
-    ground = f"assigned: {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
-    words = fill(f"on {in_force['day']}: {in_force['tariff_name']}, {version}")
-    operator.tell(in_force, f"{words}\n{fill(f'{ground}{reason}', '  ', '  ')}")
-
-
-def _assign(operator: Operator, fields: Mapping[str, Any]) -> None:
-    targets = [fields[name] for name in ("account", "charger", "site")]
-    if len(targets) - targets.count(None) != 1:
+def check_target(_operator: Operator, fields: Mapping[str, Any]) -> bool:
+    """Refuse an assignment to nobody, or to several. Raises UsageError."""
+    if sum(bool(fields[name]) for name in ("account", "charger", "site")) != 1:
         raise click.UsageError("give one of --household, --charger and --site")
-    body = present(fields) | {"tariff": fields["tariff"]}
-    done = operator.post("tariff-assignments", body=body)
+    return False
+
+
+def assigned(operator: Operator, done: Mapping[str, Any], _given: object) -> None:
+    """Say for whom a tariff holds from when on, and what that corrects."""
     until = f" until {done['until']}, when another assignment begins" if done["until"] else ""
     again = "; that was so already" if done["result"] == "same" else ""
     what = "no tariff of its own" if done["tariff_name"] is None else done["tariff_name"]
     operator.tell(
         done, f"{_for(done)}: {what} from {done['since']} on{until}{again}" + _corrected(done)
     )
+
+
+def withdrawn(operator: Operator, done: Mapping[str, Any], _given: object) -> None:
+    """Show a tariff after one of its versions was withdrawn, and what that corrects."""
+    _say(operator, done)
+    if not operator.is_json and done["corrected"]:
+        say(_corrected(done))
+
+
+def in_force(operator: Operator, found: Mapping[str, Any], _given: object) -> None:
+    """Say which tariff holds, and why."""
+    held = found["assignment"]
+    if held is None:
+        operator.tell(found, f"no tariff holds on {found['day']}")
+        return
+    version = (
+        f"version of {found['version']}"
+        if found["version"]
+        else "which has no version for this day"
+    )
+    reason, at = (
+        f": {held['reason']}" if held["reason"] else "",
+        local_minute(held["at"]),
+    )
+    ground = f"assigned: {_for(held)} since {held['since']}, by {held['by']} at {at}"
+    words = fill(f"on {found['day']}: {found['tariff_name']}, {version}")
+    operator.tell(found, f"{words}\n{fill(f'{ground}{reason}', '  ', '  ')}")
 
 
 def _corrected(done: Mapping[str, Any]) -> str:
@@ -301,7 +183,7 @@ def _for(assignment: Mapping[str, Any]) -> str:
     return f"charger {assignment['charger']}" if assignment["charger"] is not None else "site"
 
 
-def _line(assignment: Mapping[str, Any]) -> dict[str, Any]:
+def line(assignment: Mapping[str, Any]) -> dict[str, Any]:
     return {**assignment, "for": _for(assignment), "tariff": assignment["tariff_name"]}
 
 
@@ -310,7 +192,7 @@ def _say(operator: Operator, record: Mapping[str, Any]) -> None:
         return
     show_record(record, *COLUMNS)
     show_below(VERSIONS, record["versions"])
-    show_below(ASSIGNED, map(_line, record["assignments"]))
+    show_below(ASSIGNED, map(line, record["assignments"]))
     for version in record["versions"]:
         if version["withdrawn_at"] is None:
             said = words(_parsed(f"the version of {version['since']}", version["toml"]))

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, argument, flag, option, present
+from levity_trio.cli.commands import group_of
+from levity_trio.cli.declaring import WIDE, argument, flag, option, present
 from levity_trio.cli.operator import (
     ERROR,
     NO_ANSWER,
     NOT_CONNECTED,
     REJECTED,
     Operator,
-    api_group,
 )
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
@@ -30,45 +30,7 @@ OF_RESULT: Final[Mapping[str, int]] = {
 }
 """The exit status for the result of a key; every other one is a refusal."""
 
-
-@api_group
-def template() -> None:
-    """Keep what the configuration of chargers must be, and see who differs.
-
-    Examples:
-      levity-trio template set garage MeterValueSampleInterval=60 --model EX-7
-      levity-trio template set garage LightIntensity=20 --chargers CP-1,CP-2
-      levity-trio template show garage
-      levity-trio template report garage
-      levity-trio template apply garage CP-1
-      levity-trio template apply garage --all
-
-    A report compares what the chargers last told; `levity-trio configuration CHARGER
-    --read` reads it again. `apply` changes the keys that differ, and no others.
-    """
-
-
-@template.api_command
-@WIDE
-def list_(operator: Operator) -> None:
-    """List the templates.
-
-    Examples:
-      levity-trio template list
-    """
-    operator.show_page(
-        COLUMNS,
-        operator.get(TEMPLATES),
-        empty="no template yet: levity-trio template set NAME KEY=VALUE",
-    )
-
-
-@template.api_command
-@argument("NAME")
-@WIDE
-def show(operator: Operator, name: str) -> None:
-    """Show a template."""
-    _show(operator, operator.get(TEMPLATES, name))
+template = group_of("template")
 
 
 @template.api_command
@@ -82,37 +44,13 @@ def set_(
     """Add a template, or replace it as a whole."""
     identities = None if chargers is None else _listed(chargers)
     body = present({"entries": dict(map(_entry, entries)), "model": model, "chargers": identities})
-    _show(operator, operator.put(TEMPLATES, name, body=body))
+    shown(operator, operator.put(TEMPLATES, name, body=body))
     known = (
         set() if identities is None else {charger["id"] for charger in operator.rows("chargers")}
     )
     for charger in identities or ():
         if charger not in known:
             warn(f"warning: there is no charger {charger} yet; see levity-trio chargers")
-
-
-@template.api_command
-@argument("NAME")
-def remove(operator: Operator, name: str) -> None:
-    """Remove a template.
-
-    Examples:
-      levity-trio template remove garage
-    """
-    operator.delete(TEMPLATES, name)
-    operator.record({"removed": name})
-
-
-@template.api_command
-@argument("NAME")
-@OF_CHARGER
-@WIDE
-def report(operator: Operator, name: str, charger: str | None) -> None:
-    """Show which chargers differ from a template, and in what."""
-    compared = operator.get(TEMPLATES, name, "report", charger=charger)
-    _report(
-        operator, compared, "chargers", "charger", "key", "standing", "wanted", "has", "read_at"
-    )
 
 
 @template.api_command
@@ -135,6 +73,12 @@ def apply(
     return max((OF_RESULT.get(result, REJECTED) for result in done["counts"]), default=0)
 
 
+def reported(operator: Operator, compared: Mapping[str, Any], _given: object) -> None:
+    """Show which chargers differ from a template, and in what."""
+    columns = ("charger", "key", "standing", "wanted", "has", "read_at")
+    _report(operator, compared, "chargers", *columns)
+
+
 def _report(operator: Operator, report: Mapping[str, Any], what: str, *columns: str) -> None:
     """Show the keys of each charger whose state, in the third column, is not the same, and how many
     have which."""
@@ -150,7 +94,10 @@ def _report(operator: Operator, report: Mapping[str, Any], what: str, *columns: 
     say(f"{what}: {counts or 'none'}")
 
 
-def _show(operator: Operator, template: Mapping[str, Any]) -> None:
+def shown(
+    operator: Operator, template: Mapping[str, Any], _given: Mapping[str, Any] | None = None
+) -> None:
+    """Show a template."""
     if not operator.is_told(template):
         show_record({name: value for name, value in template.items() if name != "entries"})
         show_table(

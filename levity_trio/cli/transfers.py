@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -24,13 +25,20 @@ FILE: Final = argument(
 )
 
 
-def send_file(operator: Operator, resource: str, path: Path) -> Any:
+def send_file(
+    operator: Operator, *resource: object, path: Path, query: Mapping[str, object] | None = None
+) -> Any:
     """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises
     RefusedByApi."""
     content = sys.stdin.buffer.read() if str(path) == "-" else read_file(path)
     try:
         answer = operator.send(
-            "POST", resource, body=content, media_type="text/csv", patience=PATIENCE_SECONDS
+            "POST",
+            *resource,
+            query=query,
+            body=content,
+            media_type="text/csv",
+            patience=PATIENCE_SECONDS,
         )
     except RefusedByApi as refused:
         if not operator.is_told(refused.document):

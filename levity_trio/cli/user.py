@@ -5,24 +5,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import (
     ANY_FILE,
-    ID,
-    OF_LANGUAGE,
-    WIDE,
     argument,
-    changes,
     flag,
     option,
 )
-from levity_trio.cli.operator import Operator, api_group
+from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import local_minute
-from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config import EnvironmentProblem
 from levity_trio.writing import replace
 
 SAY_WHERE: Final = "start the server with --public-url, or for drivers with --drivers-url"
@@ -52,117 +50,15 @@ LOGIN_COLUMNS: Final = (
     "ended_by",
 )
 
-
-@api_group
-def user() -> None:
-    """Say who may log in with a browser, and see who did.
-
-    Examples:
-      levity-trio user add anna --role admin
-      levity-trio user add ben --role driver --household 7 --pin
-      levity-trio user add cleo --role operator --link
-      levity-trio user list
-      levity-trio user change cleo --role viewer
-      levity-trio user change anna --password
-      levity-trio user invite ben --pin
-      levity-trio user invite ben --letter ben.pdf
-      levity-trio user remove cleo
-      levity-trio user logins
-      levity-trio user end 12
-
-    A user is named by its name or its id. These commands use the socket beside the
-    database of the server, which only the user of the server can open, so they work
-    without a token. Give --api to use the API of another machine.
-    """
+user = group_of("user")
 
 
 _NAMED: Final = argument("USER", "named")
-_ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
-_HOUSEHOLD: Final = option("--household HOUSEHOLD", "The household of a driver.", "account")
-_STDIN: Final = flag("--password-stdin", "Read the password from stdin.", "is_stdin")
 _LINK: Final = flag("--link", "Make a one-time code for a link (a day).", "is_link")
 _PIN: Final = flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
 
 
-@user.socket_command
-@argument("NAME")
-@option("--role", "What the user may do.", "role", type=_ROLES, required=True)
-@_HOUSEHOLD
-@OF_LANGUAGE
-@_STDIN
-@_LINK
-@_PIN
-def add(
-    operator: Operator,
-    account: str | None,
-    *,
-    is_stdin: bool,
-    is_link: bool,
-    is_pin: bool,
-    **given: str | None,
-) -> None:
-    """Add a user. The password is asked for, unless you invite the user."""
-    kind = _kind(is_link=is_link, is_pin=is_pin)
-    secret = {"invite": kind} if kind else {"password": _password(is_from_stdin=is_stdin)}
-    number = None if account is None else operator.number("accounts", account)
-    made = operator.post("users", body={**changes(given), "account": number, **secret})
-    words = f"This is user {made['id']}, {made['name']} ({made['role']})."
-    operator.tell(
-        made, f"{words}\n{_invitation(made['invitation'])}" if made["invitation"] else words
-    )
-
-
-@user.socket_command
-@WIDE
-def list_(operator: Operator) -> None:
-    """List the users."""
-    operator.table(
-        COLUMNS, operator.get("users"), empty="no user yet: levity-trio user add NAME --role admin"
-    )
-
-
-@user.socket_command
-@_NAMED
-@option("--role", "What the user may do.", "role", type=_ROLES)
-@_HOUSEHOLD
-@OF_LANGUAGE
-@flag("--password", "Ask for a new password.", "is_asked")
-@flag("--no-password", "Forget the password; then invite.", "is_without")
-@_STDIN
-def change(
-    operator: Operator,
-    named: str,
-    role: str | None,
-    account: str | None,
-    language: str | None,
-    **password: bool,
-) -> None:
-    """Change role, household, language or password. A new household or password ends log-ins."""
-    fields: dict[str, object] = changes({"role": role, "language": language})
-    if account is not None:
-        fields["account"] = operator.number("accounts", account)
-    if password["is_without"]:
-        fields["password"] = None
-    elif password["is_asked"] or password["is_stdin"]:
-        fields["password"] = _password(is_from_stdin=password["is_stdin"])
-    if not fields:
-        raise click.UsageError(
-            "give what is to change: --role, --household, --language, --password or --no-password"
-        )
-    changed = operator.patch("users", _number(operator, named), body=fields)
-    operator.tell(changed, f"user {changed['id']}, {changed['name']}, is changed")
-
-
-@user.socket_command
-@_NAMED
-def remove(operator: Operator, named: str) -> None:
-    """Remove a user; the user's log-ins end."""
-    number = _number(operator, named)
-    operator.delete("users", number)
-    operator.tell({"removed": number}, f"user {number} is removed")
-
-
-@user.socket_command
+@command("invite", group=user, is_local=True)
 @_NAMED
 @_LINK
 @_PIN
@@ -176,7 +72,7 @@ def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -
     kind = _kind(**kinds)
     if kind and letter:
         raise click.UsageError("give --letter, --link or --pin, not several")
-    number = _number(operator, named)
+    number = operator.number("users", named)
     made = operator.post(
         "users", number, "invitations", body={"kind": "letter" if letter else kind or "link"}
     )
@@ -193,34 +89,33 @@ def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -
     operator.tell({**made, "path": str(letter)}, words)
 
 
-@user.socket_command
-@flag("--ended", "Also log-ins that were ended.", "is_ended")
-@WIDE
-def logins(operator: Operator, *, is_ended: bool) -> None:
-    """List the browsers that are logged in."""
-    operator.table(
-        LOGIN_COLUMNS,
-        operator.get("logins", ended=str(is_ended).lower(), limit=500),
-        empty="nobody is logged in",
-    )
+def with_secret(_operator: Operator, fields: dict[str, Any]) -> bool:
+    """Ask for the password of a new user who is not invited."""
+    kind = _kind(is_link=fields["is_link"], is_pin=fields["is_pin"])
+    password = None if kind else _password(is_from_stdin=fields["is_stdin"])
+    fields["more"] = {"invite": kind} if kind else {"password": password}
+    return False
 
 
-@user.socket_command
-@ID
-def end(operator: Operator, number: int) -> None:
-    """End a log-in."""
-    operator.delete("logins", number)
-    operator.tell({"ended": number}, f"log-in {number} is ended")
+def with_password(_operator: Operator, fields: dict[str, Any]) -> bool:
+    """Ask for a new password, if that is wanted. Raises UsageError if nothing is to change."""
+    if fields["is_without"]:
+        fields["more"] = {"password": None}
+    elif fields["is_asked"] or fields["is_stdin"]:
+        fields["more"] = {"password": _password(is_from_stdin=fields["is_stdin"])}
+    elif not any(fields[name] is not None for name in ("role", "account", "language")):
+        raise click.UsageError(
+            "give what is to change: --role, --household, --language, --password or --no-password"
+        )
+    return False
 
 
-def _number(operator: Operator, named: str) -> int:
-    """Return the id of a user in use. Raises ConfigError."""
-    if named.isascii() and named.isdecimal():
-        return int(named)
-    for known in operator.get("users"):
-        if known["removed_at"] is None and known["name"].casefold() == named.casefold():
-            return int(known["id"])
-    raise ConfigError(f"there is no user {named!r}; see levity-trio user list")
+def added(operator: Operator, made: Mapping[str, Any], _given: object) -> None:
+    """Say who was added, and how a user who is invited logs in."""
+    words = f"This is user {made['id']}, {made['name']} ({made['role']})."
+    if made["invitation"]:
+        words += f"\n{_invitation(made['invitation'])}"
+    operator.tell(made, words)
 
 
 def _kind(*, is_pin: bool, is_link: bool) -> str | None:

@@ -33,8 +33,8 @@ TARIFF = "Flat price for everybody in this house and its rea"
 WORDS = "for a reason that takes somebody who knows the house quite a few words to explain"
 
 
-ELSEWHERE = (("charger", "secure"),)
-"""Its table needs a charger whose security is being raised."""
+ELSEWHERE = (("charger", "secure"), ("series", "show"))
+"""Their tables need a charger whose security is being raised, and prices."""
 
 
 def with_wide() -> Iterator[tuple[str, ...]]:
@@ -58,7 +58,11 @@ TABLES = dict.fromkeys(with_wide())
 ARGUMENTS: Mapping[str, str] = {
     "named": HOUSEHOLD,
     "charger": CHARGER,
-    "id_tag": CARD,
+    "household": HOUSEHOLD,
+    "card": CARD,
+    "id": "1",
+    "series": "1",
+    "backend": BACKEND,
     "month": MONTH,
     "name": "garage",
     "number": "1",

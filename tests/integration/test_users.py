@@ -130,7 +130,7 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     ("arguments", "status", "words"),
     [
         (("remove", "anna"), 2, "user 1 is the last admin with a password"),
-        (("remove", "ben"), 2, "there is no user 'ben'; see levity-trio user list\n"),
+        (("remove", "ben"), 2, "there is no user 'ben'; levity-trio user list shows all\n"),
         (("remove", 7), 2, "there is no user 7"),
         (("end", 7), 2, "there is no log-in 7"),
         (("add", "anna", "--role", "viewer", "--link"), 2, "user 1 has this name"),

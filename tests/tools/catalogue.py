@@ -30,6 +30,8 @@ from levity_trio.charging import lifecycle
 from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
 from levity_trio.locale.formats import ENGLISH as ENGLISH_FORMAT
+from levity_trio.records import texts_of as said_of
+from levity_trio.web.api.engine.endpoints import ClientInput
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.fields import english_label, every, fields_of
 
@@ -38,8 +40,8 @@ TEMPLATES: Final = {"_": None, "_n": (1, 2), "_p": ((1, "c"), 2), "gettext": Non
 OPTIONS: Final = {"silent": "false"}
 MARKS: Final = ("_", "_n", "_p", "N_", "Told")
 LEAST_LETTERS: Final = 4
-OTHERS: Final = ("log.", "Markup", "re.compile", "Help")
-"""Calls that get no text that people read here: lines of the log, HTML, patterns and help."""
+OTHERS: Final = ("log.", "Markup", "re.compile")
+"""Calls that get no text that people read here: lines of the log, HTML and patterns."""
 _WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“{]|^[A-Z][a-z]+$")
 
 
@@ -190,10 +192,16 @@ def _is_vague(words: str) -> bool:
 
 
 def of_labels() -> Iterator[tuple[str, str]]:
-    """Yield what forms call their fields."""
+    """Yield what forms call their fields, and what they say of them."""
     for endpoint in ENDPOINTS:
         if endpoint.changes:
             yield from (("web/api", english_label(one.name)) for one in every(fields_of(endpoint)))
+    kinds: list[type] = [ClientInput]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        for told in said_of(kind).values():
+            words = [told.label, told.text if told.is_of_forms else ""]
+            yield from (("web/api", one) for one in words if one)
 
 
 def of_formats() -> Iterator[tuple[str, str]]:

@@ -54,6 +54,7 @@ from levity_trio.wire.repair import Wrong
 from tests.integration.bounds import BOUNDS
 from tests.load.foreign.kinds import WHAT_WE_DO
 from tests.tools import chargers
+from tests.tools.commands import files as operations_of_commands
 from tests.tools.corpus.worth import LEDGER
 
 GENERATED: Final = (
@@ -608,6 +609,9 @@ def _names(names: str) -> str:
 
 
 if __name__ == "__main__":
+    # The page of the commands reads them.
+    for _path, _text in operations_of_commands().items():
+        _path.write_text(_text, encoding="utf-8")
     for _topic, _text in pages().items():
         (FOLDER / f"{_topic}.md").write_text(_text, encoding="utf-8")
     (FOLDER / f"{CONTENTS}.md").write_text(chargers.contents(), encoding="utf-8")

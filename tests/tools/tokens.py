@@ -2,7 +2,9 @@
 earlier commit with `--against COMMIT`. tests/bounds.py says how large it may be.
 
 Tokens of Python are those of `tokenize`, without comments, docstrings, line ends and indents; what
-import lines cost is also printed by itself. In templates, style sheets, scripts, SQL and other
+import lines cost is also printed by itself. In the table of commands a token is a word, a number or
+a sign, and a sentence is one; its help is free, as docstrings are, and what is generated is not
+counted. In templates, style sheets, scripts, SQL and other
 data, a token is a word, a number or a sign. The manual and pictures do not count. A new file counts
 before it is committed, unless git ignores it.
 """
@@ -32,6 +34,13 @@ KINDS: Final = {
 """All other files are data."""
 PRINTED: Final = (PYTHON, IMPORTS, TEMPLATES, SQL, DATA)
 NOT_COUNTED: Final = (".md", ".png", ".xz", ".svg", ".typed")
+GENERATED: Final = "levity_trio/cli/made/"
+TABLE: Final = ".table"
+SENTENCE: Final = re.compile(
+    r"^((?:  (?:empty|says.*?|limit|narrower|confirm|usual \w+):|  (?:option|plus) .*\|)) .+",
+    re.MULTILINE,
+)
+"""What a table says in sentences: each is one token, as a text of Python is."""
 SILENT: Final = (
     *(tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT),
     *(tokenize.ENCODING, tokenize.ENDMARKER),
@@ -57,6 +66,9 @@ def size_of(name: str, text: str) -> Mapping[str, Size]:
     """Return the size of a file by its kind; of Python, also that of its import lines."""
     lines = text.count("\n")
     kind = KINDS.get(Path(name).suffix, DATA)
+    if name.endswith(TABLE):
+        told = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+        return {PYTHON: Size(lines, len(WORD.findall(SENTENCE.sub(r"\1 text", told))))}
     if kind != PYTHON:
         return {kind: Size(lines, len(WORD.findall(text)))}
 
@@ -91,7 +103,7 @@ def sizes(paths: Sequence[str] = FOLDERS, commit: str | None = None) -> Mapping[
         listed = _git("ls-files", "--cached", "--others", "--exclude-standard", *paths)
     found: dict[str, Size] = defaultdict(lambda: NOTHING)
     for name in listed.splitlines():
-        if name.endswith(NOT_COUNTED):
+        if name.endswith(NOT_COUNTED) or name.startswith(GENERATED):
             continue
         if commit:
             text = _git("show", f"{commit}:{name}")

@@ -19,13 +19,15 @@ import orjson
 
 from levity_trio.billing.money import typed_number
 from levity_trio.locale import N_, SOURCE, _, language
-from levity_trio.records import record
+from levity_trio.records import NO_TEXT, record, texts_of
 from levity_trio.web.api.engine.endpoints import (
     MINOR_UNITS,
     WATT_HOURS,
+    ClientInput,
     Endpoint,
     StructBody,
     schemas_of,
+    speak,
 )
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
@@ -48,31 +50,7 @@ LABELS: Final[Mapping[str, str]] = N_(
     {
         "connectorId": "Connector",
         "idTag": "Card",
-        "tag": "Card",
         "transactionId": "Session",
-        "id_tag": "Card",
-        "figure_wh": "Energy (kWh)",
-        "total_wh": "Together (kWh)",
-        "meter_start_wh": "Meter at the start (kWh)",
-        "meter_stop_wh": "Meter at the end (kWh)",
-        "start_time": "Began",
-        "stop_time": "Ended",
-        "transaction": "Session",
-        "account": "Household",
-        "site": "For the whole site",
-        "parent_id_tag": "Group (parent card)",
-        "max_transactions": "Sessions at once, at most",
-        "expires_at": "Last day on which it may charge",
-        "until": "Last day",
-        "card": "Card",
-        "car": "Car",
-        "exclusive": "For this household only",
-        "driver": "Name for the log-in",
-        "invite": "How the driver is invited",
-        "cards": "Its cards",
-        "force": "Do it although a session is running",
-        "correct_statements": "Correct statements that are closed already",
-        "deadline": "Wait for an absent charger (seconds)",
         "parentIdTag": "Group of the card",
         "expiryDate": "Until",
         "reservationId": "Reservation",
@@ -86,67 +64,13 @@ LABELS: Final[Mapping[str, str]] = N_(
         "numberPhases": "Phases",
         "chargingRateUnit": "Unit",
         "stackLevel": "Level",
-        "duration": "Duration (seconds)",
         "requestedMessage": "Message",
         "retrieveDate": "Not before",
-        "retries": "Tries",
         "retryInterval": "Seconds between tries",
         "listVersion": "Version",
         "updateType": "Whole list or changes",
         "localAuthorizationList": "Cards",
         "idTagInfo": "What it may do",
-        "paid_on": "Day",
-        "max_a": "Maximum current (A)",
-        "battery_kwh": "Battery (kWh)",
-        "chargers": "Only at these chargers (one a line)",
-        "everywhere": "Works at every space, even at those of other households",
-        "month_wh": "At most in a month (kWh)",
-        "wanted_wh": "Energy you want by then (kWh)",
-        "departure": "When you leave",
-        "most_price": "Wait while a kWh costs more than",
-        "charges_at": "Charge all the same from",
-        "month_amount": "Cost at most in a month",
-        "toml": "The tariff as TOML",
-        "max_kw": "Maximum power (kW)",
-        "free_below_wh": "A session is free below (kWh)",
-        "mail": "Mail address",
-        "away_minutes": "A charger is away after (minutes)",
-        "quiet_from": "Quiet from",
-        "quiet_until": "Quiet until",
-        "with_names": "Messages name households",
-        "gets_statements": "Closed statements come by mail",
-        "way": "What is tested",
-        "to": "To this address",
-        "is_trusted": "Trusted without a trial",
-        "topic": "Publishes on this topic of MQTT",
-        "sender": "Mails come from",
-        "url": "Address",
-        "identity": "Its name there",
-        "without": "Connectors that are not told",
-        "root": "Its own root certificate (PEM)",
-        "certificate": "Our certificate with its key (PEM)",
-        "is_repaired": "Mended, with right times",
-        "tells_authorize": "Cards that are held to a charger are told, too",
-        "with_cards": "Card numbers may go there",
-        "with_signed": "Signed values may go there",
-        "other_cards": "All other cards are called",
-        "begins_on": "Sessions since this day",
-        "alias": "Its name there",
-        "folder": "Folder on this machine",
-        "keep": "Copies that are kept",
-        "most": "What one charger can draw (A per phase)",
-        "entries": "Settings",
-        "rows": "Households",
-        "year_wh": "What the household uses in a year, the car included (kWh)",
-        "pem": "Certificate (PEM)",
-        "preset": "Public source",
-        "vat_number": "VAT number",
-        "tax_kind": "How are you taxed?",
-        "tax_note": "Why there is no tax",
-        "number_prefix": "Numbers begin with",
-        "reminder_after": "Days after which Now tells of what is overdue",
-        "reminder_en": "Own words of reminders in English",
-        "reminder_de": "Own words of reminders in German",
     }
 )
 """Labels of fields whose names do not say it in words of people."""
@@ -154,54 +78,6 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
     {
         ("/api/admin/chargers/{id}/reset", "type"): "How",
         ("/api/admin/chargers/{id}/change-availability", "type"): "From now on",
-        ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
-        ("/api/admin/chargers/{id}/meter-keys", "key"): "Public key",
-        ("/api/admin/load/site", "toml"): "The site",
-        ("/api/admin/biller", "language"): "Language of new households",
-        **{
-            (f"/api/admin/wallets/{{id}}/{kind}", "reason"): "Text"
-            for kind in ("payment", "top-up", "refund", "chargeback")
-        },
-        ("/api/admin/load/site/preview", "toml"): "The site",
-        ("/api/admin/load/what-if", "chargers"): "More chargers",
-        ("/api/admin/backends", "chargers"): "Chargers",
-        **{
-            (f"{car}/price", name): label
-            for car in (
-                "/api/admin/accounts/{id}/vehicles/{vehicle}",
-                "/api/me/vehicles/{vehicle}",
-            )
-            for name, label in (
-                ("way", "How it is counted"),
-                ("month", "From this month on"),
-                ("price", "Price of a kWh, tax included"),
-                ("base_fee", "Base fee of a year, tax included"),
-            )
-        },
-        **{
-            (f"/api/admin/series{below}", name): label
-            for below in ("", "/{id}")
-            for name, label in (
-                ("prices", "Its prices are"),
-                ("url", "Or another address"),
-                ("form", "Kind of document"),
-                ("list", "Place of the list in JSON"),
-                ("time", "Place or column of the time"),
-                ("price", "Place or column of the price"),
-                ("unit", "Unit of the price"),
-                ("minutes", "Minutes of a row that stands alone"),
-            )
-        },
-        ("/api/admin/series/{id}/prices", "price"): "Price of a kWh",
-        ("/api/admin/series/{id}/prices", "reason"): "Why stored prices are replaced",
-        ("/api/admin/meters", "path"): "Place in its JSON",
-        ("/api/admin/meters", "unit"): "Unit of what it publishes",
-        ("/api/admin/meters/{id}", "path"): "Place in its JSON",
-        ("/api/admin/load/meters", "measures"): "What it measures",
-        ("/api/admin/load/meters", "path"): "Places in its JSON, one a line",
-        ("/api/admin/load/meters", "shows"): "What it publishes",
-        ("/api/admin/load/meters", "inverted"): "It counts the other way",
-        ("/api/admin/meters/{id}", "unit"): "Unit of what it publishes",
     }
 )
 """Labels of fields whose name says something else in each request."""
@@ -423,7 +299,10 @@ def english_label(name: str) -> str:
     """Return the name of a field in English words, which catalogues have, too."""
     last = last_name(name)
     words = " ".join(_WORDS.findall(last)).lower()
-    return LABELS.get(last) or capital(words) or last
+    return LABELS.get(last) or _USUAL.get(last, NO_TEXT).label or capital(words) or last
+
+
+_USUAL: Final = texts_of(ClientInput)
 
 
 # From schemas
@@ -431,6 +310,7 @@ def english_label(name: str) -> str:
 
 def _struct_schema(kind: type[msgspec.Struct]) -> tuple[Schema, Schema]:
     (schema,), components = schemas_of([kind], "{name}")
+    speak(components, is_form=True)
     return _resolved(schema, components), components
 
 
@@ -499,7 +379,7 @@ def _field(
     return FormField(
         name=name,
         kind=kind,
-        label=label_of(name),
+        label=_(member["label"]) if "label" in member else label_of(name),
         help=_help(schema, kind),
         is_required=is_required or is_asked,
         is_enforced=is_enforced or is_asked,

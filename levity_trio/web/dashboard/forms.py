@@ -31,7 +31,6 @@ from levity_trio.web.api.people.users import USER, USERS
 from levity_trio.web.api.site.messages import OWN, RECIPIENT, TEST
 from levity_trio.web.api.site.receivers import BACKEND
 from levity_trio.web.dashboard.fields import (
-    LABELS,
     LEAST_ROWS,
     LISTED_IN_LINES,
     MONEY,
@@ -47,6 +46,7 @@ from levity_trio.web.dashboard.fields import (
     fields_of,
     filled,
     in_order,
+    label_of,
     last_name,
     leaves,
     query_of,
@@ -621,7 +621,7 @@ async def _interrupts(view: PageView, refused: ApiRefused) -> str:
         words = _(several, others=", ".join(names[:-1]), last=names[-1])
     if view.caller.role < Role.ADMIN:
         return words
-    return _("%(words)s, or tick “%(force)s”", words=words, force=_(LABELS["force"]))
+    return _("%(words)s, or tick “%(force)s”", words=words, force=label_of("force"))
 
 
 # Invitations of drivers

@@ -135,13 +135,12 @@ class ChargersQuery(Paged):
 
     - station: Only of this station, by its number.
     - connected: Only those that are connected, or are not.
+    + hidden: Those that were retired or forgotten, instead.
     """
 
     station: Annotated[int, Meta(ge=0, le=HIGHEST_ID)] | None = None
     connected: bool | None = None
-    hidden: Annotated[bool, Meta(description="Those that were retired or forgotten, instead.")] = (
-        False
-    )
+    hidden: bool = False
 
 
 class ChargerBody(ClientInput):
@@ -150,19 +149,14 @@ class ChargerBody(ClientInput):
     - name (--name NAME): What people call it; an empty text removes it.
     - vendor: Who made it.
     - model: Its model.
+    + transfers: By what it transfers files, if it does not tell.
     """
 
     name: Name = None
     station: StationNumber = None
     vendor: Word = None
     model: Word = None
-    transfers: (
-        Annotated[
-            Literal["FTP", "HTTP"],
-            Meta(description="By what it transfers files, if it does not tell."),
-        ]
-        | None
-    ) = None
+    transfers: Literal["FTP", "HTTP"] | None = None
 
 
 Identity = Annotated[
@@ -196,7 +190,6 @@ class NewCharger(ClientInput):
 PATTERN: Final = (
     "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
 )
-FORCED: Final = "Although a session is open."
 
 
 class ForgetBody(ClientInput):
@@ -204,11 +197,14 @@ class ForgetBody(ClientInput):
     pattern.
 
     - chargers: Their identities.
+    + like: A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not
+      adopted.
+    + force: Although a session is open.
     """
 
     chargers: Annotated[list[str], Meta(max_length=10_000)] = []  # noqa: RUF012 - msgspec copies it
-    like: Annotated[str, Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
-    force: Annotated[bool, Meta(description=FORCED)] = False
+    like: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    force: bool = False
 
 
 FORGET_WAYS: Final[Sequence[Fields]] = (
@@ -237,17 +233,18 @@ ProvedMeter = Literal["MID", "calibrated"]
 class ConnectorBody(ClientInput):
     """What a person says about a connector; it replaces what was said before.
 
-    - type (--type TYPE): Its plug.
+    - type [Plug] (--type TYPE): Its plug.
     - phases (--phases N): How many phases it has: 1, 2 or 3.
+    + max_a: Maximum current, in A.
+    + max_kw: Maximum power, in kW.
+    + meter: How its meter is proved, if it is.
     """
 
     type: Annotated[str, Meta(max_length=50, examples=["Type2"])] | None = None
     phases: Annotated[int, Meta(ge=1, le=3)] | None = None
-    max_a: Annotated[int, Meta(ge=1, le=2000, description="Maximum current, in A.")] | None = None
-    max_kw: Annotated[float, Meta(gt=0, le=1000, description="Maximum power, in kW.")] | None = None
-    meter: Annotated[ProvedMeter, Meta(description="How its meter is proved, if it is.")] | None = (
-        None
-    )
+    max_a: Annotated[int, Meta(ge=1, le=2000)] | None = None
+    max_kw: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    meter: ProvedMeter | None = None
 
     def data(self) -> ConnectorData:
         max_w = None if self.max_kw is None else round(1000 * self.max_kw)
@@ -432,11 +429,21 @@ class StatusesQuery(PagedWhose):
 
 
 class FaultsQuery(PagedWhose):
-    open: Annotated[bool, Meta(description="Only those that are not resolved.")] = False
+    """What is asked for.
+
+    + open: Only those that are not resolved.
+    """
+
+    open: bool = False
 
 
 class SetAsideQuery(PagedWhose):
-    waiting: Annotated[bool, Meta(description="Only those that no person has looked at.")] = False
+    """What is asked for.
+
+    + waiting: Only those that no person has looked at.
+    """
+
+    waiting: bool = False
 
 
 class HabitsQuery(Whose):
@@ -584,7 +591,12 @@ def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> Cha
 
 
 class NewcomersQuery(Paged):
-    waiting: Annotated[bool, Meta(description="Only those that wait for a person.")] = False
+    """What is asked for.
+
+    + waiting: Only those that wait for a person.
+    """
+
+    waiting: bool = False
 
 
 class RegistrationBody(ClientInput):
@@ -833,24 +845,20 @@ def _labels(
 
 KEYS: Final = f"{CHARGER}/meter-keys"
 PRIVATE: Final = "PRIVATE KEY"
-OF_CONNECTOR: Final = "Left out or 0: the meter of each connector has it."
-OF_KEY: Final = "What the label of the meter shows: its QR code, PEM, base64 or hex of DER."
 
 
 class MeterKeyBody(ClientInput):
-    """The public key of a meter, as its label or a file gives it."""
+    """The public key of a meter, as its label or a file gives it.
+
+    + key [Public key]: What the label of the meter shows: its QR code, PEM, base64 or hex of
+      DER.
+    + connector: Left out or 0: the meter of each connector has it.
+    """
 
     key: Annotated[
-        Personal[str],
-        Meta(
-            min_length=1,
-            max_length=LONGEST,
-            pattern=r"\S",
-            extra=NOT_BLANK,
-            description=OF_KEY,
-        ),
+        Personal[str], Meta(min_length=1, max_length=LONGEST, pattern="\\S", extra=NOT_BLANK)
     ]
-    connector: Annotated[int, Meta(ge=0, le=HIGHEST_CONNECTOR, description=OF_CONNECTOR)] = 0
+    connector: Annotated[int, Meta(ge=0, le=HIGHEST_CONNECTOR)] = 0
 
 
 @ENDPOINTS.get(KEYS, Role.VIEWER, "not_found")

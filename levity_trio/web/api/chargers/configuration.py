@@ -126,7 +126,12 @@ class KeyHistoryQuery(ClientInput):
 
 
 class DifferencesQuery(ClientInput):
-    other: Annotated[str, Meta(description="Another charger.")]
+    """What is asked for.
+
+    + other: Another charger.
+    """
+
+    other: str
 
 
 @record
@@ -365,16 +370,12 @@ class TemplateBody(ClientInput):
 
     - model (--model MODEL): For all chargers of a model.
     - chargers: For these chargers.
+    + entries: Each setting with its value.
     """
 
     entries: Annotated[
         dict[str, str],
-        Meta(
-            min_length=1,
-            max_length=MOST_KEYS,
-            description="Each setting with its value.",
-            examples=[{"MeterValueSampleInterval": "60"}],
-        ),
+        Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
     ]
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
@@ -389,11 +390,12 @@ class ApplyBody(ClientInput):
 
     - chargers: These chargers.
     - all (--all): All chargers of the template.
+    + at_once: How many chargers are asked at the same time.
     """
 
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
     all: bool = False
-    at_once: Annotated[Count, Meta(description="How many chargers are asked at the same time.")] = 5
+    at_once: Count = 5
 
 
 _MODEL: Final = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -573,7 +575,12 @@ PATH: Final = f"{CHARGER}/offline-policy"
 
 
 class ChangeQuery(WaitQuery):
-    read: Annotated[bool, Meta(description="Ask the charger for all six keys first.")] = False
+    """What is asked for.
+
+    + read: Ask the charger for all six keys first.
+    """
+
+    read: bool = False
 
 
 class PolicyBody(

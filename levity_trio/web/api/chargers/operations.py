@@ -135,13 +135,14 @@ class WaitQuery(ClientInput):
 
 
 class OperationQuery(WaitQuery):
-    """How an operation is sent."""
+    """How an operation is sent.
 
-    force: Annotated[bool, Meta(description="Send it although a session is open (admin).")] = False
-    errors: (
-        Annotated[Literal["http", "state"], Meta(description="http: 502 and 504 for errors.")]
-        | None
-    ) = None
+    + force: Send it although a session is open (admin).
+    + errors: http: 502 and 504 for errors.
+    """
+
+    force: bool = False
+    errors: Literal["http", "state"] | None = None
 
 
 Sender = TypedRequest[WaitQuery, object]
@@ -540,6 +541,7 @@ class BulkBody(ClientInput):
     - chargers: These chargers, by their identities.
     - model (--model MODEL): All chargers of a model.
     - all (--all): All known chargers.
+    + at_once: How many chargers are asked at the same time.
     """
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
@@ -547,7 +549,7 @@ class BulkBody(ClientInput):
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
     model: str | None = None
     all: bool = False
-    at_once: Annotated[Count, Meta(description="How many chargers are asked at the same time.")] = 5
+    at_once: Count = 5
 
 
 WAYS: Final[Sequence[Fields]] = (

@@ -78,13 +78,13 @@ class ProfileBody(ClientInput):
 
 
 class PasswordBody(ClientInput):
-    """A new password, which somebody enters at the charger."""
+    """A new password, which somebody enters at the charger.
+
+    + keep_old: Whether the passwords so far open the door until the new one is used.
+    """
 
     password: Password | None = None
-    keep_old: Annotated[
-        bool,
-        Meta(description="Whether the passwords so far open the door until the new one is used."),
-    ] = True
+    keep_old: bool = True
 
 
 class MadePassword(msgspec.Struct):

@@ -138,14 +138,14 @@ LONGEST_NAME: Final = 60
 
 
 class OwnQuery(ClientInput):
-    """Some sessions; `before` is the `next` of the answer before."""
+    """Some sessions; `before` is the `next` of the answer before.
 
-    open: (
-        Annotated[bool, Meta(description="Whether only open ones, or only ended ones.")] | None
-    ) = None
-    before: (
-        Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Those before this one.")] | None
-    ) = None
+    + open: Whether only open ones, or only ended ones.
+    + before: Those before this one.
+    """
+
+    open: bool | None = None
+    before: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
     limit: Limit = DEFAULT_ROWS
 
 
@@ -529,12 +529,16 @@ class CarPriceBody(ClientInput):
     """By what the electricity of a company car is counted: one way holds for a calendar year. A
     price is with tax.
 
-    - way: By a flat price, what the statements ask for, or what a contract costs.
-    - base_fee: What the contract costs in a year, beside the price of a kWh.
+    - way [How it is counted]: By a flat price, what the statements ask for, or what a contract
+      costs.
+    - base_fee [Base fee of a year, tax included]: What the contract costs in a year, beside the
+      price of a kWh.
     - year_wh: What the house uses in a year, in Wh.
+    + month [From this month on]: From this month on, such as 2026-10.
+    - price [Price of a kWh, tax included]
     """
 
-    month: Annotated[MonthName, Meta(description="From this month on, such as 2026-10.")]
+    month: MonthName
     way: Literal["flat", "bill", "contract"]
     price: Price | None = None
     base_fee: Annotated[int, Meta(ge=0, le=LARGEST, extra_json_schema=MINOR_UNITS)] | None = None
@@ -609,7 +613,6 @@ Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
 Words = Annotated[
     Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)
 ]
-OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 
 
 class ReportBody(ClientInput):
@@ -640,7 +643,12 @@ class OwnReportsQuery(ClientInput):
 
 
 class ReportsQuery(ClientInput):
-    waiting: Annotated[bool, Meta(description=OF_WAITING)] | None = None
+    """What is asked for.
+
+    + waiting: Whether only those that wait for an answer, or only answered ones.
+    """
+
+    waiting: bool | None = None
     account: OfAccount = None
     transaction: Id | None = None
     tag: str | None = None

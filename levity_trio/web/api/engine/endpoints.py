@@ -57,7 +57,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
 from levity_trio.notify.delivery import Messages
 from levity_trio.plugins.base import Load, PluginState
-from levity_trio.records import WORDS, record, texts_of
+from levity_trio.records import NO_TEXT, WORDS, record, texts_of
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, UnitOfWork
@@ -119,9 +119,10 @@ def schemas_of(kinds: Iterable[type], reference: str) -> tuple[Sequence[Schema],
     return msgspec.json.decode(text, type=tuple[Sequence[Schema], Fields])
 
 
-def speak(components: Mapping[str, Any]) -> None:
+def speak(components: Mapping[str, Any], *, is_form: bool = False) -> None:
     """Give each field of a query or a body its one text: what its class says of it, and what its
-    type says of all such values. What `ClientInput` says is for fields of which neither does."""
+    type says of all such values. What `ClientInput` says is for fields of which neither does. A
+    form says less, since its labels say what a field is."""
     kinds: dict[str, type[msgspec.Struct]] = {}
     waiting: list[type[msgspec.Struct]] = [ClientInput]
     for kind in waiting:
@@ -136,16 +137,23 @@ def speak(components: Mapping[str, Any]) -> None:
         texts = texts_of(kind)
         names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
         for field_name, encoded in names:
+            told = texts.get(field_name, NO_TEXT)
             part = schema["properties"][encoded]
+            if is_form and told.label:
+                part["label"] = told.label
+            if is_form and not told.is_of_forms:
+                continue
             places = (part, *part.get("anyOf", ()))
             of_type = [place.pop("description") for place in places if "description" in place]
-            of_field = texts.get(field_name)
-            if of_field and of_field[0] and not (of_type and of_field == usual.get(field_name)):
-                of_type.insert(0, of_field[0])
-            part["description"] = " ".join(of_type)
+            of_field = told.text
+            if told.is_of_forms:
+                of_type = []
+            elif of_type and of_field == usual.get(field_name, NO_TEXT).text:
+                of_field = ""
+            part["description"] = " ".join(filter(None, [of_field, *of_type]))
 
 
-_OWN_TEXT: Final = re.compile(r"\s*\n *- .*", re.DOTALL)
+_OWN_TEXT: Final = re.compile(r"\s*\n *[-+] .*", re.DOTALL)
 
 
 class Body(Protocol):
@@ -165,33 +173,104 @@ class Body(Protocol):
 class ClientInput(msgspec.Struct, forbid_unknown_fields=True):
     """What a client sends, as a query or a body: a field of another name is refused.
 
-    - account (--household HOUSEHOLD): A household, by its number.
+    - account [Household] (--household HOUSEHOLD): A household, by its number.
     - action: The name of an OCPP message, such as Reset.
     - after: Those that come after this one.
+    - alias [Its name there]
+    - away_minutes [A charger is away after (minutes)]
+    - battery_kwh [Battery (kWh)]
     - before: Those before this one, which is the `next` of the answer before.
-    - car (--car CAR): A car, by its name.
-    - card (--card CARD): A card, as it is printed on it.
+    - begins_on [Sessions since this day]
+    - car [Car] (--car CAR): A car, by its name.
+    - card [Card] (--card CARD): A card, as it is printed on it.
+    - cards [Its cards]
+    - certificate [Our certificate with its key (PEM)]
     - charger (--charger ID): The identity of a charger.
+    - chargers [Only at these chargers (one a line)]
+    - charges_at [Charge all the same from]
     - connector (--connector NUMBER): A connector of the charger, from 1 on.
+    - correct_statements [Correct statements that are closed already]
     - cursor: The `next_cursor` of the page before; it goes before `page`.
+    - deadline [Wait for an absent charger (seconds)]
+    - departure [When you leave]
+    - driver [Name for the log-in]
+    - duration [Duration (seconds)]
+    - entries [Settings]
     - event (--event ID): Refuse if the session has a newer event than this one.
-    - figure_wh (--kwh KWH): Its energy, in Wh.
+    - everywhere [Works at every space, even at those of other households]
+    - exclusive [For this household only]
+    - expires_at [Last day on which it may charge]
+    - figure_wh [Energy (kWh)] (--kwh KWH): Its energy, in Wh.
+    - folder [Folder on this machine]
+    - force [Do it although a session is running]
     - format: In which form.
-    - id_tag (--card CARD): A card.
+    - free_below_wh [A session is free below (kWh)]
+    - gets_statements [Closed statements come by mail]
+    - id_tag [Card] (--card CARD): A card.
+    - identity [Its name there]
+    - invite [How the driver is invited]
+    - is_repaired [Mended, with right times]
+    - is_trusted [Trusted without a trial]
+    - keep [Copies that are kept]
+    - language (--language LANGUAGE): Of pages and papers: en or de.
     - limit (--limit NUMBER): How many.
-    - meter_start_wh (--start-kwh KWH): The register at its start, in Wh.
-    - meter_stop_wh (--stop-kwh KWH): The register at its end, in Wh.
+    - mail [Mail address]
+    - max_a [Maximum current (A)]
+    - max_kw [Maximum power (kW)]
+    - max_transactions [Sessions at once, at most]
+    - meter_start_wh [Meter at the start (kWh)] (--start-kwh KWH): The register at its start, in
+      Wh.
+    - meter_stop_wh [Meter at the end (kWh)] (--stop-kwh KWH): The register at its end, in Wh.
     - model (--model MODEL): A model of chargers, as they tell it.
     - month (--month MONTH): A month such as 2026-10.
+    - month_amount [Cost at most in a month]
+    - month_wh [At most in a month (kWh)]
+    - most [What one charger can draw (A per phase)]
+    - most_price [Wait while a kWh costs more than]
+    - number_prefix [Numbers begin with]
+    - other_cards [All other cards are called]
     - page: Which page, from 1 on.
+    - paid_on [Day]
+    - parent_id_tag [Group (parent card)]
+    - pem [Certificate (PEM)]
+    - preset [Public source]
+    - quiet_from [Quiet from]
+    - quiet_until [Quiet until]
     - reason (--reason TEXT): Why, for those who ask later.
+    - reminder_after [Days after which Now tells of what is overdue]
+    - reminder_de [Own words of reminders in German]
+    - reminder_en [Own words of reminders in English]
+    - retries [Tries]
+    - root [Its own root certificate (PEM)]
+    - rows [Households]
+    - sender [Mails come from]
     - series (--series NAME): A price series, by its name.
+    - site [For the whole site]
     - sort: By a column; with - before it, descending.
-    - statement (--statement NUMBER): A statement, by its number.
-    - tag (--card CARD): A card.
+    - start_time [Began]
+    - statement (--statement STATEMENT): A statement, by its number.
+    - stop_time [Ended]
+    - tag [Card] (--card CARD): A card.
     - tariff (--tariff TARIFF): A tariff, by its number.
-    - transaction (--session SESSION): A session, by its number.
+    - tax_kind [How are you taxed?]
+    - tax_note [Why there is no tax]
+    - tells_authorize [Cards that are held to a charger are told, too]
+    - to [To this address]
+    - toml [The tariff as TOML]
+    - topic [Publishes on this topic of MQTT]
+    - total_wh [Together (kWh)]
+    - transaction [Session] (--session SESSION): A session, by its number.
+    - until [Last day]
+    - url [Address]
+    - vat_number [VAT number]
     - vehicle (--car CAR): A car, by its number.
+    - wanted_wh [Energy you want by then (kWh)]
+    - way [What is tested]
+    - with_cards [Card numbers may go there]
+    - with_names [Messages name households]
+    - with_signed [Signed values may go there]
+    - without [Connectors that are not told]
+    - year_wh [What the household uses in a year, the car included (kWh)]
     """
 
     def given(self) -> Values:
@@ -213,8 +292,11 @@ def changes_of(kind: type[msgspec.Struct], *fixed: str) -> Callable[[type[S]], t
         changed = [name for name in kind.__struct_fields__ if name not in fixed]
         fields = [(name, own.get(name, hints[name] | UnsetType), UNSET) for name in changed]
 
-        texts = [f"- {name} ({typed}): {text}" for name, (text, typed) in texts_of(kind).items()]
-        kept: Values = {"__doc__": "\n".join([f"{declared.__doc__}\n", *texts])}
+        doc = f"{declared.__doc__}\n"
+        for name, told in texts_of(kind).items():
+            mark = "+" if told.is_of_forms else "-"
+            doc += f"\n{mark} {name} [{told.label}] ({told.option}): {told.text}"
+        kept: Values = {"__doc__": doc}
         kept |= {name: part for name, part in vars(declared).items() if callable(part)}
         body: Any = msgspec.defstruct(
             declared.__name__, fields, bases=declared.__bases__, namespace=kept
@@ -250,6 +332,7 @@ class StructBody(Generic[S]):
         if self._ways is None:
             return components(self.kind)
         _, defined = schemas_of([self.kind], "#/$defs/{name}")
+        speak(defined, is_form=True)
         (described,) = defined.values()
         return {"anyOf": [_schema_of_way(described, fields) for fields in self._ways()]}
 

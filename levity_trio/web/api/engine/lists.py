@@ -67,7 +67,7 @@ Before = Annotated[str, time_field(f"Before this time: {SERVER_TIME}.")] | None
 EndedSince = Annotated[str, time_field(f"Ended since {SERVER_TIME}.")] | None
 EndedBefore = Annotated[str, time_field(f"Ended before {SERVER_TIME}.")] | None
 OfCharger = Annotated[str, Meta(description="Only of this charger.")] | None
-OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
+OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this household.")] | None
 OfName = Annotated[str, Meta(description="Only with this name.")] | None
 OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
 OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None

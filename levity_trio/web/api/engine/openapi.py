@@ -28,7 +28,9 @@ from levity_trio.web.api.engine.problems import OF_CODE as OF_CODE  # noqa: PLC0
 from levity_trio.web.api.engine.problems import Json
 
 REFERENCE: Final = "#/components/schemas/{name}"
-OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
+OF_CHARGERS: Final = tuple(
+    f"/api/{base}/{{id}}" for base in ("admin/chargers", "charge-points", "me/chargers")
+)
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PATTERNS: Final = {"name": NAME_PATTERN, "month": MONTH_PATTERN}
 """The patterns of parameters in paths."""
@@ -227,7 +229,7 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> list[Values]:
     parameters: list[Values] = []
     for name in _PARAMETER.findall(endpoint.path):
         schema: Schema = {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
-        if name == "tag" or (name == "id" and endpoint.path.startswith(OF_CHARGERS)):
+        if name in ("tag", "charger") or (name == "id" and endpoint.path.startswith(OF_CHARGERS)):
             schema = {"type": "string", "minLength": 1}
         elif name in _PATTERNS:
             schema = {"type": "string", "pattern": _PATTERNS[name]}

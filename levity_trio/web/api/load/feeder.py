@@ -139,7 +139,7 @@ class FeederBody(ClientInput):
 class SiteBody(ClientInput):
     """The site as TOML, or its one feeder. An empty text ends load management.
 
-    - toml: The site, as the text of its file.
+    - toml [The site]: The site, as the text of its file.
     - feeder: Its one feeder, instead of a file.
     """
 
@@ -364,7 +364,7 @@ def _circuit(circuit: Circuit, known: _SiteChecks) -> LoadCircuit:
 class LoadConnectorBody(ClientInput, kw_only=True):
     """A connector of a charger.
 
-    - connector: Its number, from 1 on.
+    - connector: Which of its connectors, from 1 on.
     """
 
     charger: Charger
@@ -414,15 +414,22 @@ class LoadMeterBody(ClientInput, kw_only=True):
     """A meter of a circuit, or of the panels or the battery there; one of this name is replaced.
 
     - name: What it is called.
-    - measures (--measures WHAT): What.
+    - measures [What it measures] (--measures WHAT): What.
     - model (--model MODEL): Of one that is asked; push: a program tells what it shows; mqtt: it
       publishes.
     - topic (--mqtt TOPIC): Of all phases, or one for each.
+    + circuit: If left out: the feeder.
+    + address: In your network, of a meter that is asked.
+    + unit: The number of a device on Modbus.
+    + inverted [It counts the other way]: It counts what comes from the grid, or is given, below
+      zero.
+    + path [Places in its JSON, one a line]: Where its JSON has the phases.
+    + shows [What it publishes]: Over MQTT. With panels, W or kW.
     """
 
     name: Charger
     measures: Literal["circuit", "panels", "battery"] = "circuit"
-    circuit: Annotated[str, Meta(description="If left out: the feeder.")] = ""
+    circuit: str = ""
     model: Literal[
         "SDM630",
         "SDM72",
@@ -436,16 +443,12 @@ class LoadMeterBody(ClientInput, kw_only=True):
         "mqtt",
         "push",
     ]
-    address: Annotated[str, Meta(description="In your network, of a meter that is asked.")] = ""
-    unit: Annotated[int, Meta(ge=0, le=255, description="The number of a device on Modbus.")] = 1
-    inverted: Annotated[
-        bool, Meta(description="It counts what comes from the grid, or is given, below zero.")
-    ] = False
+    address: str = ""
+    unit: Annotated[int, Meta(ge=0, le=255)] = 1
+    inverted: bool = False
     topic: tuple[str, ...] = ()
-    path: Annotated[tuple[str, ...], Meta(description="Where its JSON has the phases.")] = ()
-    shows: Annotated[
-        Literal["A", "mA", "W", "kW"], Meta(description="Over MQTT. With panels, W or kW.")
-    ] = "A"
+    path: tuple[str, ...] = ()
+    shows: Literal["A", "mA", "W", "kW"] = "A"
 
 
 @ENDPOINTS.put(f"{LOAD}/meters", Role.ADMIN, "invalid", "conflict", "not_found")
@@ -530,14 +533,12 @@ class GridBody(ClientInput):
     as the heartbeat.
 
     - source (--source TEXT): Whence it came.
+    + amperes: On each phase.
+    + kilowatts: On all phases together.
     """
 
-    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On each phase.")] | None = (
-        None
-    )
-    kilowatts: (
-        Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On all phases together.")] | None
-    ) = None
+    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES)] | None = None
+    kilowatts: Annotated[float, Meta(ge=0, le=MOST_AMPERES)] | None = None
     source: Annotated[str, Meta(min_length=1, max_length=60)] = "API"
 
 
@@ -651,12 +652,15 @@ OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
 
 class WhatIfBody(ClientInput, kw_only=True):
     """The past from one day to another, which is not part of it, with another limit of the feeder
-    or more chargers."""
+    or more chargers.
+
+    + chargers [More chargers]: More than there are.
+    """
 
     since: LocalDay
     until: Annotated[LocalDay, Meta(extra_json_schema={"x-until": True})]
     amperes: Amperes | None = None
-    chargers: Annotated[int, Meta(ge=0, le=MOST_MORE, description="More than there are.")] = 0
+    chargers: Annotated[int, Meta(ge=0, le=MOST_MORE)] = 0
 
 
 @ENDPOINTS.post(f"{LOAD}/what-if", Role.OPERATOR, "invalid", "conflict")

@@ -65,7 +65,6 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
-    OF_SORT,
     Cells,
     CsvFormat,
     GivenTime,
@@ -142,27 +141,28 @@ class DraftQuery(TermsOfMonth):
     """What is asked for.
 
     - account (--household HOUSEHOLD)
+    + sort: By a column; with - before it, descending. At most 10,000 rows are sorted.
     """
 
-    sort: Annotated[SortOfDraft, Meta(description=OF_SORT)] | None = None
+    sort: SortOfDraft | None = None
 
 
 class MonthClosingBody(TermsOfMonth):
     """The terms of a closing. With what the preview showed, a month that comes to something else
-    meanwhile is refused."""
+    meanwhile is refused.
 
-    statements: (
-        Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None
-    ) = None
-    charged: (
-        Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None
-    ) = None
+    + statements: As the preview showed them.
+    + charged: As the preview showed it.
+    + shown: As the preview showed them: each household and its total.
+    """
+
+    statements: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
+    charged: Annotated[int, Meta(gt=-(2**53), lt=2**53)] | None = None
     shown: (
         Annotated[
             str,
             Meta(
-                pattern=r"^( *\d{1,18}:-?\d{1,15})* *\Z",
-                description="As the preview showed them: each household and its total.",
+                pattern="^( *\\d{1,18}:-?\\d{1,15})* *\\Z",
                 extra={WORDS: Told("give households and totals, such as 3:1250 4:980")},
             ),
         ]
@@ -440,14 +440,15 @@ Path = (
 class MeterBody(ClientInput):
     """A meter of the house, in use since today if nothing else is given.
 
+    - name: What it is called.
     - class_percent (--class PERCENT)
     - chargers_percent (--chargers-class PERCENT)
     - digits (--digits N)
     - since (--since TIME): Since when it is in use.
     - until (--until TIME): Until when it is in use.
     - topic (--mqtt TOPIC)
-    - path (--path a.b)
-    - unit (--unit UNIT): Of what it publishes; kWh, if not given.
+    - path [Place in its JSON] (--path a.b)
+    - unit [Unit of what it publishes] (--unit UNIT): Of what it publishes; kWh, if not given.
     - chargers (--charger ID)
     """
 
@@ -503,9 +504,12 @@ class MetersQuery(Paged):
 
 
 class MeterReadingsQuery(Paged):
-    valid: (
-        Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None
-    ) = None
+    """What is asked for.
+
+    + valid: Only those that hold, or that were voided.
+    """
+
+    valid: bool | None = None
 
 
 @record

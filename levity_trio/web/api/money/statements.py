@@ -66,7 +66,6 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
-    OF_SORT,
     Cell,
     MonthName,
     OneFormat,
@@ -172,29 +171,31 @@ _WORDS: Final[Mapping[str, str]] = N_({"prepaid": "from wallet", "overdue": "ove
 
 
 class YearQuery(ClientInput):
-    """What counts as of the year, and in which form it is told."""
+    """What counts as of the year, and in which form it is told.
 
-    by: Annotated[
-        Literal["invoice", "energy"],
-        Meta(description="The day of the invoice, or the month of the energy."),
-    ] = "invoice"
-    format: Annotated[
-        Literal["json", "csv"], Meta(description="Sums as JSON, or each booking as CSV.")
-    ] = "json"
+    + by: The day of the invoice, or the month of the energy.
+    + format: Sums as JSON, or each booking as CSV.
+    """
+
+    by: Literal["invoice", "energy"] = "invoice"
+    format: Literal["json", "csv"] = "json"
 
 
 class StatementsQuery(Paged):
-    number: Annotated[str, Meta(max_length=30, description="As printed, or plain.")] | None = None
-    account: Annotated[int, Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
+    """What is asked for.
+
+    - account (--household HOUSEHOLD): Only of this household.
+    - month: Only of this month.
+    + number: As printed, or plain.
+    + state: Only those that stand so; unpaid: open, partly paid or overdue.
+    + sort: By a column; with - before it, descending. At most 10,000 rows are sorted.
+    """
+
+    number: Annotated[str, Meta(max_length=30)] | None = None
+    account: Annotated[int, Meta(ge=1, lt=2**62)] | None = None
     month: MonthName | None = None
-    state: (
-        Annotated[
-            StatementState,
-            Meta(description="Only those that stand so; unpaid: open, partly paid or overdue."),
-        ]
-        | None
-    ) = None
-    sort: Annotated[SortOfClosed, Meta(description=OF_SORT)] | None = None
+    state: StatementState | None = None
+    sort: SortOfClosed | None = None
     format: OneFormat = "json"
 
 
@@ -220,8 +221,13 @@ class DraftCoverQuery(TermsOfMonth):
 
 
 class ArchiveQuery(ClientInput):
+    """What is asked for.
+
+    + after: Those with a higher number.
+    """
+
     format: DocumentForm = DocumentForm.PDF
-    after: Annotated[int, Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
+    after: Annotated[int, Meta(ge=0, lt=2**62)] = 0
 
 
 @record
@@ -456,7 +462,10 @@ NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-stor
 
 class BillerBody(nouns.Biller, ClientInput):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment
-    in EUR."""
+    in EUR.
+
+    - language [Language of new households]
+    """
 
     language: Language | None = None
 

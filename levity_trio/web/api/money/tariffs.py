@@ -137,12 +137,14 @@ class VersionBody(ClientInput):
 
 
 class WithdrawalBody(ClientInput):
-    """The version, by the day from which it holds."""
+    """The version, by the day from which it holds.
+
+    - since (--since DAY)
+    + give_back: Whoever got it from that day on has the tariff of before again.
+    """
 
     since: LocalDay
-    give_back: Annotated[
-        bool, Meta(description="Whoever got it from that day on has the tariff of before again.")
-    ] = False
+    give_back: bool = False
     reason: Reason = None
     correct_statements: Corrects = False
 
@@ -228,72 +230,59 @@ class PriceBody(ClientInput):
     - blocking_until_free: Until the space is free, not only until the stop.
     - charger: Assign it to this charger, too.
     - account: Assign it to this household, too, by its number.
+    + series: By its name, instead of a price.
+    + fallback: For a kWh where the series has no price. If left out: such sessions wait until
+      it has.
+    + average: The month's mean of the series counts in each quarter-hour.
+    + sun_price: For a kWh of the house's own sun.
+    + base_fee: For each month.
+    + minimum: For a session.
+    + maximum: For a session.
+    + blocking_price: For each begun minute that a car stays after charging.
+    + blocking_maximum: For a session.
+    + prices: With tax or without; as before by default, else gross.
+    + site: Assign it to the whole site from that day on, too.
+    + replaces: Withdraw another version of this tariff from the same day on.
     """
 
     since: LocalDay
     price: Price | None = None
-    series: (
-        Annotated[str, Meta(max_length=60, description="By its name, instead of a price.")] | None
-    ) = None
+    series: Annotated[str, Meta(max_length=60)] | None = None
     factor: Fee | None = None
     markup: Signed | None = None
     floor: Signed | None = None
     cap: Signed | None = None
-    fallback: (
-        Annotated[
-            Signed,
-            Meta(
-                description="For a kWh where the series has no price. If left out: such sessions "
-                "wait until it has."
-            ),
-        ]
-        | None
-    ) = None
-    average: Annotated[
-        bool, Meta(description="The month's mean of the series counts in each quarter-hour.")
-    ] = False
-    sun_price: Annotated[Price, Meta(description="For a kWh of the house's own sun.")] | None = None
+    fallback: Signed | None = None
+    average: bool = False
+    sun_price: Price | None = None
     name: TariffName = "Flat"
     night_price: Price | None = None
     night_from: TimeOfDay = "22:00"
     night_until: TimeOfDay = "06:00"
     weekend_price: Price | None = None
     session_fee: Fee | None = None
-    base_fee: Annotated[Fee, Meta(description="For each month.")] | None = None
-    minimum: Annotated[Fee, Meta(description="For a session.")] | None = None
-    maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    base_fee: Fee | None = None
+    minimum: Fee | None = None
+    maximum: Fee | None = None
     free_below_wh: (
         Annotated[int, Meta(ge=0, le=HIGHEST_WH, extra_json_schema=WATT_HOURS)] | None
     ) = None
-    blocking_price: (
-        Annotated[Fee, Meta(description="For each begun minute that a car stays after charging.")]
-        | None
-    ) = None
+    blocking_price: Fee | None = None
     blocking_after_minutes: Annotated[int, Meta(ge=0, le=HIGHEST_MINUTES)] = 0
-    blocking_maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    blocking_maximum: Fee | None = None
     blocking_free_from: TimeOfDay | None = None
     blocking_free_until: TimeOfDay | None = None
     blocking_until_free: bool = False
     currency: Currency | None = None
     tax: Tax | None = None
-    prices: (
-        Annotated[
-            Literal["gross", "net"],
-            Meta(description="With tax or without; as before by default, else gross."),
-        ]
-        | None
-    ) = None
+    prices: Literal["gross", "net"] | None = None
     price_name: WindowName | None = None
     night_name: WindowName = "night"
     weekend_name: WindowName = "weekend"
-    site: Annotated[
-        bool, Meta(description="Assign it to the whole site from that day on, too.")
-    ] = False
+    site: bool = False
     charger: Charger | None = None
     account: Id | None = None
-    replaces: Annotated[
-        bool, Meta(description="Withdraw another version of this tariff from the same day on.")
-    ] = False
+    replaces: bool = False
     reason: Reason = None
     correct_statements: Corrects = False
 
@@ -340,16 +329,16 @@ class TariffsQuery(Paged):
 class AssignmentsQuery(Paged):
     """What is asked for.
 
-    - tariff (--tariff TARIFF)
-    - account (--household HOUSEHOLD)
-    - charger (--charger ID)
-    - site (--site)
+    + tariff (--tariff TARIFF): Only of this tariff.
+    - account (--household HOUSEHOLD): A household, by its number or name.
+    - charger (--charger ID): A charger.
+    - site (--site): The whole site.
     """
 
-    tariff: Annotated[Id, Meta(description="Only of this tariff.")] | None = None
-    account: Annotated[Id, Meta(description="Only for this account.")] | None = None
-    charger: Annotated[str, Meta(description="Only for this charger.")] | None = None
-    site: Annotated[bool, Meta(description="Only for the site.")] = False
+    tariff: Id | None = None
+    account: Id | None = None
+    charger: str | None = None
+    site: bool = False
 
 
 class InForceQuery(ClientInput):
@@ -357,12 +346,12 @@ class InForceQuery(ClientInput):
 
     - account (--household HOUSEHOLD): A household, by its number or name.
     - charger (--charger ID): A charger.
-    - day (--day DAY): On which day.
+    - day (--day DAY): On which day. Today by default.
     """
 
     account: Id | None = None
     charger: str | None = None
-    day: Annotated[str, Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
+    day: Annotated[str, Meta(extra_json_schema=DAY)] | None = None
 
 
 @record
@@ -820,28 +809,24 @@ class SeriesBody(ClientInput):
     of columns.
 
     - preset (--source NAME): One of the public sources.
-    - form (--format FORM): Of the document.
-    - list (--list PATH): Where JSON has the list of prices.
-    - time (--time NAME): The column of the time, or its path in the list.
-    - price (--price NAME): The column of the price, or its path in the list.
-    - unit (--unit UNIT): Of the prices, such as EUR/MWh or ct/kWh.
-    - minutes (--minutes N)
+    - form [Kind of document] (--format FORM): Of the document.
+    - list [Place of the list in JSON] (--list PATH): Where JSON has the list of prices.
+    - time [Place or column of the time] (--time NAME): The column of the time, or its path in
+      the list.
+    - price [Place or column of the price] (--price NAME): The column of the price, or its path
+      in the list.
+    - unit [Unit of the price] (--unit UNIT): Of the prices, such as EUR/MWh or ct/kWh.
+    - minutes [Minutes of a row that stands alone] (--minutes N): For how many a row
+      holds that stands alone: 15, 30, 60.
+    + prices [Its prices are]: With tax or without.
+    + url [Or another address]: Where the day stands in it, put the word date in braces.
     """
 
     name: Name
     currency: Currency
-    prices: Annotated[Literal["gross", "net"], Meta(description="With tax or without.")] = "net"
+    prices: Literal["gross", "net"] = "net"
     preset: Literal["energy-charts", "awattar", "smard"] | None = None
-    url: (
-        Annotated[
-            str,
-            Meta(
-                max_length=1000,
-                description="Where the day stands in it, put the word date in braces.",
-            ),
-        ]
-        | None
-    ) = None
+    url: Annotated[str, Meta(max_length=1000)] | None = None
     form: Form | None = None
     list: Path | None = None
     time: Path | None = None
@@ -879,7 +864,8 @@ class PriceImportQuery(ClientInput):
     - time (--time NAME): The column of the time, or its path in the list.
     - price (--price NAME): The column of the price, or its path in the list.
     - unit (--unit UNIT): Of the prices, such as EUR/MWh or ct/kWh.
-    - minutes (--minutes N)
+    - minutes (--minutes N): For how many a row
+      holds that stands alone: 15, 30, 60.
     - reason (--reason TEXT): Why stored prices are replaced by these.
     """
 
@@ -896,8 +882,8 @@ class StretchBody(ClientInput):
     """What each kWh costs from one time to another; with a `reason`, this replaces the prices that
     are stored.
 
-    - price: What a kWh costs, in the currency of the series.
-    - reason: Why stored prices are replaced by this one.
+    - price [Price of a kWh]: What a kWh costs, in the currency of the series.
+    - reason [Why stored prices are replaced]: Why stored prices are replaced by this one.
     """
 
     since: GivenTime

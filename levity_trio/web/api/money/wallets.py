@@ -82,7 +82,6 @@ from levity_trio.web.api.engine.endpoints import (
 from levity_trio.web.api.engine.lists import (
     CSV,
     DAY,
-    OF_SORT,
     Cell,
     LocalDay,
     OneFormat,
@@ -139,7 +138,11 @@ PaidOn = Annotated[
 
 
 class EntryBody(ClientInput, kw_only=True):
-    """What is entered, its text, and the day on which the money moved."""
+    """What is entered, its text, and the day on which the money moved.
+
+    - reason [Text]
+    - currency (--currency CODE): ISO 4217; needed for the first entry of a site.
+    """
 
     amount: Amount
     currency: Currency | None = None
@@ -148,9 +151,12 @@ class EntryBody(ClientInput, kw_only=True):
 
 
 class PaymentBody(EntryBody, kw_only=True):
-    """A payment, or one that a bank took back, and the number of the statement that it is for."""
+    """A payment, or one that a bank took back, and the number of the statement that it is for.
 
-    statement: Annotated[Id, Meta(description="The oldest ones if left out.")] | None = None
+    + statement: The statement that it is for; the oldest ones if left out.
+    """
+
+    statement: Id | None = None
 
 
 class RefundBody(EntryBody, kw_only=True):
@@ -185,27 +191,25 @@ class TermsBody(ClientInput, kw_only=True):
     the limit.
 
     - terms: How it pays, and how far it may go.
+    + limit: Minor units of the currency, such as cents.
     """
 
     terms: Literal["prepaid", "postpaid"]
-    limit: Annotated[
-        int, Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)
-    ] = 0
+    limit: Annotated[int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS)] = 0
     reason: Why
 
 
 class WalletsQuery(Paged):
-    prepaid: (
-        Annotated[bool, Meta(description="Only those that are prepaid, or are not.")] | None
-    ) = None
-    spent: Annotated[bool, Meta(description="Only those that are spent, or are not.")] | None = None
-    sort: (
-        Annotated[
-            Literal["name", "-name", "terms", "-terms", "balance", "-balance"],
-            Meta(description=OF_SORT),
-        ]
-        | None
-    ) = None
+    """What is asked for.
+
+    + prepaid (--prepaid/--postpaid): Only those that are prepaid, or are not.
+    + spent (--spent/--covered): Only those that are spent, or are not.
+    + sort: By a column; with - before it, descending. At most 10,000 rows are sorted.
+    """
+
+    prepaid: bool | None = None
+    spent: bool | None = None
+    sort: Literal["name", "-name", "terms", "-terms", "balance", "-balance"] | None = None
     format: OneFormat = "json"
 
 

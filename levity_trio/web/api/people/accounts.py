@@ -25,6 +25,7 @@ from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, copied, noun, record, whole_text
 from levity_trio.store.engine.database import Database, UnitOfWork
+from levity_trio.store.reads.money.wallets import wallet as stored_wallet
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage, sort_by
 from levity_trio.store.reads.people import households as stored
 from levity_trio.store.reads.people.households import (
@@ -76,7 +77,6 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
-    OF_SORT,
     Before,
     Cell,
     Cells,
@@ -164,7 +164,6 @@ MailAddress = Annotated[
 class AccountBody(Household, ClientInput):
     """A household, open since today if nothing else is given.
 
-    - language (--language LANGUAGE): en or de.
     - since (--since TIME): Since when it is open.
     - until (--until TIME): Until when it is open.
     """
@@ -204,7 +203,7 @@ class ThingBody(ClientInput):
     - tag (--card CARD): A card.
     - charger (--charger ID): A charger with all its connectors.
     - connector (--connector NUMBER): One connector of the charger.
-    - vehicle (--car CAR): A car, or the one of the card, by its number.
+    - vehicle (--car CAR): A car, or that of the card.
     - since (--since TIME): Since when; now by default.
     - reason (--reason TEXT): Why, for those who ask later.
     """
@@ -230,7 +229,7 @@ class GiveBody(ThingBody):
 
     - until (--until TIME): Until when, if that is known.
     - name: The name of a space.
-    - exclusive (--only/--for-everybody)
+    - exclusive (--only/--for-everybody): Whether only this household may charge there.
     """
 
     since: LocalTime = None
@@ -250,30 +249,26 @@ class TakeBody(ThingBody):
 class AccountsQuery(Paged):
     """What is asked for.
 
-    - search (--search TEXT)
-    - open (--open/--closed)
+    - search (--search TEXT): Only with this in the name.
+    + open (--open/--closed): Only those that are open now, or are not.
+    + sort: By a column; with - before it, descending. At most 10,000 rows are sorted.
     """
 
     name: OfName = None
-    search: Annotated[str, Meta(description="A part of the name.")] | None = None
-    open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = (
-        None
-    )
+    search: str | None = None
+    open: bool | None = None
     sort: (
-        Annotated[
-            Literal[
-                "name",
-                "-name",
-                "contact",
-                "-contact",
-                "mail",
-                "-mail",
-                "since",
-                "-since",
-                "balance",
-                "-balance",
-            ],
-            Meta(description=OF_SORT),
+        Literal[
+            "name",
+            "-name",
+            "contact",
+            "-contact",
+            "mail",
+            "-mail",
+            "since",
+            "-since",
+            "balance",
+            "-balance",
         ]
         | None
     ) = None
@@ -285,6 +280,17 @@ class AccountWithBelongings(Account):
     """An account, and what belongs to it or did, the newest first."""
 
     belongings: list[Belonging]
+
+
+@noun
+class ListedAccount(Account):
+    """An account in a list: its spaces and cards now, and the balance of its wallet in minor units
+    of `currency`."""
+
+    spaces: list[str]
+    cards: list[str]
+    balance: int
+    currency: str | None
 
 
 def stored_fields(request: Request, fields: Values) -> Values:
@@ -304,9 +310,28 @@ def stored_fields(request: Request, fields: Values) -> Values:
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR, other_media_types=(CSV,))
 async def list_accounts(
     request: TypedRequest[AccountsQuery, None],
-) -> ListPage[Account] | StreamingResponse:
+) -> ListPage[ListedAccount] | StreamingResponse:
     """List accounts, by their names or a column; CSV too."""
-    return await listed(request, IN_FILE, read_accounts)
+    return await listed(request, IN_FILE, read_listed)
+
+
+def read_listed(db: Database, server: Server, query: AccountsQuery) -> ListPage[ListedAccount]:
+    """Return a page of accounts, with what is theirs now. Raises NoPage."""
+    page, now = read_accounts(db, server, query), server.stamp()
+    rows: list[ListedAccount] = []
+    for account in page.data:
+        wallet = stored_wallet(db, account.id)
+        spaces: list[str] = []
+        cards: list[str] = []
+        for one in stored.belongings_of(db, account.id):
+            is_now = one.voided_at is None and one.since <= now and (one.until or "9999") > now
+            if is_now and one.charger:
+                spaces.append(one.name or f"{one.charger} {one.connector or ''}".strip())
+            elif is_now and one.tag:
+                cards.append(one.tag)
+        money = {"balance": wallet.balance if wallet else 0, "currency": wallet and wallet.currency}
+        rows.append(copied(ListedAccount, account, spaces=spaces, cards=cards, **money))
+    return page.of_rows(rows)
 
 
 def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
@@ -485,11 +510,11 @@ class VehicleChangeBody(ClientInput):
 class VehiclesQuery(Paged):
     """What is asked for.
 
-    - search (--search TEXT)
+    - search (--search TEXT): Only with this in the name or the plate.
     """
 
     name: OfName = None
-    search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
+    search: str | None = None
 
 
 @noun

@@ -126,7 +126,6 @@ from levity_trio.web.logins.invitations import LETTER, Kind
 from levity_trio.wire.times import in_zone, stamp
 
 ENDPOINTS: Final = Endpoints(TAG)
-NAMED_SPACE: Final = "A charger or a parking space by its name, its identity or its number."
 HOUSEHOLDS: Final = "/api/admin/households"
 MOVE_INS: Final = "/api/admin/move-ins"
 MOVE_OUT: Final = f"{ACCOUNT}/move-out"
@@ -310,6 +309,8 @@ class MoveInBody(ClientInput):
     - tariff: The tariff of the household, by its number.
     - driver: The name by which somebody of it logs in.
     - invite: How the driver is invited.
+    + exclusive: Other cards may not charge at its space.
+    + space: A charger or a parking space by its name, its identity or its number.
     """
 
     name: Name
@@ -319,10 +320,8 @@ class MoveInBody(ClientInput):
     language: Language | None = None
     since: LocalTime = None
     card: IdTag | None = None
-    space: Annotated[str, Meta(min_length=1, max_length=CELL, description=NAMED_SPACE)] | None = (
-        None
-    )
-    exclusive: Annotated[bool, Meta(description="Other cards may not charge at its space.")] = True
+    space: Annotated[str, Meta(min_length=1, max_length=CELL)] | None = None
+    exclusive: bool = True
     car: CarName | None = None
     plate: Plate = None
     tariff: Id | None = None
@@ -654,11 +653,12 @@ class DeletionQuery(ClientInput):
 
     - reason (--reason TEXT): Why; it stays, so write no name.
     - keep_years (--keep-years INTEGER): How long closed statements keep names.
+    + force: Although something of it is not billed.
     """
 
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
     keep_years: Annotated[int, Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS
-    force: Annotated[bool, Meta(description="Although something of it is not billed.")] = False
+    force: bool = False
 
 
 @ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found")

@@ -94,7 +94,12 @@ class TagLimitsBody(LimitsBody):
 
 
 class SpacesQuery(ClientInput):
-    charger: Annotated[str, Meta(description="Only those of this charger.")] | None = None
+    """What is asked for.
+
+    + charger: Only those of this charger.
+    """
+
+    charger: str | None = None
 
 
 @ENDPOINTS.get(SPACES, Role.OPERATOR)
@@ -108,10 +113,11 @@ class RefusedQuery(ClientInput, kw_only=True):
     """A space, and the household for which it would be alone.
 
     - account: The household, by its number.
+    + connector: 0: the whole charger.
     """
 
     charger: Annotated[str, Meta(max_length=48)]
-    connector: Annotated[int, Meta(ge=0, lt=CONNECTORS, description="0: the whole charger.")] = 0
+    connector: Annotated[int, Meta(ge=0, lt=CONNECTORS)] = 0
     account: Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
 
 

@@ -161,16 +161,15 @@ class TagsQuery(Paged):
     """What is asked for.
 
     - status (--status STATUS): Only with this status.
+    + parent: Only of this group.
+    + expired: Only those that have expired, or have not.
+    - search (--search TEXT): Only with this in the card, or in its name (operators).
     """
 
     status: Status | None = None
-    parent: Annotated[str, Meta(description="Only of this group.")] | None = None
-    expired: (
-        Annotated[bool, Meta(description="Only those that have expired, or have not.")] | None
-    ) = None
-    search: (
-        Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None
-    ) = None
+    parent: str | None = None
+    expired: bool | None = None
+    search: str | None = None
     sort: Annotated[SortOfTags, Meta(description=f"{OF_SORT} By last_used, of 2,000.")] | None = (
         None
     )

@@ -127,7 +127,12 @@ class AddedUser(msgspec.Struct):
 
 
 class LoginsQuery(ClientInput):
-    ended: Annotated[bool, Meta(description="Also those that were ended.")] = False
+    """What is asked for.
+
+    + ended (--ended): Also those that were ended.
+    """
+
+    ended: bool = False
     limit: Limit = 100
 
 

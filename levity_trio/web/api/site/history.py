@@ -97,6 +97,7 @@ class HistoryQuery(ClientInput, rename={"since": "from", "before": "to"}):
 
     - by: The length of a period.
     - of: Whose: that of the site, of each charger, or of each household.
+    + costs: With what the sessions cost.
     """
 
     by: Literal["day", "month"] = "day"
@@ -105,7 +106,7 @@ class HistoryQuery(ClientInput, rename={"since": "from", "before": "to"}):
     before: LocalDay | None = None
     charger: OfCharger = None
     account: OfAccount = None
-    costs: Annotated[bool, Meta(description="With what the sessions cost.")] = False
+    costs: bool = False
     format: Format = "json"
 
 
@@ -120,7 +121,12 @@ class WeekQuery(ClientInput, rename={"since": "from", "before": "to"}):
 
 
 class QuartersQuery(ClientInput, rename={"since": "from", "before": "to"}):
-    """Of a month, and of the days from `from` on, before `to`; without any, all."""
+    """Of a month, and of the days from `from` on, before `to`; without any, all.
+
+    - since (--from DAY): From this day on.
+    - before (--to DAY): Before this day.
+    - account (--household HOUSEHOLD)
+    """
 
     month: MonthName | None = None
     since: LocalDay | None = None

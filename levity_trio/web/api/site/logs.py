@@ -23,17 +23,15 @@ class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
 
     - action: Only calls with this action, and the responses to them.
     - direction: Only received, sent, or of connections.
+    - message_id: A charger's own with its quotes, as in its frame.
+    - text: Only frames that contain it.
     """
 
     charger: OfCharger = None
     action: str | None = None
     direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
-    message_id: (
-        Annotated[str, Meta(description="A charger's own with its quotes, as in its frame.")] | None
-    ) = None
-    text: (
-        Annotated[str, Meta(max_length=200, description="Only frames that contain it.")] | None
-    ) = None
+    message_id: str | None = None
+    text: Annotated[str, Meta(max_length=200)] | None = None
     since: Since = None
     before: Before = None
     limit: Limit = DEFAULT_ROWS

@@ -586,31 +586,25 @@ class PushServerBody(ClientInput, kw_only=True):
 
     - server: Where it is, such as https://ntfy.sh.
     - user: The name of its account, if it has one.
+    + password: It stays if you leave this empty.
     """
 
     server: Line = "https://ntfy.sh"
     user: Line | None = None
-    password: (
-        Annotated[str, Meta(max_length=100, description="It stays if you leave this empty.")] | None
-    ) = None
+    password: Annotated[str, Meta(max_length=100)] | None = None
 
 
 class MailServerBody(PushServerBody, kw_only=True):
     """The mail server. Without a password, that of before stays if server and user do.
 
     - encryption: TLS from the begin, STARTTLS, or none.
+    + server: Such as smtp.example.org:465.
+    + sender: Such as Bauhof 12 <haus@example.org>.
     """
 
-    server: Annotated[
-        Personal[str], Meta(max_length=100, description="Such as smtp.example.org:465.")
-    ]
+    server: Annotated[Personal[str], Meta(max_length=100)]
     encryption: Literal["smtps", "smtp"] = "smtps"
-    sender: (
-        Annotated[
-            Personal[str], Meta(max_length=100, description="Such as Bauhof 12 <haus@example.org>.")
-        ]
-        | None
-    ) = None
+    sender: Annotated[Personal[str], Meta(max_length=100)] | None = None
 
 
 class PingUrlBody(ClientInput):

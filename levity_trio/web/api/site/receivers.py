@@ -93,10 +93,13 @@ KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 
 
 class EventsQuery(ClientInput):
+    """What is asked for.
+
+    + kind: Only of these kinds, separated by commas.
+    """
+
     charger: OfCharger = None
-    kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = (
-        None
-    )
+    kind: str | None = None
 
 
 @ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
@@ -183,18 +186,13 @@ class NewWebhookBody(ClientInput):
     """A webhook to be added. `kinds` and `charger` restrict which facts it gets.
 
     - name: What it is called.
-    - kinds (--kind KIND): Only facts of this kind; repeat it for several.
+    - kinds (--kind KIND): Only facts of this kind.
     - charger (--charger ID): Only facts of this charger.
+    + url: http:// or https://, with a name or an address that is not link-local.
     """
 
     name: Name
-    url: Annotated[
-        str,
-        Meta(
-            description="http:// or https://, with a name or an address that is not link-local.",
-            extra_json_schema={"pattern": URL_PATTERN, "maxLength": LONGEST_URL},
-        ),
-    ]
+    url: Annotated[str, Meta(extra_json_schema={"pattern": URL_PATTERN, "maxLength": LONGEST_URL})]
     kinds: Annotated[list[Kind], Meta(min_length=1, max_length=200)] | None = None
     charger: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
@@ -289,7 +287,10 @@ UNUSED: Final = Told("this site never used MQTT; start the server with --mqtt")
 
 
 class ReplayBody(ClientInput):
-    """The time from which on the broker gets the facts again."""
+    """The time from which on the broker gets the facts again.
+
+    - since (--since TIME): The time of the first fact that is sent again.
+    """
 
     since: GivenTime
 
@@ -350,20 +351,17 @@ Alias = Annotated[
 
 
 class ToldChargerBody(ClientInput, kw_only=True):
-    """How a backend is told of a charger; what is left out stays."""
+    """How a backend is told of a charger; what is left out stays.
+
+    - identity (--identity NAME): Its name there.
+    + password: Of the charger there.
+    + without: Connectors that it is not told of.
+    """
 
     identity: Identity | UnsetType = UNSET
-    password: (
-        Annotated[str, Meta(min_length=1, max_length=255, description="Of the charger there.")]
-        | UnsetType
-        | None
-    ) = UNSET
+    password: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType | None = UNSET
     without: (
-        Annotated[
-            list[Annotated[int, Meta(ge=1, lt=CONNECTORS)]],
-            Meta(max_length=100, description="Connectors that it is not told of."),
-        ]
-        | UnsetType
+        Annotated[list[Annotated[int, Meta(ge=1, lt=CONNECTORS)]], Meta(max_length=100)] | UnsetType
     ) = UNSET
 
 
@@ -387,37 +385,34 @@ class NewBackendBody(ClientInput, kw_only=True):
     """A backend to be added. Without `begins_on`, it is told what comes from now on.
 
     - name: What it is called here.
-    - chargers: The chargers, each with its name and password there.
+    - chargers [Chargers]: The chargers, each with its name and password there.
     - tells_authorize (--authorize/--no-authorize): Tell which cards were presented, or only
       sessions.
     - with_signed (--with-signed/--without-signed): Send what meters sign, which may name a
       card, or only with numbers of cards.
     - cards: What cards are called there.
+
+    + url (--url URL): Such as wss://backend.example/ocpp/, without the name of a charger.
+    + root (--root FILE): Its own root certificate, in PEM.
+    + certificate (--certificate FILE): A client certificate and its key, in PEM.
+    + is_repaired (--repaired/--as-sent): Tell repaired messages with right times, or as
+      chargers sent them.
+    + with_cards (--with-cards/--with-aliases): Send the numbers of cards, or aliases
+      instead.
+    + other_cards (--others ALIAS): The alias of all cards that have none.
+    - begins_on (--begins DAY): Tell all since this day, not from now.
     """
 
     name: Name
-    url: Annotated[
-        str,
-        Meta(
-            max_length=LONGEST_URL,
-            description="Such as wss://backend.example/ocpp/, without the name of a charger.",
-        ),
-    ]
+    url: Annotated[str, Meta(max_length=LONGEST_URL)]
     chargers: Annotated[list[NewToldChargerBody], Meta(min_length=1, max_length=200)]
-    root: Annotated[Pem, Meta(description="Its own root certificate, in PEM.")] | None = None
-    certificate: (
-        Annotated[Personal[Pem], Meta(description="A client certificate and its key, in PEM.")]
-        | None
-    ) = None
-    is_repaired: Annotated[
-        bool, Meta(description="Repaired and with right times, not as chargers sent it.")
-    ] = False
+    root: Pem | None = None
+    certificate: Personal[Pem] | None = None
+    is_repaired: bool = False
     tells_authorize: bool = False
-    with_cards: Annotated[bool, Meta(description="Card numbers go there, not aliases.")] = False
+    with_cards: bool = False
     with_signed: bool = False
-    other_cards: (
-        Annotated[Alias, Meta(description="The alias of all cards that have none.")] | None
-    ) = "OTHER"
+    other_cards: Alias | None = "OTHER"
     begins_on: LocalDay | None = None
     cards: Annotated[list[AliasBody], Meta(max_length=1000)] = []  # noqa: RUF012 - msgspec copies it
 
@@ -428,7 +423,12 @@ class BackendBody(ClientInput):
 
 
 class CheckQuery(ClientInput):
-    check: Annotated[bool, Meta(description="Only check it, and add nothing.")] = False
+    """What is asked for.
+
+    + check: Only check it, and add nothing.
+    """
+
+    check: bool = False
 
 
 class AgainBody(ClientInput):

@@ -21,15 +21,18 @@ from levity_trio.web.api.engine.endpoints import (
 ENDPOINTS: Final = Endpoints("search")
 MOST: Final = 50
 USUAL: Final = 5
-OF_TEXT: Final = (
-    "A part of a name or number, a day such as 6 Jan, a month such as 2026-10; case, accents and "
-    "blanks do not matter."
-)
 
 
 class SearchQuery(ClientInput):
-    text: Annotated[str, Meta(max_length=200, description=OF_TEXT)]
-    limit: Annotated[int, Meta(ge=1, le=MOST, description="How many of each kind.")] = USUAL
+    """What is asked for.
+
+    + limit: How many of each kind.
+    + text: A part of a name or number, a day such as 6 Jan, a month such as 2026-10; case,
+      accents and blanks do not matter.
+    """
+
+    text: Annotated[str, Meta(max_length=200)]
+    limit: Annotated[int, Meta(ge=1, le=MOST)] = USUAL
 
 
 @ENDPOINTS.get("/api/search", Role.OPERATOR)

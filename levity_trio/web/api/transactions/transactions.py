@@ -146,8 +146,6 @@ COLUMNS: Final = (
     *("confidence", "review", "bill"),
 )
 """The columns of `levity-trio sessions --csv`, and names."""
-OF_STATE: Final = "Its state for the bill."
-OF_ACCOUNT: Final = "Only of this account."
 TIMES: Final = {"newest": NEWEST, "oldest": OLDEST}
 SortOfTransactions = Literal[
     "newest",
@@ -163,30 +161,29 @@ SortOfTransactions = Literal[
     "bill",
     "-bill",
 ]
-OF_SORT: Final = "By the time, or by a column; with - before it, descending."
-OF_WEIGHED: Final = (
-    "Whether today's rules weigh every reading again. Without that, there are no candidates, no "
-    "kinds of readings, and no figure of today."
-)
 
 
 class FilterQuery(ClientInput, rename={"since": "from", "before": "to"}):
     """A filter of transactions.
 
     - status (--status STATUS): Only those that are open, or have ended.
+    + tag: The idTag with which it began.
+    + review: Whether a person should look at it.
+    + bill: Its state for the bill.
+    + account: Only of this household.
     """
 
     charger: OfCharger = None
     connector: OfConnector = None
     status: Literal["Active", "Completed"] | None = None
-    tag: Annotated[str, Meta(description="The idTag with which it began.")] | None = None
+    tag: str | None = None
     since: Since = None
     before: Before = None
     ended_since: EndedSince = None
     ended_before: EndedBefore = None
-    review: Annotated[bool, Meta(description="Whether a person should look at it.")] | None = None
-    bill: Annotated[BillState, Meta(description=OF_STATE)] | None = None
-    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description=OF_ACCOUNT)] | None = None
+    review: bool | None = None
+    bill: BillState | None = None
+    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
 
     def filters(self) -> TransactionFilters:
         """Return them as the store takes them. Raises Problem."""
@@ -206,10 +203,15 @@ class FilterQuery(ClientInput, rename={"since": "from", "before": "to"}):
 
 
 class TransactionsQuery(FilterQuery):
+    """What is asked for.
+
+    + sort: By the time, or by a column; with - before it, descending.
+    """
+
     page: PageNumber = 1
     limit: Limit = DEFAULT_ROWS
     cursor: str | None = None
-    sort: Annotated[SortOfTransactions, Meta(description=OF_SORT)] = "newest"
+    sort: SortOfTransactions = "newest"
     format: OneFormat = "json"
 
 
@@ -228,7 +230,13 @@ class ReadingsQuery(Paged):
 
 
 class ExplainQuery(ClientInput):
-    weighed: Annotated[bool, Meta(description=OF_WEIGHED)] = True
+    """What is asked for.
+
+    + weighed: Whether today's rules weigh every reading again. Without that, there are no
+      candidates, no kinds of readings, and no figure of today.
+    """
+
+    weighed: bool = True
 
 
 @record
@@ -398,7 +406,6 @@ HABIT: Final = "/api/admin/habits/{id}/ask"
 MOST_WARNINGS: Final = 3
 REPORTED: Final = "as reported"
 
-OF_ALONE: Final = "Of ended transactions, only those that share charger and doubts with no other."
 Wh = Annotated[int, Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 
@@ -419,17 +426,21 @@ class QueueQuery(Paged):
     """What is asked for.
 
     - kind (--kind KIND): Only these.
+    + alone: Of ended transactions, only those that share charger and doubts with no other.
     """
 
     charger: OfCharger = None
     kind: Literal["transaction", "message"] | None = None
-    alone: Annotated[bool, Meta(description=OF_ALONE)] = False
+    alone: bool = False
     sort: Literal["newest", "oldest"] = "newest"
 
 
 class ReviewBody(ClientInput):
     """Why. With `event`, the newest event that was seen, the decision is refused if the transaction
-    has changed."""
+    has changed.
+
+    - reason (--reason TEXT): Why; it is kept with your name.
+    """
 
     reason: Reason
     event: Id | None = None
@@ -443,8 +454,7 @@ class ConfirmBody(ReviewBody):
     """Why, and the figure that was seen. One below what the charger reported is confirmed only with
     it.
 
-    - figure_wh (--kwh KWH): The figure that you confirm, in Wh; needed if the charger reported
-      more.
+    - figure_wh (--kwh KWH): The figure that you confirm; needed if the charger reported more.
     """
 
     figure_wh: Wh | None = None
