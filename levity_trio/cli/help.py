@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from io import StringIO
 from typing import Final
 
@@ -24,25 +25,32 @@ WIDEST: Final = 100
 @local_command()
 @argument("[TOPIC]")
 def help(topic: str | None) -> None:  # noqa: A001 - named as the command is
-    """Show a page of the manual, or its contents.
+    """Show a page of the manual, or where to begin.
 
     A TOPIC is the name of a page, such as tasks/close-a-month; its last part
-    is enough. On a terminal the page is shown by your pager. Elsewhere it is
+    is enough. `all` lists all pages. On a terminal the page is shown by your pager. Elsewhere it is
     Markdown.
 
     Examples:
       levity-trio help
+      levity-trio help all
       levity-trio help first-charger
       levity-trio help wallbox
     """
     page = manual.contents()
-    if topic is not None:
+    if topic is None:
+        page = replace(page, text=page.text.partition("\n## ")[0])
+    elif topic != "all":
         try:
             place = makes.entry(topic, None)
             page = makes.section(place) if place else manual.find(topic)
         except manual.UnknownTopic as unknown:
             nearest = ", ".join(unknown.nearest)
-            hint = f"Is it one of {nearest}?" if nearest else "`levity-trio help` lists all topics."
+            hint = (
+                f"Is it one of {nearest}?"
+                if nearest
+                else "`levity-trio help all` lists all topics."
+            )
             if topic in COMMANDS:
                 hint += f" About the command: levity-trio {topic} --help."
             raise click.UsageError(f"The manual has no page {topic}. {hint}") from unknown

@@ -67,7 +67,7 @@ class ManualPage:
 @cache
 def topics() -> tuple[str, ...]:
     """Return the topics of all pages, in the order of the contents."""
-    return tuple(_LISTED.findall(_read(CONTENTS)))
+    return tuple(dict.fromkeys(_LISTED.findall(_read(CONTENTS))))
 
 
 def find(topic: str, language: str = WRITTEN) -> ManualPage:

@@ -107,7 +107,11 @@ def test_the_manual_is_markdown_for_programs(capsys: pytest.CaptureFixture[str])
     assert main(["help", "what-i-pay"]) == 0
     assert capsys.readouterr().out.startswith("# What I pay, and why\n\n")
     assert main(["help"]) == 0
+    first = capsys.readouterr().out
+    assert len([line for line in first.splitlines() if line.startswith("- ")]) == 8
+    assert main(["help", "all"]) == 0
     contents = capsys.readouterr().out
+    assert contents.startswith(first.rstrip())
     assert not [topic for topic in manual.topics() if f"({topic})" not in contents]
 
 
@@ -147,4 +151,4 @@ def test_an_unknown_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().err
     assert not [name for name in ("makes", *makes.PAGES) if f"chargers/{name}" not in told]
     assert main(["help", "zzz"]) == 2
-    assert "has no page zzz. `levity-trio help` lists all topics." in capsys.readouterr().err
+    assert "has no page zzz. `levity-trio help all` lists all topics." in capsys.readouterr().err
