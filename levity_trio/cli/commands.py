@@ -152,6 +152,9 @@ def _asked(operator: Operator, spec: Spec, given: Mapping[str, Any]) -> tuple[An
         return send_file(operator, *path, path=given["path"], query=sent), {}
     if "file" in spec:
         return operator.send(method, *path, query=sent, patience=PATIENCE_SECONDS), {}
+    for name in spec.get("instants", ()):
+        if name in sent:
+            sent[name] = operator.instant(sent[name], f"--{name}")
     if "rows" in spec:
         return list(operator.some_rows(sent.pop("limit"), *path, **sent)), {}
     more = {"patience": spec["patience"]} if "patience" in spec else {}

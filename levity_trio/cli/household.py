@@ -15,11 +15,9 @@ from levity_trio.cli.commands import group_of
 from levity_trio.cli.declaring import (
     ANY_FILE,
     HOUSEHOLD,
-    OF_CHARGER,
     Named,
     argument,
     flag,
-    limit,
     option,
 )
 from levity_trio.cli.operator import Operator
@@ -28,7 +26,6 @@ from levity_trio.cli.terminal import (
     heading,
     local_words,
     money,
-    none_yet,
     say,
     show_below,
     show_record,
@@ -56,15 +53,6 @@ BELONGINGS: Final = (
     "vehicle",
     "reason",
     "given_by",
-)
-ALL_OWNED: Final = "every session belongs to somebody"
-OF_TRANSACTION: Final = (
-    "id",
-    "start_time",
-    "charger",
-    "connector",
-    "energy_kwh",
-    "id_tag",
 )
 FILES: Final = {
     "households": "account",
@@ -143,20 +131,6 @@ def sheet(
     content = operator.send("GET", *path, "sheets", month, query=query, patience=PATIENCE_SECONDS)
     write_into(target.parent, target.name, content, replaces=True)
     operator.tell({"path": str(target)}, f"the sheet of {month} is now in {target}")
-
-
-@household.api_command
-@OF_CHARGER
-@option("--from TIME", "Begun at or after this time or day.")
-@option("--to TIME", "Begun before this time or day.")
-@limit("How many, the newest.")
-def unowned(operator: Operator, limit: int, **query: Any) -> None:
-    """List the sessions that belong to nobody, the newest first."""
-    for name in ("from", "to"):
-        query[name] = None if query[name] is None else operator.instant(query[name], f"--{name}")
-    operator.check_charger(query["charger"])
-    records = list(operator.some_rows(limit, "unowned-transactions", **query))
-    operator.table(OF_TRANSACTION, records, records, none_yet(ALL_OWNED))
 
 
 @household.api_command

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import limit, option
-from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, api_group
+from levity_trio.cli.commands import group_of
+from levity_trio.cli.declaring import option
+from levity_trio.cli.operator import FAILED, Operator, RefusedByApi
 from levity_trio.cli.transfers import PATIENCE_SECONDS
 
 WAYS: Final = {
@@ -16,20 +18,9 @@ WAYS: Final = {
     "ping": "--ping-url",
     "backup": "--backup-folder",
 }
-COLUMNS: Final = ("created_at", "state", "to", "subject", "problem", "id")
 
 
-@api_group
-def notify() -> None:
-    """Try the messages to people, and see what was sent.
-
-    Examples:
-      levity-trio notify test
-      levity-trio notify test mail --to anna@example.org
-      levity-trio notify log
-
-    Who is told what is chosen on the page Messages of the dashboard.
-    """
+notify = group_of("notify")
 
 
 @notify.api_command
@@ -58,16 +49,13 @@ def test(operator: Operator, way: str | None, to: str | None) -> int:
     return 0 if results and all(one["problem"] is None for one in results) else FAILED
 
 
-@notify.api_command
-@limit("So many at most.")
-def log(operator: Operator, limit: int) -> None:
-    """List what was sent, to whom and when, and what still waits, the newest first."""
-    found = operator.get("messages", limit=limit)
-    for message in [] if operator.is_json else found:
-        message["state"] = "given up" if message["given_up_at"] else "waits"
-        if message["sent_at"]:
-            message["state"] = "sent"
-            message["problem"] = "perhaps twice" if message["perhaps_twice"] else message["problem"]
-        by_push = " (push)" if message["channel"] == "push" else ""
-        message["to"] = message["sent_to"] or f"{message['name']}{by_push}"
-    operator.table(COLUMNS, found, empty="no message yet")
+def row(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a message: to whom it went, and what became of it."""
+    state = "given up" if message["given_up_at"] else "waits"
+    problem = message["problem"]
+    if message["sent_at"]:
+        state = "sent"
+        problem = "perhaps twice" if message["perhaps_twice"] else problem
+    by_push = " (push)" if message["channel"] == "push" else ""
+    to = message["sent_to"] or f"{message['name']}{by_push}"
+    return {**message, "state": state, "problem": problem, "to": to}

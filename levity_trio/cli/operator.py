@@ -363,13 +363,6 @@ class ApiGroup(Group):
         return command(name_of(function), group=self)(function)
 
 
-def api_group(function: Callable[[], None]) -> ApiGroup:
-    """Decorate a function as such a group, of which its docstring has the help and the
-    examples."""
-    words, examples = help_of(function)
-    return ApiGroup(name_of(function), help=words, epilog=examples)
-
-
 # Refusals
 
 

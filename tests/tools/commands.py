@@ -7,10 +7,11 @@ A table in `levity_trio/cli/table` begins with the help of its group. A command 
 
 with its name, its request, and how that is typed: `NAME` or `[ALIAS]` is an argument, and
 `DAY=since` one of another name than its field; `status:Blocked` is always sent; `!reason` is
-needed, `unit=kWh` has a default, `-account` is no option, and after `-*` only `+name` is. All other
-fields are options, with the names and texts that they have in the API. An empty text empties a
-field that is changed, or of any request with `empties`. The indented lines below say what is shown
-(cli/commands.py), and those after a bar are its help.
+needed, as is each field without which the API refuses a request, but for `?name`; `unit=kWh` has a
+default, `-account` is no option, and after `-*` only `+name` is. All other fields are options, with
+the names and texts that they have in the API. An empty text empties a field that is changed, or of
+any request with `empties`. The indented lines below say what is shown (cli/commands.py), and those
+after a bar are its help.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ RESOURCES: Final = {
 }
 """What has a name that people type in place of its number."""
 EMPTIES: Final = "empties"
+LIKE: Final = "  like: "
+"""Names a command, of which all that stands below it holds here too."""
 SAME: Final = "&"
 """In place of the columns of the list of the group."""
 TEXT: Final = "text"
@@ -52,7 +55,7 @@ OF_PAGES: Final = ("page", "cursor", "sort", "format")
 """Fields that no command has."""
 WORDS: Final = {"true": True, "false": False, "null": None}
 READ: Final[Mapping[str, Callable[[str], object]]] = {
-    **dict.fromkeys(("list", "show", "results", "below"), str.split),
+    **dict.fromkeys(("list", "show", "results", "below", "instants"), str.split),
     **dict.fromkeys(("file", "local", "known", "empty", "fails", "usual", "takes"), str),
     **dict.fromkeys(("by", "row", "first", "beside", "rows", "confirm"), str),
     "gives": lambda text: dict([text.split("=")]),
@@ -81,8 +84,18 @@ def _group(text: str, api: Schema) -> dict[str, Any]:
     words, epilog = help_of(_documented(head))
     made: dict[str, Any] = {"help": words, "epilog": epilog, "commands": {}}
     columns: list[str] = []
+    keys_of: dict[str, list[str]] = {}
+    is_local = "  local: yes" in head
     for lines in commands:
-        name, spec = _command(lines, api)
+        keys = [line for line in lines[1:] if line.startswith("  ")]
+        for line in list(keys):
+            if line.startswith(LIKE):
+                keys += keys_of[line.removeprefix(LIKE)]
+        keys_of[lines[0].split()[0]] = keys
+        told = [lines[0], *keys, *(line for line in lines if line.startswith("|"))]
+        name, spec = _command([line for line in told if not line.startswith(LIKE)], api)
+        if is_local:
+            spec["local"] = "yes"
         columns = columns or spec.get("list", [])
         if spec.get("show", [""])[:1] == [SAME]:
             spec["show"][:1] = columns
@@ -152,6 +165,7 @@ class _Line:
         if "beside" in self._keys:
             of_fields = _endpoint("GET", f"{self.endpoint.path}/{self._keys['beside']}")
         self._fields = _fields(of_fields, self._operation(of_fields), self._components)
+        self._needed = _needed(of_fields, self._operation(of_fields), self._components)
         self._is_body = isinstance(of_fields.body, StructBody)
         kind: Any = (
             of_fields.body.kind if isinstance(of_fields.body, StructBody) else of_fields.query
@@ -207,7 +221,9 @@ class _Line:
                     del one["kind"]
                     one["usage"] = texts.option or one["usage"]
             one = self._with_kind(field, self._typed_otherwise(field, one))
-            if field in self.choice.needed:
+            is_needed = field in self._needed and field not in self.choice.defaults
+            is_needed = is_needed and field not in self.choice.optional
+            if is_needed or field in self.choice.needed:
                 one["required"] = True
                 one.pop("default", None)
             if field in self.choice.defaults:
@@ -296,6 +312,7 @@ class _Choice:
         self.fixed: dict[str, Any] = {}
         self.defaults: dict[str, Any] = {}
         self.needed: set[str] = set()
+        self.optional: set[str] = set()
         self._left_out: set[str] = set()
         self._only: set[str] = set()
         for word in words:
@@ -306,6 +323,8 @@ class _Choice:
                 self._only.add(word[1:])
             elif word.startswith("!"):
                 self.needed.add(word[1:])
+            elif word.startswith("?"):
+                self.optional.add(word[1:])
             elif name.strip("[]").isupper():
                 self.arguments[name] = value or name.strip("[]").lower()
             elif sign:
@@ -372,6 +391,15 @@ def _literals(hint: Any) -> Iterator[object]:
             yield from _literals(part)
 
 
+def _needed(endpoint: Endpoint, operation: Schema, components: Schema) -> set[str]:
+    """Return the fields without which each request is refused."""
+    if not isinstance(endpoint.body, StructBody):
+        return set()
+    content = operation["requestBody"]["content"]["application/json"]["schema"]
+    ways = _resolved(content, components).get("anyOf", [content])
+    return set.intersection(*({*_resolved(way, components).get("required", ())} for way in ways))
+
+
 def _resolved(schema: Schema, components: Schema) -> Schema:
     if "$ref" not in schema:
         return schema
@@ -415,6 +443,8 @@ def _option(field: str, schema: Schema, of_class: FieldText, components: Schema)
         made["kind"] = f"#{RESOURCES[metavar]}"
     if isinstance(made.get("kind"), list):
         made["usage"] = usage.partition(" ")[0]
+    if usage.endswith(" FILE"):
+        made["kind"] = "file"
     if _plain(schema, components).get("type") == "boolean":
         made["default"] = None
         if "/" not in usage:

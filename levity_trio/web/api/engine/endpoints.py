@@ -184,6 +184,7 @@ class ClientInput(msgspec.Struct, forbid_unknown_fields=True):
     - car [Car] (--car CAR): A car, by its name.
     - card [Card] (--card CARD): A card, as it is printed on it.
     - cards [Its cards]
+    - cause: Why sessions are in doubt, as the list of groups calls it.
     - certificate [Our certificate with its key (PEM)]
     - charger (--charger ID): The identity of a charger.
     - chargers [Only at these chargers (one a line)]
@@ -265,11 +266,12 @@ class ClientInput(msgspec.Struct, forbid_unknown_fields=True):
     - vat_number [VAT number]
     - vehicle (--car CAR): A car, by its number.
     - wanted_wh [Energy you want by then (kWh)]
-    - way [What is tested]
+    - way [What is tested]: Mail, push, ping or backup.
     - with_cards [Card numbers may go there]
     - with_names [Messages name households]
     - with_signed [Signed values may go there]
     - without [Connectors that are not told]
+    - year: A year such as 2026.
     - year_wh [What the household uses in a year, the car included (kWh)]
     """
 

@@ -11,11 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
+from levity_trio.records import texts_of
 from levity_trio.web.api.engine.endpoints import (
     HIGHEST_ID,
     MONTH_PATTERN,
     NAME_PATTERN,
     NO_CONTENT,
+    ClientInput,
     Endpoint,
     Schema,
     StreamedBody,
@@ -249,8 +251,8 @@ def _of_path(path: str, name: str) -> str:
     """Return what a parameter of a path is: most are named after what stands before them."""
     if name == "id" and path.startswith(OF_CHARGERS):
         name = "charger"
-    if name in _IN_PATHS:
-        return _IN_PATHS[name]
+    if name in _USUAL:
+        return _USUAL[name].text
     before = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
     word = _SINGULAR.get(before, before.removesuffix("s").replace("-", " "))
     return f"The {'name' if name == 'name' else 'number'} of a {word}."
@@ -266,15 +268,7 @@ _SINGULAR: Final = {
     "logins": "log-in",
 }
 """What people call one of what is in a path, if it is not the word without its s."""
-_IN_PATHS: Final = {
-    "charger": "The identity of a charger.",
-    "month": "A month such as 2026-10.",
-    "year": "A year such as 2026.",
-    "tag": "The number of a card, as chargers read it or as it is printed.",
-    "cause": "Why sessions are in doubt, as the list of groups calls it.",
-    "connector": "A connector of the charger, from 1 on.",
-    "way": "Mail, push, ping or backup.",
-}
+_USUAL: Final = texts_of(ClientInput)
 
 
 def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:
