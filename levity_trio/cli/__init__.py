@@ -171,6 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _misused(problem: click.UsageError) -> str:
     hint = problem.ctx.command_path if problem.ctx else "levity-trio"
     words = problem.format_message().removesuffix(".")
+    if isinstance(problem, click.MissingParameter) and isinstance(problem.param, click.Option):
+        missing, _, choices = words.partition(".")
+        words = f"{missing}: {problem.param.help}{choices}".removesuffix(".")
     for of_programs, of_people in _KINDS_OF_NUMBERS.items():
         words = words.replace(of_programs, of_people)
     return f"{words}{'' if words.endswith('?') else '.'} See {hint} --help."

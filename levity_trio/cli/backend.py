@@ -21,16 +21,10 @@ from levity_trio.cli.terminal import local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError
 
 BACKENDS: Final = "backends"
-COLUMNS: Final = (
-    *("id", "name", "told", "connected", "behind_since", "refused", "problem"),
-    *("paused_at", "certificate_ends_at", "url"),
-)
 CHARGER_COLUMNS: Final = (
     *("charger", "identity", "is_connected", "since", "behind_since", "problem", "told"),
     *("told_at", "refused", "waiting", "made", "without", "has_password", "begins_at"),
 )
-REFUSED_COLUMNS: Final = ("at", "charger", "kind", "action", "answer", "transaction", "payload")
-NO_BACKEND: Final = "no backend yet: levity-trio backend add NAME URL --charger ID"
 
 backend = group_of("backend")
 
@@ -44,7 +38,7 @@ def put_together(operator: Operator, fields: dict[str, Any]) -> bool:
     if fields["file"] is not None:
         _add_all(operator, _in_file(fields["file"]))
         return True
-    chargers, password = fields["charger"], fields["password"]
+    chargers, password = fields["chargers"], fields["password"]
     if fields["name"] is None or fields["url"] is None or not chargers:
         raise click.UsageError("give NAME, URL and --charger, or --file")
     secret = None if password is None else password.read().strip()
@@ -52,7 +46,7 @@ def put_together(operator: Operator, fields: dict[str, Any]) -> bool:
     for charger, _, identity in (text.partition("=") for text in chargers):
         one = {"charger": charger, "identity": identity or None, "password": secret}
         told.append(present(one))
-    fields["more"] = {"chargers": told, "cards": _called(fields["card"])}
+    fields["more"] = {"chargers": told, "cards": _called(fields["cards"])}
     return False
 
 

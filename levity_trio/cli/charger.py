@@ -35,7 +35,6 @@ SWITCHES: Final = {"true": True, "false": False}
 charger = group_of("charger")
 
 
-_IDENTITY: Final = argument("CHARGER", "identity")
 _CHARGER: Final = argument("CHARGER")
 _REASON: Final = option("--reason TEXT", "Why, for those who ask later.", default="")
 

@@ -208,7 +208,7 @@ def _show(
             names = [name for with_this, _, name in parted if not with_this or shown[with_this]]
             show_record(shown, *names)
         for name, below in spec.get("below", {}).items():
-            show_below(below, lists.get(name) or answer[name])
+            show_below(below, (answer | lists)[name])
         if words := "".join(_said(operator, spec.get("says", ()), values)):
             say(words.removeprefix("\n"))
 

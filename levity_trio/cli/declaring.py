@@ -103,7 +103,6 @@ JSON_PARAMETER: Final = click.Option(
 JSON_LINES: Final = flag("--json", "Output JSON lines, for programs.", "is_json")
 JSON_RESULT: Final = flag("--json", "Output the result as JSON.", "is_json")
 OF_CHARGER: Final = option("--charger ID", "Only of this charger.")
-OF_LANGUAGE: Final = option("--language LANGUAGE", "Of pages and papers: en or de.")
 ID: Final = argument("ID", "number", type=int)
 SESSION: Final = argument("SESSION", "transaction", type=int)
 

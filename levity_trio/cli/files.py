@@ -12,8 +12,6 @@ from levity_trio.cli.operator import Operator
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
 
-COLUMNS: Final = ("id", "kind", "charger", "title", "size_bytes", "state", "created_at", "command")
-NO_FILE: Final = "no file yet: levity-trio call CHARGER GetDiagnostics asks for one"
 MEDIA_TYPE: Final = "application/octet-stream"
 PATIENCE_SECONDS: Final = 600.0
 """The disk of the server may be slow."""

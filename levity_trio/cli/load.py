@@ -24,18 +24,6 @@ PATIENCE: Final = 120.0
 LOOK_SECONDS: Final = 1.0
 NO_WAY: Final = 5
 """Of a charger that takes no limits."""
-ORDERS: Final = (
-    "at",
-    "amperes",
-    "kilowatts",
-    "limits",
-    "held_after_seconds",
-    "highest",
-    "last_at",
-    "count",
-    "source",
-)
-WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
 NO_SITE: Final = (
     "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
 )

@@ -20,7 +20,6 @@ from levity_trio.cli.operator import (
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
 TEMPLATES: Final = "configuration-templates"
-COLUMNS: Final = ("name", "model", "chargers", "entries", "created_at", "created_by")
 APPLY_SECONDS: Final = 3700.0
 OF_RESULT: Final[Mapping[str, int]] = {
     **dict.fromkeys(("same", "accepted", "reboot required"), 0),

@@ -28,27 +28,6 @@ LETTER_SECONDS: Final = 120.0
 """Other documents may be made before."""
 PAGE: Final = "/welcome"
 """The page of the dashboard that takes codes."""
-COLUMNS: Final = (
-    "id",
-    "name",
-    "role",
-    "account",
-    "removed_at",
-    "last_used_at",
-    "has_password",
-    "invited_until",
-)
-LOGIN_COLUMNS: Final = (
-    "id",
-    "name",
-    "role",
-    "last_used_at",
-    "ended_at",
-    "browser",
-    "address",
-    "made_at",
-    "ended_by",
-)
 
 user = group_of("user")
 

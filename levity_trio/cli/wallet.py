@@ -41,7 +41,8 @@ ENTRIES: Final = (
     "entered_by",
     "source",
 )
-NO_LIMIT: Final = "0"
+NO_LIMIT: Final = ("limit", "0")
+"""The limit that needs no currency."""
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
 
 
@@ -71,8 +72,9 @@ def show(operator: Operator, number: int, limit: int) -> None:
 def in_minor(operator: Operator, fields: dict[str, Any]) -> bool:
     """Put an amount, or a limit, into minor units of its currency, as the API takes it."""
     name = "amount" if "amount" in fields else "limit"
-    # A site without a currency has a limit of nothing.
-    if fields[name] != NO_LIMIT or name == "amount":
+    if (name, fields[name]) == NO_LIMIT:
+        fields[name] = 0
+    else:
         typed = fields.get("currency")
         fields[name], unit = _minor_units(operator, fields["household"], fields[name], typed)
         fields["currency"] = unit.code

@@ -67,7 +67,8 @@ class ManualPage:
 @cache
 def topics() -> tuple[str, ...]:
     """Return the topics of all pages, in the order of the contents."""
-    return tuple(dict.fromkeys(_LISTED.findall(_read(CONTENTS))))
+    _, _, sections = _read(CONTENTS).partition("\n## ")
+    return tuple(_LISTED.findall(sections))
 
 
 def find(topic: str, language: str = WRITTEN) -> ManualPage:

@@ -113,7 +113,10 @@ def test_a_difference_with_a_reason_is_told_and_is_no_failure(
 def test_what_is_refused(shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     del server
     for words, problem in (
-        (("meter", "add", "Main"), "give --class"),
+        (
+            ("meter", "add", "Main"),
+            "'--class': The greatest error of the meter in per cent: class B is 1",
+        ),
         (("meter", "add", "Main", "--class", 30), "--class: give 20 at most"),
         (("meter", "add", "Main", "--class", 1, "--digits", "many"), "digits"),
         (("meter", "add", "Main", "--class", 1, "--charger", "CP-9"), "there is no charger CP-9"),

@@ -304,6 +304,11 @@ def _more_parameters(said: Sequence[tuple[str, str, str]]) -> Iterator[dict[str,
             yield {"usage": "--yes", "text": "Do not ask.", "name": "yes", "is_flag": True}
 
 
+def _value(word: str) -> Any:
+    """Return what a word of the table stands for."""
+    return int(word) if word.isdecimal() else WORDS.get(word, word)
+
+
 class _Choice:
     """What a line of the table says about fields."""
 
@@ -328,10 +333,10 @@ class _Choice:
             elif name.strip("[]").isupper():
                 self.arguments[name] = value or name.strip("[]").lower()
             elif sign:
-                self.defaults[name] = WORDS.get(value, int(value) if value.isdecimal() else value)
+                self.defaults[name] = _value(value)
             else:
                 field, _, fixed = word.partition(":")
-                self.fixed[field] = WORDS.get(fixed, fixed)
+                self.fixed[field] = _value(fixed)
 
     def has(self, field: str) -> bool:
         """Whether a field is an option."""

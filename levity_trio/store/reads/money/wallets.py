@@ -37,7 +37,7 @@ from levity_trio.store.billing.statements import (
     earlier_of,
     printed,
 )
-from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.engine.database import Database, Rows, marks, rows_of
 from levity_trio.store.lookups.places import currency_of, standing_of
 from levity_trio.store.reads.money.months import MonthFigures, WantedMonth, month_figures
 from levity_trio.store.reads.money.statements import (
@@ -384,6 +384,12 @@ def wallet(db: Database, account: int) -> WalletRow | None:
         currency=currency_of(rows_of(db)),
         spent_since=spent_since,
     )
+
+
+def balances(db: Database, accounts: Sequence[int]) -> Mapping[int, int]:
+    """Return the balances of those of these accounts whose wallets have entries."""
+    of_these = f"FROM ledger WHERE account_id IN ({marks(accounts) or 'NULL'}) GROUP BY 1"
+    return dict(db.execute(f"SELECT account_id, sum(amount) {of_these}", accounts).fetchall())
 
 
 def to_pay_out(db: Database, at: str) -> list[WalletRow]:

@@ -272,11 +272,10 @@ _IS_SEEN: Final = (
 """Whether it is something that people know: no phone, and no other reading of a card."""
 
 
-def belongings_of(db: Database, account: int, which: str = _IS_SEEN) -> list[Belonging]:
-    """Return what belongs to an account now and did before, the newest first."""
-    return _BELONGING.every(
-        db, f"{_FROM} WHERE account_id = ? AND {which} ORDER BY ownership.id DESC", (account,)
-    )
+def belongings_of(db: Database, *accounts: int, which: str = _IS_SEEN) -> list[Belonging]:
+    """Return what belongs to these accounts now and did before, the newest first."""
+    of_these = f"{_FROM} WHERE account_id IN ({marks(accounts) or 'NULL'}) AND {which}"
+    return _BELONGING.every(db, f"{of_these} ORDER BY ownership.id DESC", accounts)
 
 
 def periods_of_vehicle(db: Database, vehicle: int) -> list[Belonging]:

@@ -8,6 +8,7 @@ an account by hand.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -24,8 +25,9 @@ from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, copied, noun, record, whole_text
-from levity_trio.store.engine.database import Database, UnitOfWork
-from levity_trio.store.reads.money.wallets import wallet as stored_wallet
+from levity_trio.store.engine.database import Database, UnitOfWork, rows_of
+from levity_trio.store.lookups.places import currency_of
+from levity_trio.store.reads.money.wallets import balances as balances_of
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage, sort_by
 from levity_trio.store.reads.people import households as stored
 from levity_trio.store.reads.people.households import (
@@ -318,19 +320,24 @@ async def list_accounts(
 def read_listed(db: Database, server: Server, query: AccountsQuery) -> ListPage[ListedAccount]:
     """Return a page of accounts, with what is theirs now. Raises NoPage."""
     page, now = read_accounts(db, server, query), server.stamp()
+    accounts = [account.id for account in page.data]
+    spaces, cards = defaultdict[int, list[str]](list), defaultdict[int, list[str]](list)
+    for one in stored.belongings_of(db, *accounts):
+        if one.voided_at or one.since > now or (one.until or "9999") <= now:
+            continue
+        if one.charger:
+            name = one.name or f"{one.charger} {one.connector or ''}".strip()
+            spaces[one.account].append(name)
+        elif one.tag:
+            cards[one.account].append(one.tag)
+
+    balances, currency = balances_of(db, accounts), currency_of(rows_of(db))
     rows: list[ListedAccount] = []
     for account in page.data:
-        wallet = stored_wallet(db, account.id)
-        spaces: list[str] = []
-        cards: list[str] = []
-        for one in stored.belongings_of(db, account.id):
-            is_now = one.voided_at is None and one.since <= now and (one.until or "9999") > now
-            if is_now and one.charger:
-                spaces.append(one.name or f"{one.charger} {one.connector or ''}".strip())
-            elif is_now and one.tag:
-                cards.append(one.tag)
-        money = {"balance": wallet.balance if wallet else 0, "currency": wallet and wallet.currency}
-        rows.append(copied(ListedAccount, account, spaces=spaces, cards=cards, **money))
+        number = account.id
+        held = {"spaces": spaces[number], "cards": cards[number]}
+        balance = balances.get(number, 0)
+        rows.append(copied(ListedAccount, account, **held, balance=balance, currency=currency))
     return page.of_rows(rows)
 
 
