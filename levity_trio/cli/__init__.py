@@ -147,6 +147,8 @@ def levity_trio(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status. Without arguments, run that of this
     process."""
+    if sys.flags.optimize > 1:  # help, forms and the documentation of the API are in docstrings
+        return _fail("run Python without -OO and PYTHONOPTIMIZE=2, which leave out texts", USAGE)
     try:
         status = levity_trio.main(arguments, prog_name="levity-trio", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as asked:

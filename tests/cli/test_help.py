@@ -152,3 +152,10 @@ def test_an_unknown_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) 
     assert not [name for name in ("makes", *makes.PAGES) if f"chargers/{name}" not in told]
     assert main(["help", "zzz"]) == 2
     assert "has no page zzz. `levity-trio help all` lists all topics." in capsys.readouterr().err
+
+
+def test_python_that_leaves_out_docstrings_is_refused() -> None:
+    command = [sys.executable, "-OO", "-m", "levity_trio", "household", "list", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "without -OO" in ended.stderr
