@@ -55,9 +55,11 @@ class Known(click.ParamType[str]):
         begin = incomplete.casefold()
         every = self.names(ctx, self.resource)
         names = [name for name in every if name.casefold().startswith(begin)]
-        # Other shells quote by themselves.
+        # Other shells quote by themselves, and bash does after a quotation mark.
         is_bash = os.environ.get(COMPLETING, "").startswith("bash")
-        return [CompletionItem(shlex.quote(name) if is_bash else name) for name in names]
+        if is_bash and os.environ["COMP_WORDS"].count('"') % 2 == 0:
+            names = [*map(shlex.quote, names)]
+        return [*map(CompletionItem, names)]
 
 
 class Named(Known):

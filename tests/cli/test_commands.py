@@ -230,14 +230,29 @@ def test_a_shell_completes_names(
     assert server.sent[0].request.startswith(f"GET {resource}?")
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("household show ", "plain,'Flat 3, Anna'\n"),
+        ("household show Fl", "plain,'Flat 3, Anna'\n"),
+        ('household show "Fl', "plain,Flat 3, Anna\n"),
+    ],
+)
 def test_bash_gets_names_quoted_and_nothing_without_a_server(
-    server: Recorder, monkeypatch: pytest.MonkeyPatch
+    line: str,
+    told: str,
+    server: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("_LEVITY_TRIO_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"levity-trio {line}")
+    monkeypatch.setenv("COMP_CWORD", "3")
     server.answer({"data": [{"id": 7, "name": "Flat 3, Anna"}], "next_cursor": None})
-    shell = ShellComplete(levity_trio, {}, "levity-trio", "_LEVITY_TRIO_COMPLETE")
-    assert [one.value for one in shell.get_completions(["household", "show"], "")] == [
-        "'Flat 3, Anna'"
-    ]
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr() == (told, "")
     monkeypatch.setenv("LEVITY_API", "unix:/nowhere")
-    assert shell.get_completions(["household", "show"], "") == []
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.strip() == ""
