@@ -6,59 +6,30 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from click.shell_completion import ShellComplete
 
 from levity_trio.cli import levity_trio, main
 from levity_trio.cli.commands import FOLDER
+from tests.cli.recording import Sent, recording
 from tests.tools.commands import TABLES, files
 
 MOST_BYTES = 30_000
 
 
-class Sent(NamedTuple):
-    """A request, and its body."""
-
-    request: str
-    body: Any
-
-
-class Recording(BaseHTTPRequestHandler):
-    """A server that records what it is sent, and answers what a test says."""
-
-    server: Recorder
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        raw = self.rfile.read(length)
-        body = json.loads(raw) if raw.startswith(b"{") else raw.decode() or None
-        self.server.sent.append(
-            Sent(f"{self.command} {self.path.removeprefix('/api/admin/')}", body)
-        )
-        status, answer = self.server.answers.pop(0)
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - as http.server says
-
-    def log_message(self, *_: Any) -> None:
-        """Log nothing."""
-
-
-class Recorder(HTTPServer):
-    """What was sent, and what is answered next."""
+class Prepared:
+    """Answers requests with what a test says, one after the other."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Recording)
         self.sent: list[Sent] = []
         self.answers: list[tuple[int, Any]] = []
+
+    def __call__(self, sent: Sent) -> tuple[int, bytes]:
+        self.sent.append(sent)
+        status, answer = self.answers.pop(0)
+        return status, json.dumps(answer).encode()
 
     def answer(self, *answers: Any) -> None:
         self.answers = [(200, answer) for answer in answers]
@@ -70,15 +41,12 @@ class Recorder(HTTPServer):
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        thread = Thread(target=recorder.serve_forever)
-        thread.start()
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Prepared]:
+    prepared = Prepared()
+    with recording(prepared) as recorder:
         monkeypatch.setenv("LEVITY_API", f"http://127.0.0.1:{recorder.server_port}")
         monkeypatch.setenv("LEVITY_TOKEN", "secret")
-        yield recorder
-        recorder.shutdown()
-        thread.join()
+        yield prepared
 
 
 def test_the_files_are_made_of_the_table_and_the_api() -> None:
@@ -144,7 +112,7 @@ def test_a_command_sends_its_request_and_tells_the_answer(
     answers: tuple[Any, ...],
     sent: Sent,
     told: str,
-    server: Recorder,
+    server: Prepared,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.answer(*answers)
@@ -171,7 +139,7 @@ def test_a_refusal_names_what_was_typed(
     typed: tuple[str, ...],
     field: str,
     told: str,
-    server: Recorder,
+    server: Prepared,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.refuse(field)
@@ -180,7 +148,7 @@ def test_a_refusal_names_what_was_typed(
 
 
 def test_what_may_not_be_empty_is_not_sent_empty(
-    server: Recorder, capsys: pytest.CaptureFixture[str]
+    server: Prepared, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A variable of a shell that is empty shall not give the whole charger."""
     assert main(["household", "give", "7", "--charger", "CP-1", "--connector", ""]) == 2
@@ -190,7 +158,7 @@ def test_what_may_not_be_empty_is_not_sent_empty(
 
 
 def test_the_exit_status_tells_of_a_failure(
-    server: Recorder, capsys: pytest.CaptureFixture[str]
+    server: Prepared, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.answer({"is_delivered": False, "problem": "status 500", "status": None})
     assert main(["webhook", "test", "1"]) == 1
@@ -198,7 +166,7 @@ def test_the_exit_status_tells_of_a_failure(
 
 
 def test_a_file_of_stdin_is_sent(
-    server: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Prepared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Stdin:
         class buffer:  # noqa: N801 - as that of a stream
@@ -221,7 +189,7 @@ def test_a_file_of_stdin_is_sent(
     ],
 )
 def test_a_shell_completes_names(
-    words: list[str], begin: str, resource: str, names: list[str], server: Recorder
+    words: list[str], begin: str, resource: str, names: list[str], server: Prepared
 ) -> None:
     rows = [{"id": 7, "name": "Flat 3, Anna"}, {"id": 8, "name": "Garage"}]
     server.answer({"data": rows, "next_cursor": None})
@@ -241,7 +209,7 @@ def test_a_shell_completes_names(
 def test_bash_gets_names_quoted_and_nothing_without_a_server(
     line: str,
     told: str,
-    server: Recorder,
+    server: Prepared,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
