@@ -88,6 +88,8 @@ def test_a_household_from_its_beginning_to_its_end(
     )
     assert "Space 12" in given
     assert f"{ODD} connector 1" in given
+    (row,) = shown(shell, capsys, "household", "list")["data"]
+    assert (row["spaces"], row["cards"], row["balance"]) == (["Space 12"], ["card"], 0)
     assert [
         one["transaction"]["id"] for one in shown(shell, capsys, "household", "sessions", 1)
     ] == [by_tag]

@@ -236,6 +236,13 @@ async def test_households_cards_and_balances_by_each_column(site: Site, station:
         assert await listed(site, path, "name", sort=sort) == expected, sort
         if "since" not in sort:
             assert await listed(site, "/api/admin/wallets", "name", sort=sort) == expected, sort
+    for field, expected_of in {
+        "balance": [500, -700, 0, 0],
+        "currency": ["EUR"] * 4,
+        "cards": [["Card"], ["Ben"], [], []],
+    }.items():
+        assert await listed(site, path, field, sort="name") == expected_of, field
+    assert await listed(site, path, "cards", search="nobody") == []
     for card in (
         TagData(id_tag="Card", name="the blue one"),
         TagData(id_tag="Ben", status="Blocked"),
