@@ -55,7 +55,10 @@ class SerialBody(ClientInput):
 
 
 class SharedMeterBody(ClientInput):
-    """The other charger, and whether the two share a meter."""
+    """The other charger, and whether the two share a meter.
+
+    - shared (--shared/--own): Whether they do.
+    """
 
     charger: Identity
     shared: bool
