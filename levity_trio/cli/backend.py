@@ -29,9 +29,6 @@ CHARGER_COLUMNS: Final = (
 backend = group_of("backend")
 
 
-_NAMED: Final = argument("BACKEND", "named")
-
-
 def put_together(operator: Operator, fields: dict[str, Any]) -> bool:
     """Put chargers and cards together as the API takes them, or add the backends of a file; return
     whether that was all."""
@@ -167,7 +164,7 @@ def _toml(row: Mapping[str, Any]) -> str:
 
 
 @backend.api_command
-@_NAMED
+@argument("BACKEND", "named")
 @argument("CARD")
 @argument("[ALIAS]")
 def card(operator: Operator, named: str, card: str, alias: str | None) -> None:

@@ -36,13 +36,12 @@ charger = group_of("charger")
 
 
 _CHARGER: Final = argument("CHARGER")
-_REASON: Final = option("--reason TEXT", "Why, for those who ask later.", default="")
 
 
 @charger.api_command
 @argument("[CHARGER]", "identity")
 @flag("--all", "Adopt every charger with a session.", "is_all")
-@_REASON
+@option("--reason TEXT", "Why, for those who ask later.", default="")
 def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -> None:
     """Adopt a charger: it is registered and served.
 

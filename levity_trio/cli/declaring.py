@@ -140,11 +140,6 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, ())}
 
 
-def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given, for a body; an empty text empties one."""
-    return {name: None if value == "" else value for name, value in present(fields).items()}
-
-
 HOUSEHOLD: Final = argument("HOUSEHOLD", "number", type=Named("accounts"))
 
 

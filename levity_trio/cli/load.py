@@ -32,7 +32,6 @@ load = group_of("load")
 
 
 _CHARGER: Final = argument("CHARGER")
-_CONNECTOR: Final = option("--connector", "Which of its connectors.", type=int, default=1)
 
 
 @load.api_command
@@ -189,7 +188,6 @@ def _say_checked(found: Mapping[str, Any]) -> None:
 
 
 _OF_CHARGERS: Final = argument("[CHARGER]")
-_CIRCUIT: Final = option("--circuit NAME", "All chargers at this circuit.")
 
 
 @load.api_command
@@ -240,7 +238,7 @@ def _obeys(one: Mapping[str, Any]) -> str:
 
 @load.api_command
 @_OF_CHARGERS
-@_CIRCUIT
+@option("--circuit NAME", "All chargers at this circuit.")
 def forget(operator: Operator, charger: str | None, circuit: str | None) -> None:
     """Show what is remembered, or forget what a charger has shown, or the highest load of a house.
 
@@ -263,7 +261,7 @@ def forget(operator: Operator, charger: str | None, circuit: str | None) -> None
 
 @load.api_command
 @_CHARGER
-@_CONNECTOR
+@option("--connector", "Which of its connectors.", type=int, default=1)
 @flag("--cancel", "Cancel the trial that runs.")
 def try_(operator: Operator, charger: str, connector: int, *, cancel: bool) -> None:
     """Try for fifteen minutes, with a car that charges, whether a charger obeys."""

@@ -32,15 +32,10 @@ PAGE: Final = "/welcome"
 user = group_of("user")
 
 
-_NAMED: Final = argument("USER", "named")
-_LINK: Final = flag("--link", "Make a one-time code for a link (a day).", "is_link")
-_PIN: Final = flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
-
-
 @command("invite", group=user, is_local=True)
-@_NAMED
-@_LINK
-@_PIN
+@argument("USER", "named")
+@flag("--link", "Make a one-time code for a link (a day).", "is_link")
+@flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
 @option(
     "--letter FILE",
     "Write a letter to a driver (PDF), with a code for 14 days.",
