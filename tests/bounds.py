@@ -21,8 +21,9 @@ class Bound(NamedTuple):
 
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
-        1_015_110,
-        "One meter behind two chargers, late courses, signed figures that count. Three"
+        1_010_080,
+        "Commands are data over the operations of the API. One meter behind two chargers, late"
+        " courses, signed figures that count. Three"
         " witnesses at each connector, one budget of writes; sick backends are told later."
         " One sum owed, one figure a month, files of banks and prices that are not guessed, numbers"
         " by the year, supplements, lines that can be computed from the paper. Rooms of one thing"
