@@ -211,7 +211,7 @@ months *arguments: venv
 one-meter *arguments: venv
     {{ bin }}/python -m tests.tools.one_meter {{ arguments }}
 
-# What an independent generator makes of a night tariff, a feeder, coarse registers, outages and reboots; twenty minutes of
+# What an independent generator makes of a night tariff, a feeder, coarse registers, outages and reboots; five minutes of
 # CPU. `--houses 4 --nights 10` takes a part.
 # honest houses, of which nothing is to be for review
 [group('figures')]
