@@ -18,8 +18,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from levity_trio.charging.energy import judge
-from levity_trio.charging.explain import course_of, fitting
+from levity_trio.charging.energy import course_of, fitting, judge
 from levity_trio.charging.sent.figures import Chain
 from tests.tools.corpus.kept import Kept
 
