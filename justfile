@@ -97,8 +97,9 @@ catalogue language: venv
     {{ bin }}/python -m tests.tools.catalogue {{ language }}
 
 # The sessions of all tests, stories and simulations that the judge is measured by; writing takes half an hour of CPU.
-# `just corpus check` judges them again, `just corpus keep` stores what today's rules say, and `just corpus late` tells
-# their lies late, in five minutes; `--only FILE` takes one file.
+# `just corpus check` judges them again, `just corpus keep` stores what today's rules say, `just corpus late` tells their
+# lies late, in five minutes, and `just corpus course` counts the honest courses that are asked about; `--only FILE`
+# takes one file.
 # write the corpus of kept sessions
 [group('day')]
 corpus *arguments: venv
@@ -209,6 +210,13 @@ months *arguments: venv
 [group('figures')]
 one-meter *arguments: venv
     {{ bin }}/python -m tests.tools.one_meter {{ arguments }}
+
+# What an independent generator makes of a night tariff, a feeder, coarse registers, outages and reboots; five minutes of
+# CPU. `--houses 4 --nights 10` takes a part.
+# honest houses, of which nothing is to be for review
+[group('figures')]
+honest *arguments: venv
+    {{ bin }}/python -m tests.tools.honest {{ arguments }}
 
 # The corpus is judged again without each rule, and with each number doubled and halved: twenty minutes of CPU.
 # `--rules`, `--numbers`, `--only PATTERN` and `--every N` do a part; `--list` only names it.

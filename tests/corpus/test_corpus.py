@@ -1,6 +1,7 @@
 """The kept judgements, a sample of them: `just corpus check` judges all."""
 
 import json
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from levity_trio.charging.energy import judge
 from levity_trio.charging.sent.evidence import Case
 from tests.sizes import size
+from tests.tools.corpus import course
 from tests.tools.corpus.kept import (
     FOLDER,
     ORDER,
@@ -63,6 +65,21 @@ def test_a_lie_that_is_told_late_is_in_doubt_as_in_time() -> None:
     counts, missed = compare(lies([*told, *(line for line in lines("tests") if OF_ENDS in line)]))
     assert missed == []
     assert counts["in time"] > HALF * counts["told"]
+
+
+def test_honest_courses_are_believed() -> None:
+    """`just corpus course` asks about all of them."""
+    counts, asked = course.compare(map(read, lines("months")[::EVERY]))
+    assert counts["late"] > 0
+    assert asked == []
+
+
+def test_a_register_that_catches_up_is_asked_about() -> None:
+    """That of this charger stands still at times. Its energy is right, its course is not."""
+    told = [one for one in map(read, lines("months")[::EVERY]) if "SIM-011" in one.source]
+    assert course.compare(told) == ({}, [])
+    counts, asked = course.compare(replace(one, source="here") for one in told)
+    assert 0 < len(asked) < counts["certain"]
 
 
 def kept(truth: Truth, said: Said) -> Kept:

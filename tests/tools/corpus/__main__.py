@@ -1,8 +1,8 @@
-"""Write the corpus anew from its sources, judge it, keep what today's rules say, or tell its lies
-late.
+"""Write the corpus anew from its sources, judge it, keep what today's rules say, tell its lies
+late, or count the honest courses whose price is asked about.
 
-Without a name of a file, all are written, judged, kept or told. A file of the corpus is read by
-`tests.tools.corpus.kept`.
+Without a name of a file, all are written, judged, kept, told or counted. A file of the corpus is
+read by `tests.tools.corpus.kept`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.store.books import Books, in_memory
 from tests.store.stories import Verdict, play
 from tests.tools.benchmarks.months.__main__ import seeds
 from tests.tools.benchmarks.process import ROOT
-from tests.tools.corpus import capture, generated, late, simulated
+from tests.tools.corpus import capture, course, generated, late, simulated
 from tests.tools.corpus.capture import Found, capturing, of_story
 from tests.tools.corpus.kept import Kept, Said, Truth, lines, load, names, path_of, save, store
 
@@ -207,11 +207,22 @@ def tell_late(chosen: Sequence[str], every: int) -> bool:
     return not missed
 
 
+def count_courses(chosen: Sequence[str]) -> None:
+    """Print how many honest courses of each file are asked about, and all of them."""
+    total, asked = Counter[str](), list[str]()
+    for name in chosen:
+        counts, found = course.compare(load(name))
+        print(name.ljust(9), *(f"{count} {what}" for what, count in counts.items()), sep="  ")
+        total += counts
+        asked += found
+    print("all".ljust(9), *(f"{count} {what}" for what, count in total.items()), *asked, sep="\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     files = ["reports", "tests", "lies", "honest", "generated", "quirks", "months"]
     parser = argparse.ArgumentParser(prog="python -m tests.tools.corpus", description=__doc__)
     parser.add_argument(
-        "verb", nargs="?", choices=("write", "check", "keep", "late"), default="write"
+        "verb", nargs="?", choices=("write", "check", "keep", "late", "course"), default="write"
     )
     parser.add_argument(
         "--only", action="append", choices=files, help="a file; may be repeated [all]"
@@ -225,7 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if tell_late(chosen.only or names(), chosen.every) else 1
     if chosen.verb == "check":
         return 0 if check(chosen.only or names()) else 1
-    if chosen.verb == "keep":
+    if chosen.verb == "course":
+        count_courses(chosen.only or names())
+    elif chosen.verb == "keep":
         keep(chosen.only or names())
     else:
         for name in chosen.only or files:
