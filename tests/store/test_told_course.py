@@ -293,6 +293,22 @@ def test_what_was_allowed_within_a_gap_may_have_flowed_there(
     assert billed(biller, late(other, told, 10_000))[0] == "held back"
 
 
+def test_more_energy_than_told_power_allows_may_have_been_allowed_between(
+    books: Books, station: Station
+) -> None:
+    """Its limit fell before it told its power for the first time, an hour after the start."""
+    told = (("11:00", 0), ("12:00", 9), ("13:00", 13), ("14:00", 17), ("15:00", 21))
+    doubted = late(Station(books, "CP-2"), told, 4_000)
+    assert Station(books, "CP-2").review(doubted)
+    quarter = (
+        "INSERT INTO load_car_quarter (quarter, cp_id, conn_id, limit_mean, bound, circuit) "
+        "VALUES (?, 'CP-1', 1, 16, 'most', '')"
+    )
+    noon = int(datetime(2026, 3, 10, 11, tzinfo=UTC).timestamp()) // 900
+    books.run(lambda db: db.execute(quarter, (noon,)))
+    assert station.bill(late(station, told, 4_000)) == (21_000, "register", "certain")
+
+
 def test_confirmed_it_is_billed_as_it_can_have_flowed(biller: Biller, station: Station) -> None:
     transaction = late(station, LIES["33 kWh within 44 minutes"])
     assert billed(biller, transaction)[0] == "held back"

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from operator import eq, itemgetter
+from operator import eq, itemgetter, sub
 from typing import Final, NamedTuple, TypedDict
 
 from levity_trio.charging import tolerances
@@ -195,9 +196,13 @@ def fitting_course(
     """Return a course of a figure as it can have been; `chain` itself if that can be true."""
     if fitting(case, judgement, chain, {}) is chain:
         return chain
+    return fitting(case, judgement, chain, _allowed(rows, tx, case))
+
+
+def _allowed(rows: Rows, tx: StoredTransaction, case: Case) -> dict[int, float]:
+    """Return what load management allowed, in W, by the quarter of an hour since 1970."""
     quarters = quarter_of(case.begun), quarter_of(case.ended)
-    allowed: dict[int, float] = dict(rows(_ALLOWED, (*quarters, tx.charger, tx.connector)))
-    return fitting(case, judgement, chain, allowed)
+    return dict(rows(_ALLOWED, (*quarters, tx.charger, tx.connector)))
 
 
 def shows_clock(rows: Rows, tx: StoredTransaction, received_at: str) -> bool:
@@ -637,7 +642,7 @@ def case_of(
     if stop_wh is not None and stop_wh + 1 == tx.meter_start:
         # It is only rounded otherwise than the start: the register did not fall.
         stop_wh = tx.meter_start
-    return Case(
+    case = Case(
         begun=line.begun,
         ended=line.ended,
         is_backwards=_is_backwards(tx),
@@ -663,6 +668,12 @@ def case_of(
         **_neighbours(history, tx, line, next_begin),
         **habits_of(rows, tx, until)._asdict(),
     )
+    told = [case.begun, *case.power.at, case.ended]
+    if case.power and max(map(sub, told[1:], told)) > tolerances.RARE_SECONDS:
+        # Between rare powers, a limit of ours may have been higher than at any of them.
+        power = case.power.allowed(case.begun, case.ended, _allowed(rows, tx, case))
+        case = replace(case, power=power)
+    return case
 
 
 _SIGNED: Final = (
