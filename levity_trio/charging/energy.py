@@ -324,7 +324,7 @@ def course_of(case: Case, judgement: Judgement) -> Chain:
     explains.
     """
     chain = judgement.course
-    if judgement.code is not None or len(case.views) < 2:
+    if judgement.code is not None or not case.views[1:]:
         return chain
 
     # Each source of readings that shows the same figure adds its points.
