@@ -33,6 +33,7 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
         )
     first = statements[0]
     currency = first.currency
+    statements = _still_waiting(statements)
     asked = sum(statement.total for statement in statements if statement.is_asked)
     figure = template.money(asked, currency)
     month = template.day(first.month, "month")
@@ -79,37 +80,50 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     )
 
 
+def _still_waiting(statements: Sequence[Statement]) -> list[Statement]:
+    """Return the statements without held-back sessions of which a later statement says more: a last
+    bill may have another one in its month."""
+    said_later: set[int | None] = set()
+    remaining: list[Statement] = []
+    for statement in reversed(statements):
+        waiting = [one for one in statement.held_back if one.transaction not in said_later]
+        remaining.append(replace(statement, held_back=tuple(waiting)))
+        said_later.update(one.transaction for one in (*statement.positions, *statement.held_back))
+    return remaining[::-1]
+
+
 def _is_taxed(statements: Sequence[Statement]) -> bool:
     return not all(statement.is_untaxed for statement in statements)
 
 
 def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table | LabelledValues:
     """Return what all statements add up to."""
-    carried_credits = carried_debts = in_favour = waiting = waiting_wh = 0
-    # Of several last bills, the first says what was open, and the last what is paid out.
-    opened, paid_out = dict[int, int](), dict[int, int]()
+    carried_credits = carried_debts = waiting = waiting_wh = 0
+    # Of several last bills, the first says what was open.
+    opened = dict[int, int]()
     for statement in statements:
         if statement.is_carried:
             carried_credits += min(statement.total, 0)
             carried_debts += max(statement.total, 0)
-        if statement.left_on:
-            paid_out[statement.account] = min(statement.standing, 0)
-        before = statement.before
-        if before is not None:
-            still_open = sum(one.amount for one in before.open)
+        if statement.before is not None:
+            still_open = sum(one.amount for one in statement.before.open)
             opened.setdefault(statement.account, still_open)
-            if not statement.left_on:
-                in_favour -= max(before.credit, 0)
         waiting += len(statement.held_back)
         waiting_wh += sum(position.energy_wh for position in statement.held_back)
+    # What is paid out is left of a credit that covered something before.
+    paid_out = in_favour = 0
+    for statement in _newest(statements).values():
+        paid_out += _paid_out(statement)
+        if statement.before is not None:
+            in_favour -= max(statement.before.credit, 0)
     carried_in = sum(statement.carried_in for statement in statements)
     sums = {
-        "cover_paid_out": sum(paid_out.values()),
+        "cover_paid_out": paid_out,
         "cover_carried_credits": carried_credits,
         "cover_carried_debts": carried_debts,
         "cover_carried_in": carried_in,
         "cover_open_before": sum(opened.values()),
-        "cover_in_favour": in_favour,
+        "cover_in_favour": in_favour - paid_out,
     }
 
     def kwh(energy_wh: int) -> str:
@@ -136,6 +150,16 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
     return LabelledValues(title=template.say("sums"), pairs=tuple(pairs), is_number=True)
 
 
+def _newest(statements: Sequence[Statement]) -> dict[int, Statement]:
+    """Return of each account the last statement that says how it stands."""
+    return {one.account: one for one in statements if one.before is not None}
+
+
+def _paid_out(statement: Statement) -> int:
+    """Return what of a credit a last bill pays out; negative."""
+    return min(statement.standing, 0) if statement.left_on else 0
+
+
 def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table | LabelledValues:
     """Return a row for each statement, and their sum."""
 
@@ -155,12 +179,17 @@ def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table
     )
     rows: list[TableRow] = []
     figures = partial(_figures, template=template, is_taxed=bool(taxes))
+    newest = _newest(statements)
     for statement in statements:
         number = tidy(statement.printed_number or "–")
         name = tidy(template.household(statement).name)
         cells = (number, name, *figures([statement]))
-        notes = (template.say("cover_carried"),) if statement.is_carried else ()
-        rows.append(TableRow(cells=cells, notes=notes))
+        notes = [template.say("cover_carried")] if statement.is_carried else []
+        paid_out = _paid_out(statement)
+        if paid_out and newest[statement.account] is statement:
+            amount = template.money(paid_out, statement.currency)
+            notes.append(f"{template.say('cover_paid_out')}: {amount}")
+        rows.append(TableRow(cells=cells, notes=tuple(notes)))
     total = TableRow(cells=("", template.say("sum"), *figures(statements)))
     title = template.say("cover_statements")
     return Table(title=title, columns=columns, rows=tuple(rows), total=total)

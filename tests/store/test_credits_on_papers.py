@@ -10,7 +10,7 @@ import pytest
 from levity_trio.billing.ledger import LedgerKind, WalletTerms
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.covering_sheet import covering_sheet
-from levity_trio.documents.sheet import LabelledValues, Sheet
+from levity_trio.documents.sheet import LabelledValues, Sheet, Table
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import of_program
 from levity_trio.locale import speaking
@@ -194,6 +194,74 @@ def test_the_covering_sheet_counts_a_credit_once(biller: Biller, station: Statio
     sums = dict(sums_of(covering_sheet(statements, of_program("en")), "In total"))
     assert (sums["Credits that you pay out"], sums["In favour of households"]) == ("−8.20", "0.00")
     assert sums["Of it corrections of earlier months"] == "1 (−2.000 kWh)"
+
+
+def leave(biller: Biller) -> None:
+    """Close the last bill of Anna, who moved out in the middle of March."""
+    biller.books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    biller.books.settle()
+    move_out(biller)
+    biller.close("2026-03", ANNA)
+
+
+def doubtful(station: Station) -> int:
+    """Return a session that waits for a decision."""
+    begin = station.books.value("SELECT coalesce(max(meter_stop), 1000) FROM tx")
+    transaction = station.start(begin, 1, "Card")
+    station.books.wait(60)
+    station.stop(transaction, begin + 1_000_000)
+    return transaction
+
+
+def cover_of(biller: Biller, *numbers: int) -> Sheet:
+    statements = [biller.statement(number) for number in numbers]
+    return covering_sheet(statements, of_program("en"))
+
+
+def test_the_covering_sheet_lists_what_waits_once(biller: Biller, station: Station) -> None:
+    """The follow-up to a last bill bills some of what that held back, and holds back the rest."""
+    charge(station)
+    first, _ = doubtful(station), doubtful(station)
+    leave(biller)
+    correct(biller.books, first, 2000)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert [len(biller.statement(number).held_back) for number in (1, 2)] == [2, 1]
+    sheet = cover_of(biller, 1, 2)
+    waiting = dict(sums_of(sheet, "In total"))["Sessions held back for a review"]
+    assert waiting.startswith("1 (")
+    (table,) = [one for one in sheet.blocks if one.title.startswith("Held back")]
+    assert isinstance(table, Table)
+    assert len(table.rows) == 1
+
+
+@pytest.mark.parametrize(("paid", "left"), [(200, 0), (500, 200)], ids=["all", "a part"])
+def test_the_covering_sheet_says_what_a_credit_covered(
+    biller: Biller, station: Station, paid: int, left: int
+) -> None:
+    """The follow-up to a last bill takes the credit that its household has, and asks for the rest,
+    or pays out the rest of it, with the name of the household."""
+    charge(station)  # 1.20
+    waiting = doubtful(station)
+    leave(biller)
+    books = biller.books
+    entry = LedgerEntry(ANNA, LedgerKind.PAYMENT, 120 + paid, "EUR", "paid", books.at, "cleo")
+    books.run(enter, entry)
+    correct(books, waiting, 10_000)  # 3.00
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    sheet = cover_of(biller, 1, 2)
+    sums = dict(sums_of(sheet, "In total"))
+    assert biller.statement(2).standing == 300 - paid
+    assert sums["In favour of households"] == f"−{min(paid, 300) / 100:.2f}"
+    assert sums["Credits that you pay out"] == (f"−{left / 100:.2f}" if left else "0.00")
+    (table,) = [one for one in sheet.blocks if one.title == "All statements"]
+    assert isinstance(table, Table)
+    of_last = table.rows[-1]
+    assert of_last.cells[1] == "Anna"
+    assert [" ".join(note.split()) for note in of_last.notes] == (
+        [f"Credits that you pay out: −{left / 100:.2f} EUR"] if left else []
+    )
 
 
 def test_what_only_corrects_has_the_period_of_what_it_corrects(
