@@ -230,8 +230,11 @@ def _check_statement(owner: Owner, number: int, lines: list[dict[str, str]]) -> 
     ]
     assert told == taxes or (not taxes and not any(told.get(Decimal(0), {}).values()))
     from_wallet = tax_sums(prepaid, are_gross=statement.prices_are_gross)
-    in_file = [cents(line["Gross"]) for line in lines if line["Kind"] == "from wallet"]
-    assert in_file == [tax.gross for tax in from_wallet]
+    in_file = Counter[Decimal]()
+    for line in lines:
+        if line["Kind"] == "from wallet":
+            in_file[Decimal(line["Tax rate"])] += cents(line["Gross"])
+    assert in_file == Counter({tax.rate: tax.gross for tax in from_wallet})
     rows = list(csv.DictReader(StringIO(csv_text(statement, ",", "."))))
     for is_prepaid, of_kind in (("0", asked), ("1", [one for one in lines if one not in asked])):
         grosses = [cents(row["gross"]) for row in rows if row["is_prepaid"] == is_prepaid]
@@ -242,7 +245,9 @@ def _check_statement(owner: Owner, number: int, lines: list[dict[str, str]]) -> 
     for tax in statement.taxes:
         for amount in (tax.net, tax.tax, tax.gross):
             assert ENGLISH.amount(amount, statement.currency) in texts
-    months = {line["Month of energy"] for line in lines if line["Kind"] != "correction"}
+    months = {
+        line["Month of energy"] for line in lines if not line["Text"].startswith("Correction")
+    }
     assert months <= {f"{statement.month:%Y-%m}"}
 
 
@@ -307,3 +312,17 @@ async def test_december_is_invoiced_in_the_next_year(owner: Owner) -> None:
     # Digits of a year alone are no other year.
     for by in BY:
         assert (await owner.year(202, by))["periods"][-1]["gross"] == 0
+
+
+async def test_what_is_corrected_counts_in_the_month_of_its_energy(owner: Owner) -> None:
+    """Whether the household pays in advance or not."""
+    owner.enter(LedgerKind.TOP_UP, 2000, ANNA, paid_on="2026-03-01")
+    owner.books.now = datetime(2026, 3, 20, 9, tzinfo=UTC)
+    sessions = [charge(owner.station, 40_000, tag) for tag in ("Card", "Other")]
+    owner.close(3)
+    for session in sessions:
+        correct(owner.books, session, 30_000)
+    owner.close(4)
+    for by, gross in (("invoice", 0), ("energy", 1800)):
+        periods = (await owner.year(by=by))["periods"]
+        assert sum(one["gross"] for one in periods if one["period"] == "2026-03") == gross

@@ -382,7 +382,7 @@ class BookedLine(YearSums):
     no month.
 
     `kind` is statement, correction (of an earlier statement), prepaid (it lists what a wallet
-    paid), or that of the entry. The energy is what the line bills; the first line of a statement
+    paid, or gets back), or that of the entry. The energy is what the line bills; the first line of a statement
     has the rest, and what of it is open.
     """
 
@@ -491,7 +491,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     energy_wh = Counter[object]()
     for number, kind, month, *billed, text in rows(_LINES, numbers):
         words = Told("Charging {1}", month)
-        if kind == "correction":
+        if any(billed):
             words = Told("Correction of statement {1} of {2}", *billed)
         for line in lines_of(text):
             groups[number][kind, words].append(line)
@@ -500,21 +500,26 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
 
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
-        left = {tax.rate: tax for tax in taxes_of(taxes)}
-        others = [
-            (kind, words, tax)
-            for (kind, words), lines in groups[one.number].items()
-            for tax in tax_sums(lines, are_gross=prices == "gross")
-            if kind != "statement"
-        ]
-        for kind, _words, tax in others:
-            if kind == "correction":
-                whole = left[tax.rate]
-                rest = {name: getattr(whole, name) - getattr(tax, name) for name in _AMOUNTS}
-                left[tax.rate] = replace(whole, **rest)
+        charging, of_statement = Told("Charging {1}", one.month), groups[one.number]
+
+        # What is corrected counts in its own month, and is taken out of the sums of this one.
+        left = {("statement", tax.rate): tax for tax in taxes_of(taxes)}
+        corrections: list[tuple[str, Told, TaxSum]] = []
+        paid: list[Line] = []
+        for (kind, words), lines in of_statement.items():
+            if kind == "prepaid":
+                paid += lines
+            if words != charging:
+                for tax in tax_sums(lines, are_gross=prices == "gross"):
+                    corrections.append((kind, words, tax))
+        left |= {("prepaid", tax.rate): tax for tax in tax_sums(paid, are_gross=prices == "gross")}
+        for kind, _words, tax in corrections:
+            source = (kind if kind == "prepaid" else "statement", tax.rate)
+            rest = {name: getattr(left[source], name) - getattr(tax, name) for name in _AMOUNTS}
+            left[source] = replace(left[source], **rest)
+
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
-        charging = Told("Charging {1}", one.month)
-        sums = [("statement", charging, tax) for tax in left.values()] + others
+        sums = [(kind, charging, tax) for (kind, _rate), tax in left.items()] + corrections
         sums = sums or [("statement", charging, nothing)]
         wh = [energy_wh[one.number, kind, words, tax.rate] for kind, words, tax in sums]
         wh[0] += one.energy_wh - sum(wh)
