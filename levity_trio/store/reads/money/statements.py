@@ -382,8 +382,8 @@ class BookedLine(YearSums):
     no month.
 
     `kind` is statement, correction (of an earlier statement), prepaid (it lists what a wallet
-    paid, or gets back), or that of the entry. The energy is what the line bills; the first line of a statement
-    has the rest, and what of it is open.
+    paid, or gets back), or that of the entry. The energy is what the line bills; the first line of
+    a statement has the rest, and what of it is open.
     """
 
     day: str
@@ -500,26 +500,9 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
 
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
-        charging, of_statement = Told("Charging {1}", one.month), groups[one.number]
-
-        # What is corrected counts in its own month, and is taken out of the sums of this one.
-        left = {("statement", tax.rate): tax for tax in taxes_of(taxes)}
-        corrections: list[tuple[str, Told, TaxSum]] = []
-        paid: list[Line] = []
-        for (kind, words), lines in of_statement.items():
-            if kind == "prepaid":
-                paid += lines
-            if words != charging:
-                for tax in tax_sums(lines, are_gross=prices == "gross"):
-                    corrections.append((kind, words, tax))
-        left |= {("prepaid", tax.rate): tax for tax in tax_sums(paid, are_gross=prices == "gross")}
-        for kind, _words, tax in corrections:
-            source = (kind if kind == "prepaid" else "statement", tax.rate)
-            rest = {name: getattr(left[source], name) - getattr(tax, name) for name in _AMOUNTS}
-            left[source] = replace(left[source], **rest)
-
+        charging = Told("Charging {1}", one.month)
+        sums = _billed_sums(taxes_of(taxes), groups[one.number], charging, prices)
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
-        sums = [(kind, charging, tax) for (kind, _rate), tax in left.items()] + corrections
         sums = sums or [("statement", charging, nothing)]
         wh = [energy_wh[one.number, kind, words, tax.rate] for kind, words, tax in sums]
         wh[0] += one.energy_wh - sum(wh)
@@ -542,6 +525,30 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 energy_wh=wh[place],
                 open=0 if place else one.open,
             )
+
+
+def _billed_sums(
+    taxes: Iterable[TaxSum],
+    groups: Mapping[tuple[str, Told], Sequence[Line]],
+    charging: Told,
+    prices: str,
+) -> list[tuple[str, Told, TaxSum]]:
+    """Return the sums by tax rate of what a statement bills of its month and of what it corrects in
+    others, which counts there. Both add up to what stands on the paper."""
+    are_gross = prices == "gross"
+    paid = [line for (kind, _), lines in groups.items() if kind == "prepaid" for line in lines]
+    left = {("statement", tax.rate): tax for tax in taxes}
+    left |= {("prepaid", tax.rate): tax for tax in tax_sums(paid, are_gross=are_gross)}
+    corrections: list[tuple[str, Told, TaxSum]] = []
+    for (kind, words), lines in groups.items():
+        if words == charging:
+            continue
+        for tax in tax_sums(lines, are_gross=are_gross):
+            corrections.append((kind, words, tax))
+            source = (kind if kind == "prepaid" else "statement", tax.rate)
+            rest = {name: getattr(left[source], name) - getattr(tax, name) for name in _AMOUNTS}
+            left[source] = replace(left[source], **rest)
+    return [(kind, charging, tax) for (kind, _rate), tax in left.items()] + corrections
 
 
 def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
