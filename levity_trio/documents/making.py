@@ -3,7 +3,7 @@ they need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -99,12 +99,10 @@ def sheet_of(paper: SheetPaper) -> Sheet:
         return statement_sheet(first, template)
 
 
-def supplement_of(
-    paper: Paper, owner: Owner, to: Party, added: Collection[str], day: date
-) -> Sheet:
+def supplement_of(paper: Paper, owner: Owner, to: Party, day: date) -> Sheet:
     """Return what adds to the closed statements of a paper what they lacked. Raises
     TemplateProblem."""
-    return supplement_sheet(paper.statements, owner, to, added, day, _template(paper))
+    return supplement_sheet(paper.statements, owner, to, day, _template(paper))
 
 
 def _html(paper: SheetPaper | CodeSheet) -> bytes:

@@ -3,7 +3,7 @@ and digest."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -116,12 +116,11 @@ def supplement_sheet(
     statements: Sequence[Statement],
     owner: Owner,
     to: Party,
-    added: Collection[str],
     day: date,
     template: DocumentTemplate,
 ) -> Sheet:
-    """Return what adds to closed statements what they lacked: it names each of them (§ 31 UStDV,
-    paragraph 5)."""
+    """Return what adds to closed statements all that they lacked and is known now: it names each of
+    them (§ 31 UStDV, paragraph 5)."""
     numbers: list[str] = []
     about: list[tuple[str, str]] = []
     for one in statements:
@@ -132,13 +131,17 @@ def supplement_sheet(
         label = template.say("supplement_statement", number=number)
         about.append((label, words))
 
+    closed = [one.owner for one in statements]
     sender, recipient = template.say("supplement_sender"), template.say("supplement_recipient")
     facts: list[tuple[str, str]] = []
-    if "no_sender_address" in added:
+    if not all(one.party.address for one in closed):
         facts.append((sender, template.in_one_line(owner.party)))
-    if "no_tax_number" in added:
+    if not all(one.tax_number or one.vat_number for one in closed):
         facts += [(sender, number) for number in _tax_numbers(owner, template)]
-    if "no_address" in added:
+    if owner.bank_account and not all(one.bank_account for one in closed):
+        account = bank_accounts.grouped(owner.bank_account)
+        facts.append((template.say("account"), account))
+    if to.address and not all(one.to and one.to.address for one in statements):
         facts.append((recipient, template.in_one_line(to)))
 
     first_block = LabelledValues(title=template.say("supplement_about"), pairs=tuple(about))

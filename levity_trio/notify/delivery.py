@@ -699,7 +699,7 @@ def supplements(db: Database, month: str, at: str, zone: ZoneInfo, salt: str) ->
         statements = tuple(each.statement for each in one.statements)
         paper = Paper(statements, first.templates, language=first.language)
         owner, day = one.biller.owner, local_day(at, zone)
-        sheet = kept(supplement_of(paper, owner, one.to, one.added, day))
+        sheet = kept(supplement_of(paper, owner, one.to, day))
         party = names_text(Names(party=one.to), salt, party_digest(salt + sheet))
         made.append(Supplement(one.account, month, one.biller.id, party, sheet))
     return made

@@ -274,7 +274,11 @@ def test_what_papers_lack_is_said_for_as_long_as_they_last(books: Books, station
     assert isinstance(about, LabelledValues)
     assert isinstance(added, LabelledValues)
     assert about.pairs == (("Statement 1", "of 2 April 2026"),)
-    assert added.pairs == (("Recipient", "Anna · Weg 2 · 10115 Berlin"),)
+    assert added.pairs == (
+        ("Sender", "Owner · Weg 1"),
+        ("Sender", "Tax number: 30/1"),
+        ("Recipient", "Anna · Weg 2 · 10115 Berlin"),
+    )
     assert any(in_groups(newest.statement.digest or "") in line for line in sheet.small)
     books.connection.execute("DROP TRIGGER supplement_names_go")
     books.connection.execute("UPDATE supplement SET sheet = '{}' WHERE id = 2")
@@ -304,6 +308,31 @@ def test_a_supplement_says_only_what_the_papers_lacked(books: Books, station: St
     with reading(books) as db:
         assert [*sealed(db)] == []
         assert supplement(rows_of(db), 1) is None
+
+
+def test_a_supplement_names_all_that_the_papers_lacked(books: Books, station: Station) -> None:
+    """Also what a small bill may lack, and how to pay, once there is a reason for a supplement."""
+    biller = Biller(house_of_two(books))
+    bill_by(books, address=None, name="Verein", bank_account=None, tax_number=None)
+    books.connection.execute("UPDATE account SET address = NULL")
+    charge(station, 4000)
+    books.now = OVER
+    biller.close("2026-03")
+    books.connection.execute("UPDATE account SET address = 'Weg 2' WHERE id = 1")
+    bill_by(books, name="Verein", bank_account="DE75512108001245126199", tax_number="30/9")
+    add_to_papers(books)
+    assert lacks(books) == {}
+    with reading(books) as db:
+        added = supplement(rows_of(db), 1)
+    assert added is not None
+    values = sheet_of(as_paper(added)).blocks[1]
+    assert isinstance(values, LabelledValues)
+    assert values.pairs == (
+        ("Sender", "Verein · Weg 1"),
+        ("Sender", "Tax number: 30/9"),
+        ("Account", "DE75 5121 0800 1245 1261 99"),
+        ("Recipient", "Anna · Weg 2"),
+    )
 
 
 def lacks(books: Books) -> dict[str, list[str]]:

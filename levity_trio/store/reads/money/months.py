@@ -550,14 +550,13 @@ def _lacking(owner: Owner, to: Party, charged: int) -> Iterator[Lack]:
 
 @record
 class Addition:
-    """What is added to all closed papers of a household for a month: who bills and to whom they
-    go, and which of that they lacked."""
+    """What is added to all closed papers of a household for a month: who bills, and to whom they
+    go."""
 
     account: int
     biller: Biller
     to: Party
     statements: tuple[Printed, ...]
-    added: frozenset[str]
 
 
 def additions(db: Database, month: str) -> list[Addition]:
@@ -573,17 +572,14 @@ def additions(db: Database, month: str) -> list[Addition]:
     for account, own in papers.items():
         ((name, address, contact),) = rows(_ACCOUNT, (account,))
         to = Party(name=name, address=address_lines(address), contact=contact)
-        added: set[str] = set()
+        is_known = False
         for paper in own:
             owner = replace(biller.owner, tax_kind=paper.owner.tax_kind)
-            added |= {*_lacking(paper.owner, paper.to, paper.charged)}
-            added -= {*_lacking(owner, to, paper.charged)}
-        if added:
+            lacked = {*_lacking(paper.owner, paper.to, paper.charged)}
+            is_known |= not lacked <= {*_lacking(owner, to, paper.charged)}
+        if is_known:
             statements = tuple(printed(rows, (paper.id for paper in own)))
-            addition = Addition(
-                account=account, biller=biller, to=to, statements=statements, added=frozenset(added)
-            )
-            found.append(addition)
+            found.append(Addition(account=account, biller=biller, to=to, statements=statements))
     return found
 
 
