@@ -19,6 +19,7 @@ from levity_trio.store.writes.chargers.registration import ConnectorData, descri
 from levity_trio.store.writes.people import ownership
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from levity_trio.store.writes.people.ownership import VehicleData
+from levity_trio.wire.times import stamp
 from tests.documents.reading import html_texts, pdf_text
 from tests.store.bills import (
     ANNA,
@@ -244,6 +245,28 @@ def test_a_correction_stands_on_the_sheet_of_its_month(books: Books) -> None:
     (corrected,) = garage.told("2026-04").statement.positions
     assert (corrected.energy_wh, corrected.corrected_statement) == (-1000, "1")
     assert garage.amount("2026-04") == -50
+
+
+def test_a_card_that_is_entered_after_the_month_was_closed_counts_there(books: Books) -> None:
+    """From the day for which it is entered; what is billed stays as it is."""
+    garage = Garage(books)
+    charge(garage.station, 4000, "Card")
+    books.wait(60 * 24)
+    since = stamp(books.now)
+    second = charge(garage.station, 6000, "Card")
+    garage.choose(PriceWay.BILL)
+    month_is_over(books, 3)
+    garage.biller.close("2026-03")
+    assert not garage.told().statement.positions
+    garage.house.take(ANNA, "Card", since, "it is the car's")
+    garage.house.give(ANNA, "Card", since=since, reason="so is it", vehicle=CAR)
+    sheet = garage.told()
+    assert [one.transaction for one in sheet.statement.positions] == [second]
+    assert garage.amount() == 180
+    with open_maker(DocumentForm.HTML, None) as make:
+        made = make(CarPaper(sheet, "en"))
+    assert isinstance(made, bytes)
+    assert "No charging of this car" not in made.decode()
 
 
 def test_after_a_last_bill_it_is_a_draft_until_the_month_is_closed_for_all(books: Books) -> None:

@@ -37,7 +37,7 @@ from levity_trio.nouns import Biller
 from levity_trio.records import copied, in_order, names_of, noun, record
 from levity_trio.store.billing.drafting import Drafter, Plan, Terms, bill_currency, newest_revision
 from levity_trio.store.billing.months import Begun, begun
-from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.pricing import Pricer, Rule, vehicle_of
 from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.billing.rows import lines_of, taxes_of
 from levity_trio.store.billing.settling import local_day
@@ -826,12 +826,19 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     # After a last bill, more may come until the month is closed for all.
     found = rows(_CLOSED_MONTH, (of.account, str(of.month)))
     every = [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
+    # Its card may have been entered after the month was closed, for an earlier day.
+    owners = Pricer(rows, rule).owners([one.position.tx_id or 0 for one in every])
+    cars = {number: vehicle_of(owner) for number, owner in owners.items()}
+
+    def is_of_car(position: PositionRow) -> bool:
+        return (position.vehicle_id or cars.get(position.tx_id or 0)) == of.vehicle
+
     is_closed = bool(rows(_MONTH_IS_CLOSED, (str(of.month),)))
     coming = [] if is_closed else _next(rows, of, rule)
     if coming:  # also has what a last bill held back
         every = [one for one in every if one.position.kind not in UNASKED]
     every += coming
-    of_car = [one for one in every if one.position.vehicle_id == of.vehicle]
+    of_car = [one for one in every if is_of_car(one.position)]
     price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
     needs_tariff = price is not None and price.way is PriceWay.BILL
     shown = [_shown(rows, one.position, needs_tariff=needs_tariff) for one in of_car]
@@ -841,7 +848,7 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
         currency = price.currency
         base = [one for one in every if one.position.month == str(of.month)]
         charged = [one.position for one in every if one.position.kind != PositionKind.CORRECTION]
-        own = [one for one in charged if one.vehicle_id == of.vehicle]
+        own = [one for one in charged if is_of_car(one)]
         energies = _energy_wh(charged), _energy_wh(own)
         billed = BilledMonth(_gross(of_car), _gross(base), *energies)
         cost = cost_of(price, CURRENCIES[currency], _energy_wh(shown), billed)
