@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
 from levity_trio.billing.money import half_up, minor_units
 from levity_trio.billing.statement import Currency, Statement
 from levity_trio.records import record
+
+FIRST_FLAT_YEAR: Final = 2026
+"""Until then, the ministry set flat sums of a month instead."""
 
 
 class PriceWay(StrEnum):
@@ -73,7 +77,7 @@ class CarSheet:
     the sessions that count, without lines; those in doubt are held back, and its total is the
     amount. A draft may still change. `cost` is None until somebody has said by what it is counted.
     `meters` are places whose meter is MID or calibrated. `language` is that of the household, or
-    else of the house."""
+    else of the house. `papers` are the printed numbers of the statements that have the sessions."""
 
     statement: Statement
     car: str
@@ -83,6 +87,7 @@ class CarSheet:
     cost: CarCost | None
     is_draft: bool
     meters: tuple[tuple[str, str], ...]
+    papers: tuple[str, ...]
 
 
 def price_in(prices: Sequence[CarPrice], month: str) -> CarPrice | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from levity_trio.billing.car_sheet import CarCost, CarSheet, PriceWay
+from levity_trio.billing.money import units
 from levity_trio.documents.paper import CarPaper
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table
 from levity_trio.documents.statement_sheet import Positions, amounts
@@ -37,6 +38,8 @@ def car_sheet(paper: CarPaper) -> Sheet:
     if sheet.price is not None:
         year = statement.month.year
         facts[_("Price")] = _(_WAYS[sheet.price.way], year=year)
+    if sheet.papers:
+        facts[_("Statements")] = ", ".join(map(tidy, sheet.papers))
 
     positions = Positions(statement, template)
     blocks: list[Table | LabelledValues] = [_values(_("Car and price"), facts)]
@@ -46,7 +49,7 @@ def car_sheet(paper: CarPaper) -> Sheet:
     label, figure = _("Energy"), energy
     remark = _("No price has been chosen yet.")
     if sheet.cost is not None:
-        label = _("Amount")
+        label = _("Amount, tax included")
         figure = template.money(sheet.cost.amount, statement.currency)
         remark = energy
         blocks.append(_costs(sheet, sheet.cost, energy, template))
@@ -86,6 +89,10 @@ def _costs(
     if price is not None and price.price is not None:
         kilowatt_hour = template.unit_price(price.price, currency)
         words = f"{words} × {kilowatt_hour}"
+    elif sheet.statement.energy_wh:
+        price_of_wh = units(cost.energy, currency) / sheet.statement.energy_wh
+        mean = template.mean_price(price_of_wh * 1000)
+        words = f"{words} × {template.say('mean_price', price=mean)}"
     parts = {words: cost.energy}
     if cost.base_share:
         shared, all_energy = map(template.kilowatt_hours, (cost.share_wh, cost.of_wh))
@@ -93,7 +100,7 @@ def _costs(
         share = N_("Share of the base fee: %(energy)s of %(all)s kWh, of %(fee)s")
         words = _(share, energy=shared, all=all_energy, fee=fee)
         parts[words] = cost.base_share
-    parts[_("Amount")] = cost.amount
+    parts[_("Amount, tax included")] = cost.amount
     return amounts(_("Costs"), parts.items(), currency, template)
 
 

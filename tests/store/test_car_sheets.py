@@ -83,6 +83,13 @@ class Garage:
         return None if cost is None else cost.amount
 
 
+def csv_of(sheet: CarSheet) -> list[dict[str, str]]:
+    with open_maker(DocumentForm.CSV, None) as make:
+        made = make(CarPaper(sheet, "en"))
+    assert isinstance(made, bytes)
+    return list(csv.DictReader(io.StringIO(made.decode())))
+
+
 def test_only_sessions_with_the_car_count_and_all_papers_say_the_same(books: Books) -> None:
     garage = Garage(books)
     charge(garage.station, 4321, "Work")
@@ -269,7 +276,7 @@ def test_a_card_that_is_entered_after_the_month_was_closed_counts_there(books: B
     assert "No charging of this car" not in made.decode()
 
 
-def test_after_a_last_bill_it_is_a_draft_until_the_month_is_closed_for_all(books: Books) -> None:
+def test_after_a_last_bill_it_is_a_draft_as_long_as_something_waits(books: Books) -> None:
     garage = Garage(books)
     charge(garage.station, 4000, "Work")
     waiting = garage.station.start(5000, 1, "Work")
@@ -286,6 +293,8 @@ def test_after_a_last_bill_it_is_a_draft_until_the_month_is_closed_for_all(books
     assert (sheet.is_draft, sheet.statement.energy_wh) == (True, 4000)
     assert [one.transaction for one in sheet.statement.held_back] == [waiting]
 
+    assert csv_of(sheet)[-1]["is_draft"] == "1"
+
     correct(books, waiting, 2000)
     charge(garage.station, 1000, "Work")
     sheet = garage.told()
@@ -296,6 +305,38 @@ def test_after_a_last_bill_it_is_a_draft_until_the_month_is_closed_for_all(books
     closed = garage.told()
     assert (closed.is_draft, closed.statement.energy_wh) == (False, 7000)
     assert not closed.statement.held_back
+    assert closed.papers == ("1", "2")
+    assert csv_of(closed)[-1]["is_draft"] == "0"
+
+
+def test_after_a_last_bill_with_which_all_is_billed_it_is_no_draft(books: Books) -> None:
+    garage = Garage(books)
+    charge(garage.station, 4000, "Work")
+    garage.choose(PriceWay.BILL)
+    books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    books.settle()
+    books.connection.execute(
+        "UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,)
+    )
+    assert garage.told().is_draft
+    garage.biller.close("2026-03", ANNA)
+    sheet = garage.told()
+    assert (sheet.is_draft, sheet.papers) == (False, ("1",))
+    with open_maker(DocumentForm.HTML, None) as make:
+        made = make(CarPaper(sheet, "en"))
+    assert isinstance(made, bytes)
+    texts = " ".join(html_texts(made.decode())).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Draft" not in texts
+    # What its price and its tax are, and on which statement it can be looked up.
+    for text in ("4.000 kWh × avg. 0.3000", "Amount, tax included", "Statements"):
+        assert text in texts
+
+
+def test_there_was_no_flat_price_of_a_kwh_before_2026(books: Books) -> None:
+    garage = Garage(books)
+    with pytest.raises(ChangeRefused, match="from 2026 on only"):
+        garage.choose(PriceWay.FLAT, "0.34", month="2025-12")
+    garage.choose(PriceWay.CONTRACT, "0.34", month="2025-12")
 
 
 def test_it_speaks_the_language_of_its_household_or_else_of_the_house(books: Books) -> None:

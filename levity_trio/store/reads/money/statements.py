@@ -762,7 +762,7 @@ _PRICES: Final = (
 )
 _MONTH_IS_CLOSED: Final = "SELECT 1 FROM closing WHERE month = ? AND account_id IS NULL LIMIT 1"
 _CLOSED_MONTH: Final = (
-    "SELECT prices, "  # noqa: S608 - our own names
+    "SELECT prices, printed_number, "  # noqa: S608 - our own names
     f"{', '.join(f'position.{name}' for name in OF_POSITION)} "
     "FROM position JOIN statement ON statement.id = statement_id "
     "WHERE statement.account_id = ? AND statement.month = ? AND number IS NOT NULL "
@@ -791,9 +791,11 @@ class OfCar(NamedTuple):
 
 
 class BilledPosition(NamedTuple):
-    """A position of a statement, closed or next, and whether its prices are gross or net."""
+    """A position of a statement, closed or next, whether its prices are gross or net, and the
+    printed number of a closed one."""
 
     prices: str
+    paper: str
     position: PositionRow
 
 
@@ -823,9 +825,9 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     if car is None:
         return None
 
-    # After a last bill, more may come until the month is closed for all.
+    # After a last bill, more may come until the month is closed for all, if something waits.
     found = rows(_CLOSED_MONTH, (of.account, str(of.month)))
-    every = [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
+    every = [BilledPosition(prices, paper, PositionRow(*row)) for prices, paper, *row in found]
     # Its card may have been entered after the month was closed, for an earlier day.
     owners = Pricer(rows, rule).owners([one.position.tx_id or 0 for one in every])
     cars = {number: vehicle_of(owner) for number, owner in owners.items()}
@@ -864,6 +866,7 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     known = begun(rows)
     is_billed = known is not None and of.month >= Month.of(known.on)
     is_over = now >= of.month.until(rule.zone) and not is_billed and not statement.held_back
+    has_last_bill = bool(found) and not (coming or statement.held_back)
     known_meters = {row[:2]: row[2] for row in rows(_METERS, ())}
     meters = dict.fromkeys(
         (one.space or one.charger or "", known_meters.get((one.charger, one.connector)))
@@ -876,7 +879,8 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
         language=car[2],
         price=price,
         cost=cost,
-        is_draft=not (is_closed or is_over),
+        is_draft=not (is_closed or is_over or has_last_bill),
+        papers=tuple(dict.fromkeys(one.paper for one in of_car if one.paper)),
         meters=tuple((place, meter) for place, meter in meters if meter is not None),
     )
 
@@ -889,7 +893,7 @@ def _next(rows: Rows, of: OfCar, rule: Rule) -> list[BilledPosition]:
     ended = [number for (number,) in rows(_ENDED, (of.account, str(of.month)))]
     positions: list[BilledPosition] = []
     for one in Drafter(rows, plan).draft(of.account, ended):
-        positions += [BilledPosition(one.figures.prices, row) for row in one.positions]
+        positions += [BilledPosition(one.figures.prices, "", row) for row in one.positions]
     return positions
 
 

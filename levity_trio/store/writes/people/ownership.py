@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from levity_trio.access.tags import LookAlikes, Policy
-from levity_trio.billing.car_sheet import CarPrice
+from levity_trio.billing.car_sheet import FIRST_FLAT_YEAR, CarPrice, PriceWay
 from levity_trio.billing.ownership import (
     OwnershipChange,
     OwnershipPeriod,
@@ -510,8 +510,12 @@ def choose_car_price(
         words = Told("household {1} has no car {2}", name_of(db.rows, account), vehicle)
         raise ChangeRefused(RefusalCode.NOT_FOUND, words)
 
-    # The tax office lets nobody choose for each month what is more.
     year = int(price.month[:4])
+    if price.way is PriceWay.FLAT and year < FIRST_FLAT_YEAR:
+        words = Told("there is a flat price of a kWh from {1} on only", FIRST_FLAT_YEAR)
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "way")
+
+    # The tax office lets nobody choose for each month what is more.
     for chosen in car_prices(db.rows, account, vehicle, year):
         if chosen.way is not price.way:
             words = Told(
