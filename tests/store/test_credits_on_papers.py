@@ -146,6 +146,9 @@ def test_the_last_bill_of_a_prepaid_household_says_that_its_credit_is_paid_out(
     move_out(biller)
     biller.close("2026-03", ANNA)
     statement = biller.statement(1)
+    assert statement.before is not None
+    # It was paid until the household left: the rest of the month is to come.
+    assert [one.day for one in statement.before.moved][-1] == date(2026, 3, 15)
     sheet = sheet_of(statement)
     assert (sheet.label, sheet.figure.split("\N{NO-BREAK SPACE}")[0]) == (
         "Left in your favour",

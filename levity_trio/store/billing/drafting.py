@@ -17,7 +17,14 @@ from levity_trio.billing.money import CURRENCIES, foot, tax_sums, taxes_of, unit
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.ownership import OwnerGround
 from levity_trio.billing.pricing import base_fee, correction
-from levity_trio.billing.statement import Line, MoneyEntry, Owner, Position, PositionKind
+from levity_trio.billing.statement import (
+    AccountBefore,
+    Line,
+    MoneyEntry,
+    Owner,
+    Position,
+    PositionKind,
+)
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
@@ -396,19 +403,20 @@ class Drafter:
         kinds = sorted(billed) or [_Kind(bill_currency(self._rows), "gross")]
         below = 0 if is_last else self._plan.terms.carry_below
         before = account_before(self._rows, account, self._plan.rule.zone, corrections)
-        if not (billed or is_last):
-            before = replace(before, set_off=())
+        asks = bool(billed) or is_last
+        before = replace(
+            before,
+            set_off=before.set_off if asks else (),
+            follows=earlier[0][0] if earlier else None,
+        )
         # What it gives back pays earlier statements, so this one asks for as much more. What it
         # gives back to the wallet is asked for nowhere.
         set_off = sum(one.amount for one in before.set_off)
-        from_credit = sum(_from_credit(items, kind) for kind in kinds) + min(set_off, of_wallet)
-        paid = _paid(items)
-        left = before.credit + paid - from_credit
-        # It asks for what no credit covers, of its own lines and of any other debt.
-        lacking = max(0, -left) if billed or is_last else 0
+        prepaid = sum(_from_credit(items, kind) for kind in kinds) + min(set_off, of_wallet)
+        day = self._last_day(self._plan.until)
+        before, lacking = _pay_from_credit(before, prepaid, _paid(items), day, asks=asks)
         currency, asked = kinds[0].currency, lacking + max(0, set_off - of_wallet)
         carried[currency] = carried.get(currency, 0) + asked
-        of_lines = max(min(0, from_credit), from_credit - lacking)
 
         made: list[Drafted] = []
         for kind in kinds:
@@ -418,24 +426,6 @@ class Drafter:
                 # No statement follows that a credit could be carried to: it is paid out.
                 one = one._replace(is_carried=0)
             made.append(Drafted(name, _paid(of_kind) - one.charged, one, [*map(_row, of_kind)]))
-
-        moved = [one for one in before.moved if one.kind != "charge"]
-        charged = sum(one.amount for one in before.moved if one.kind == "charge")
-        entries = {
-            "statement": -of_lines,
-            "elsewhere": charged + paid,
-            "carried": lacking - from_credit + of_lines,
-        }
-        day = self._plan.month.next.first_day - _DAY
-        for what, amount in entries.items():
-            if amount:
-                moved.append(MoneyEntry(day=day, kind=what, amount=amount, statement=None))
-        before = replace(
-            before,
-            moved=tuple(moved),
-            credit=left + lacking,
-            follows=earlier[0][0] if earlier else None,
-        )
         figures = made[0].figures._replace(before=before_text(before))
         made[0] = made[0]._replace(figures=figures)
         return made
@@ -704,6 +694,29 @@ def _from_credit(items: Iterable[_Item], kind: _Kind) -> int:
     positions = [item.position for item in items if item.of == kind]
     taxes = taxes_of(positions, is_prepaid=True, are_gross=kind.prices == "gross")
     return sum(tax.gross for tax in taxes)
+
+
+def _pay_from_credit(
+    before: AccountBefore, prepaid: int, paid: int, day: date, *, asks: bool
+) -> tuple[AccountBefore, int]:
+    """Return how an account stands after its credit paid prepaid lines, of which the wallet `paid`
+    a part already; and what no credit covers of them and of any other debt. A statement that `asks`
+    asks for that."""
+    left = before.credit + paid - prepaid
+    lacking = max(0, -left) if asks else 0
+    covered = max(min(0, prepaid), prepaid - lacking)
+
+    moved = [one for one in before.moved if one.kind != "charge"]
+    charged = sum(one.amount for one in before.moved if one.kind == "charge")
+    entries = {
+        "statement": -covered,
+        "elsewhere": charged + paid,
+        "carried": lacking - prepaid + covered,
+    }
+    for kind, amount in entries.items():
+        if amount:
+            moved.append(MoneyEntry(day=day, kind=kind, amount=amount, statement=None))
+    return replace(before, moved=tuple(moved), credit=left + lacking), lacking
 
 
 def _paid(items: Iterable[_Item]) -> int:
