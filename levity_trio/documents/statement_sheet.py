@@ -265,7 +265,7 @@ def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) ->
 def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
     """Return what is new, what was carried in, and what was set off."""
     gross = sum(tax.gross for tax in statement.taxes)
-    rows = [(template.say("gross_sum"), gross)]
+    rows = [(template.say("gross_sum"), gross)] if gross else []
     carried_in = statement.total - gross - sum(one.amount for one in statement.set_off)
     if carried_in:
         word = "beyond_credit" if statement.prepaid_taxes else "carried_in"

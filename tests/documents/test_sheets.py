@@ -189,7 +189,7 @@ def test_a_correction_names_statement_and_line_and_the_wallet_is_not_asked() -> 
         "Reason: Meter 4 ran fast, see the electrician's letter",
     )
     assert prepaid.cells[-1] == "0.00"
-    assert prepaid.notes == ("Charged to your credit: 1.75\N{NO-BREAK SPACE}EUR",)
+    assert prepaid.notes == ("Charged to your prepaid account: 1.75\N{NO-BREAK SPACE}EUR",)
     assert table.total is not None
     assert table.total.cells[-1] == "2.95"
 
@@ -458,8 +458,8 @@ def test_where_only_earlier_statements_are_open_they_say_when_they_are_due() -> 
 
 PAPERS_OF_CREDITS = [
     (5000, "−50.00", "In your favour after the last statement", "In your favour", "−18.25"),
-    (2500, "−25.00", "In your favour after the last statement", "Still open", "6.75"),
-    (-100, "1.00", "To be paid after the last statement", "Still open", "32.75"),
+    (2500, "−25.00", "In your favour after the last statement", "Still open from before", "6.75"),
+    (-100, "1.00", "To be paid after the last statement", "Still open from before", "32.75"),
 ]
 
 
@@ -548,11 +548,11 @@ def test_a_paper_with_own_sun_says_how_it_is_measured(language: str, words: str)
 
 def test_what_a_credit_paid_is_shown_with_its_tax() -> None:
     made = forms.correction()
-    table = table_of(statement_sheet(made, ENGLISH), "Charged to credit, with its tax")
+    table = table_of(statement_sheet(made, ENGLISH), "Charged to prepaid accounts, with its tax")
     assert [row.cells for row in table.rows] == [("19 %", "1.47", "0.28", "1.75")]
     (prepaid,) = [one for one in made.positions if one.is_prepaid]
     assert prepaid.amount == 175
-    cover = table_of(covering_sheet([made, made], ENGLISH), "Charged to credit, with its tax")
+    cover = table_of(covering_sheet([made, made], ENGLISH), "Charged to prepaid accounts, with its tax")
     assert [row.cells for row in cover.rows] == [("19 %", "2.94", "0.56", "3.50")]
     titles = [one.title for one in statement_sheet(forms.one_line(), ENGLISH).blocks]
-    assert "Charged to credit, with its tax" not in titles
+    assert "Charged to prepaid accounts, with its tax" not in titles

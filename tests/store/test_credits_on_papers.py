@@ -87,10 +87,10 @@ def test_what_a_credit_does_not_cover_is_owed_like_any_other_sum(
         "0.20\N{NO-BREAK SPACE}EUR",
         "Please pay by 16 April 2026",
     )
-    assert ("Not covered by your credit", "0.20") in sums_of(sheet, "In total")
+    assert sums_of(sheet, "In total") == [("Not covered by your credit", "0.20"), ("Total", "0.20")]
     assert sums_of(sheet, "Since the last statement")[-2:] == [
         ("Paid from your credit for the lines of this statement", "1.00"),
-        ("Still open", "0.00"),
+        ("Still open from before", "0.00"),
     ]
     with reading(biller.books) as db:
         (listed,) = closed_among(db, [1], "2026-04-20")
