@@ -18,15 +18,17 @@ from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
 
-AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
+AMOUNTS: Final = ("amount", "balance", "owed", "to_come", "reserved", "available", "limit")
 COLUMNS: Final = (
     "account",
     "name",
     "terms",
     "balance",
+    "owed",
     "available",
     "spent_since",
     "reserved",
+    "to_come",
     "limit",
 )
 ENTRIES: Final = (

@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec import structs
 
-from levity_trio.billing.statement import Statement, TaxSum, in_groups
+from levity_trio.billing.statement import Position, Statement, TaxSum, in_groups
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableColumn, TableRow
 from levity_trio.documents.statement_sheet import (
     TAX_NAMES,
@@ -21,9 +21,11 @@ from levity_trio.documents.statement_sheet import (
 from levity_trio.documents.template import DocumentTemplate, tidy
 
 
-def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) -> Sheet:
+def covering_sheet(
+    statements: Sequence[Statement], template: DocumentTemplate, *, is_open: bool = False
+) -> Sheet:
     """Return what stands on the covering sheet of a month's statements, given in the order of their
-    numbers.
+    numbers: of those so far, if the month `is_open`.
 
     Raises ValueError if there are none, or if they are of several months or currencies.
     """
@@ -49,7 +51,7 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     if chain:
         blocks.append(LabelledValues(title=template.say("cover_chain"), pairs=chain))
 
-    mark = None
+    mark = template.say("cover_so_far") if is_open else None
     if any(statement.number is None for statement in statements):
         mark = template.say("draft")
     # A sheet with a draft on it is of no day yet.
@@ -98,30 +100,23 @@ def _is_taxed(statements: Sequence[Statement]) -> bool:
 
 def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table | LabelledValues:
     """Return what all statements add up to."""
-    carried_credits = carried_debts = waiting = waiting_wh = 0
-    # Of several last bills, the first says what was open.
+    # Of several last bills, the first says what was open. What is paid out is left of a credit that
+    # covered something before.
     opened = dict[int, int]()
-    for statement in statements:
-        if statement.is_carried:
-            carried_credits += min(statement.total, 0)
-            carried_debts += max(statement.total, 0)
+    for statement in reversed(statements):
         if statement.before is not None:
-            still_open = sum(one.amount for one in statement.before.open)
-            opened.setdefault(statement.account, still_open)
-        waiting += len(statement.held_back)
-        waiting_wh += sum(position.energy_wh for position in statement.held_back)
-    # What is paid out is left of a credit that covered something before.
+            opened[statement.account] = sum(one.amount for one in statement.before.open)
     paid_out = in_favour = 0
     for statement in _newest(statements).values():
         paid_out += _paid_out(statement)
         if statement.before is not None:
             in_favour -= max(statement.before.credit, 0)
-    carried_in = sum(statement.carried_in for statement in statements)
+    carried = [statement.total for statement in statements if statement.is_carried]
     sums = {
         "cover_paid_out": paid_out,
-        "cover_carried_credits": carried_credits,
-        "cover_carried_debts": carried_debts,
-        "cover_carried_in": carried_in,
+        "cover_carried_credits": sum(min(total, 0) for total in carried),
+        "cover_carried_debts": sum(max(total, 0) for total in carried),
+        "cover_carried_in": sum(statement.carried_in for statement in statements),
         "cover_open_before": sum(opened.values()),
         "cover_in_favour": in_favour - paid_out,
     }
@@ -129,24 +124,24 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
     def kwh(energy_wh: int) -> str:
         return template.say("kwh", number=template.kilowatt_hours(energy_wh))
 
+    def counted(positions: Sequence[Position]) -> str:
+        energy = kwh(sum(position.energy_wh for position in positions))
+        return template.say("cover_held_back_value", count=len(positions), energy=energy)
+
     energy_wh = sum(statement.energy_wh for statement in statements)
     pairs = [(template.say("cover_count"), str(len(statements)))]
     pairs.append((template.say("cover_energy"), kwh(energy_wh)))
-    corrections = [
-        position.energy_wh
-        for statement in statements
-        for position in statement.positions
-        if position.corrects is not None
-    ]
+    corrections: list[Position] = []
+    held_back: list[Position] = []
+    for statement in statements:
+        corrections += [one for one in statement.positions if one.corrects is not None]
+        held_back += statement.held_back
     if corrections:
-        corrected = kwh(sum(corrections))
-        value = template.say("cover_held_back_value", count=len(corrections), energy=corrected)
-        pairs.append((template.say("cover_corrections"), value))
+        pairs.append((template.say("cover_corrections"), counted(corrections)))
     for word, minor in sums.items():
         amount = template.money(minor, statements[0].currency)
         pairs.append((template.say(word), amount))
-    value = template.say("cover_held_back_value", count=waiting, energy=kwh(waiting_wh))
-    pairs.append((template.say("cover_held_back"), value))
+    pairs.append((template.say("cover_held_back"), counted(held_back)))
     return LabelledValues(title=template.say("sums"), pairs=tuple(pairs), is_number=True)
 
 

@@ -95,7 +95,7 @@ def sheet_of(paper: SheetPaper) -> Sheet:
     template = _template(paper)
     with speaking(known_language(template.values["language"])):
         if paper.is_cover:
-            return covering_sheet(paper.statements, template)
+            return covering_sheet(paper.statements, template, is_open=paper.is_open)
         return statement_sheet(first, template)
 
 

@@ -36,7 +36,8 @@ class DocumentForm(StrEnum):
 
 
 class Paper(NamedTuple):
-    """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers.
+    """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers,
+    all so far of a month that `is_open`.
 
     `templates` are texts of TOML files: the first counts, or, if this program cannot use it any
     longer, the next; None is the one of this program. One in another language than `language` does
@@ -47,6 +48,7 @@ class Paper(NamedTuple):
     statements: tuple[Statement, ...]
     templates: tuple[str | None, ...] = (None,)
     is_cover: bool = False
+    is_open: bool = False
     language: str | None = None
     sheet: str | None = None
 

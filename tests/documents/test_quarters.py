@@ -101,8 +101,8 @@ def test_in_the_doubled_hour_a_quarter_says_which_one_it_is() -> None:
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        (Split.POWER, "divided by the reported power, for lack of meter readings"),
-        (Split.EVENLY, "divided evenly over the time, for lack of readings"),
+        (Split.POWER, "divided by the reported power, as no meter readings fit"),
+        (Split.EVENLY, "divided evenly over the time, as no readings fit"),
     ],
 )
 def test_marks_are_said_in_words(split: Split, words: str) -> None:

@@ -552,7 +552,9 @@ def test_what_a_credit_paid_is_shown_with_its_tax() -> None:
     assert [row.cells for row in table.rows] == [("19 %", "1.47", "0.28", "1.75")]
     (prepaid,) = [one for one in made.positions if one.is_prepaid]
     assert prepaid.amount == 175
-    cover = table_of(covering_sheet([made, made], ENGLISH), "Charged to prepaid accounts, with its tax")
+    cover = table_of(
+        covering_sheet([made, made], ENGLISH), "Charged to prepaid accounts, with its tax"
+    )
     assert [row.cells for row in cover.rows] == [("19 %", "2.94", "0.56", "3.50")]
     titles = [one.title for one in statement_sheet(forms.one_line(), ENGLISH).blocks]
     assert "Charged to prepaid accounts, with its tax" not in titles

@@ -87,6 +87,7 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
         table(shell, capsys, "wallet", "prepaid", 1, *why, "--limit", "-5.00")
         assert authorize(charger, "Card") == "Accepted"
         table(shell, capsys, "wallet", "chargeback", 1, "4.99", *why)
+        assert "owed" in table(shell, capsys, "wallet", "list")
         assert authorize(charger, "Card") == "Blocked"
         started = charger.call(
             "StartTransaction",

@@ -118,9 +118,10 @@ async def read_papers(api: ApiParts, statement_ids: Sequence[int]) -> list[Paper
     return [as_paper(statement) for statement in await _read(api, statement_ids)]
 
 
-async def read_cover(api: ApiParts, statement_ids: Sequence[int]) -> Paper:
-    """Return the covering sheet of closed statements."""
-    return cover_of(await _read(api, statement_ids))
+async def read_cover(api: ApiParts, statement_ids: Sequence[int], *, is_open: bool) -> Paper:
+    """Return the covering sheet of closed statements; `is_open` is whether their month may have
+    more."""
+    return cover_of(await _read(api, statement_ids))._replace(is_open=is_open)
 
 
 def paper_of_draft(statement: Printed) -> Paper:

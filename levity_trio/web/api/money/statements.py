@@ -313,7 +313,9 @@ async def get_cover(request: TypedRequest[CoverQuery, None]) -> Response:
     statements = await request.read(stored.closed_after, month=month, number=0, most=MOST)
     if not statements:
         raise not_found(Told("closed statement of {1}", month))
-    read = partial(read_cover, request.api, [row for row, _ in statements])
+    begun = await request.read(stored.billing)
+    is_open = begun is not None and month >= begun.open_month
+    read = partial(read_cover, request.api, [row for row, _ in statements], is_open=is_open)
     return document(
         request.api, read, DocumentForm(request.query.format), f"{month} covering sheet"
     )
