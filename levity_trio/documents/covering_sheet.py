@@ -112,14 +112,12 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
         if statement.before is not None:
             in_favour -= max(statement.before.credit, 0)
     carried = [statement.total for statement in statements if statement.is_carried]
-    sums = {
-        "cover_paid_out": paid_out,
-        "cover_carried_credits": sum(min(total, 0) for total in carried),
-        "cover_carried_debts": sum(max(total, 0) for total in carried),
-        "cover_carried_in": sum(statement.carried_in for statement in statements),
-        "cover_open_before": sum(opened.values()),
-        "cover_in_favour": in_favour - paid_out,
-    }
+    sums = {"cover_paid_out": paid_out}
+    sums["cover_carried_credits"] = sum(min(total, 0) for total in carried)
+    sums["cover_carried_debts"] = sum(max(total, 0) for total in carried)
+    sums["cover_carried_in"] = sum(statement.carried_in for statement in statements)
+    sums["cover_open_before"] = sum(opened.values())
+    sums["cover_in_favour"] = in_favour - paid_out
 
     def kwh(energy_wh: int) -> str:
         return template.say("kwh", number=template.kilowatt_hours(energy_wh))
