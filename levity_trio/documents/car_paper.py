@@ -92,7 +92,8 @@ def _costs(
     elif sheet.statement.energy_wh:
         price_of_wh = units(cost.energy, currency) / sheet.statement.energy_wh
         mean = template.mean_price(price_of_wh * 1000)
-        words = f"{words} × {template.say('mean_price', price=mean)}"
+        mean_price = template.say("mean_price", price=mean)
+        words = f"{words} × {mean_price}"
     parts = {words: cost.energy}
     if cost.base_share:
         shared, all_energy = map(template.kilowatt_hours, (cost.share_wh, cost.of_wh))

@@ -90,7 +90,8 @@ def _still_waiting(statements: Sequence[Statement]) -> list[Statement]:
     for statement in reversed(statements):
         waiting = [one for one in statement.held_back if one.transaction not in said_later]
         remaining.append(replace(statement, held_back=tuple(waiting)))
-        said_later.update(one.transaction for one in (*statement.positions, *statement.held_back))
+        for one in (*statement.positions, *statement.held_back):
+            said_later.add(one.transaction)
     return remaining[::-1]
 
 
@@ -123,12 +124,14 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
         return template.say("kwh", number=template.kilowatt_hours(energy_wh))
 
     def counted(positions: Sequence[Position]) -> str:
-        energy = kwh(sum(position.energy_wh for position in positions))
-        return template.say("cover_held_back_value", count=len(positions), energy=energy)
+        energy_wh = sum(position.energy_wh for position in positions)
+        energy, count = kwh(energy_wh), len(positions)
+        return template.say("cover_held_back_value", count=count, energy=energy)
 
     energy_wh = sum(statement.energy_wh for statement in statements)
-    pairs = [(template.say("cover_count"), str(len(statements)))]
-    pairs.append((template.say("cover_energy"), kwh(energy_wh)))
+    count, energy = str(len(statements)), kwh(energy_wh)
+    pairs = [(template.say("cover_count"), count)]
+    pairs.append((template.say("cover_energy"), energy))
     corrections: list[Position] = []
     held_back: list[Position] = []
     for statement in statements:
@@ -136,10 +139,12 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
         held_back += statement.held_back
     if corrections:
         pairs.append((template.say("cover_corrections"), counted(corrections)))
+    currency = statements[0].currency
     for word, minor in sums.items():
-        amount = template.money(minor, statements[0].currency)
-        pairs.append((template.say(word), amount))
-    pairs.append((template.say("cover_held_back"), counted(held_back)))
+        label, amount = template.say(word), template.money(minor, currency)
+        pairs.append((label, amount))
+    waiting = counted(held_back)
+    pairs.append((template.say("cover_held_back"), waiting))
     return LabelledValues(title=template.say("sums"), pairs=tuple(pairs), is_number=True)
 
 
@@ -181,7 +186,8 @@ def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table
         paid_out = _paid_out(statement)
         if paid_out and newest[statement.account] is statement:
             amount = template.money(paid_out, statement.currency)
-            notes.append(f"{template.say('cover_paid_out')}: {amount}")
+            words = template.say("cover_paid_out")
+            notes.append(f"{words}: {amount}")
         rows.append(TableRow(cells=cells, notes=tuple(notes)))
     total = TableRow(cells=("", template.say("sum"), *figures(statements)))
     title = template.say("cover_statements")
