@@ -89,7 +89,8 @@ def _still_waiting(statements: Sequence[Statement]) -> list[Statement]:
     remaining: list[Statement] = []
     for statement in reversed(statements):
         waiting = [one for one in statement.held_back if one.transaction not in said_later]
-        remaining.append(replace(statement, held_back=tuple(waiting)))
+        shown = replace(statement, held_back=tuple(waiting))
+        remaining.append(shown)
         for one in (*statement.positions, *statement.held_back):
             said_later.add(one.transaction)
     return remaining[::-1]
@@ -106,12 +107,14 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
     opened = dict[int, int]()
     for statement in reversed(statements):
         if statement.before is not None:
-            opened[statement.account] = sum(one.amount for one in statement.before.open)
+            still_open = sum(one.amount for one in statement.before.open)
+            opened[statement.account] = still_open
     paid_out = in_favour = 0
     for statement in _newest(statements).values():
         paid_out += _paid_out(statement)
         if statement.before is not None:
-            in_favour -= max(statement.before.credit, 0)
+            credit = max(statement.before.credit, 0)
+            in_favour -= credit
     carried = [statement.total for statement in statements if statement.is_carried]
     sums = {"cover_paid_out": paid_out}
     sums["cover_carried_credits"] = sum(min(total, 0) for total in carried)
