@@ -51,7 +51,9 @@ def covering_sheet(
     if chain:
         blocks.append(LabelledValues(title=template.say("cover_chain"), pairs=chain))
 
-    mark = template.say("cover_so_far") if is_open else None
+    mark = None
+    if is_open:
+        mark = template.say("cover_so_far")
     if any(statement.number is None for statement in statements):
         mark = template.say("draft")
     # A sheet with a draft on it is of no day yet.
@@ -185,7 +187,9 @@ def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table
         number = tidy(statement.printed_number or "–")
         name = tidy(template.household(statement).name)
         cells = (number, name, *figures([statement]))
-        notes = [template.say("cover_carried")] if statement.is_carried else []
+        notes: list[str] = []
+        if statement.is_carried:
+            notes.append(template.say("cover_carried"))
         paid_out = _paid_out(statement)
         if paid_out and newest[statement.account] is statement:
             amount = template.money(paid_out, statement.currency)
