@@ -25,7 +25,6 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.readings import (
     AT_BEGIN,
@@ -192,16 +191,6 @@ class Power:
         """The share by which power may have been higher than ever reported, over a gap of which it
         shows little."""
         return tolerances.HALF if self.is_steady else tolerances.VARYING_SHARE
-
-    def allowed(self, begun: float, ended: float, most_w: Mapping[int, float]) -> Power:
-        """Return the power with `high` as high as a limit of load management around it, by the
-        quarter of an hour since 1970, in W."""
-        around = zip([begun, *self.at], [*self.at[1:], ended], strict=False)
-        high = list(self.high)
-        for place, (since, until) in enumerate(around):
-            quarters = range(quarter_of(since), quarter_of(until) + 1)
-            high[place] = max(high[place], *(most_w.get(one, 0.0) for one in quarters))
-        return Power(self.at, self.low, high)
 
     def scaled(self, factor: float) -> Power:
         """Return the power with each value multiplied by a factor."""

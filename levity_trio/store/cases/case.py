@@ -13,7 +13,7 @@ again and again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -37,6 +37,7 @@ from levity_trio.charging.sent.evidence import (
     Case,
     Level,
     Neighbour,
+    Power,
     Row,
     SignedEvidence,
     gather,
@@ -670,10 +671,19 @@ def case_of(
     )
     told = [case.begun, *case.power.at, case.ended]
     if case.power and max(map(sub, told[1:], told)) > tolerances.RARE_SECONDS:
-        # Between rare powers, a limit of ours may have been higher than at any of them.
-        power = case.power.allowed(case.begun, case.ended, _allowed(rows, tx, case))
-        case = replace(case, power=power)
+        case = replace(case, power=_limited(told, case.power, _allowed(rows, tx, case)))
     return case
+
+
+def _limited(told: Sequence[float], power: Power, allowed: Mapping[int, float]) -> Power:
+    """Return a power with `high` as high as any limit of ours between the times around it: between
+    rare powers, that may have been higher than at any of them. `told` are its times, with start and
+    stop."""
+    high = list(power.high)
+    for place, (since, until) in enumerate(zip(told, told[2:], strict=False)):
+        quarters = range(quarter_of(since), quarter_of(until) + 1)
+        high[place] = max(high[place], *(allowed.get(one, 0.0) for one in quarters))
+    return Power(power.at, power.low, high)
 
 
 _SIGNED: Final = (
