@@ -21,6 +21,8 @@ from levity_trio.load.tree import Place, Tree
 
 QUARTER = 900.0
 STEADY = 300.0
+LONE = 900.0
+"""The same for a raise by one ampere that does not reach the maximum."""
 HOUR = 3600.0
 MINUTE = 60.0
 HALF_HOUR = 1800.0
@@ -345,16 +347,18 @@ def answer(
         )
     late = now % QUARTER if now % QUARTER < LATE else 0.0
     turn = now - late if had.turn is None else had.turn
-    is_room = (
-        0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
-    )
-    since = (now if had.room is None else had.room) if is_room else None
-    if since is not None and now - since < STEADY and not sheet.at_once:
+    is_lone = amperes == had.limit + 1 and amperes < most
+    since = None
+    if 0 < had.limit < amperes and not car.boost:
+        since = now if had.room is None else had.room
+    if since is not None and is_lone and now - since < LONE:
+        amperes = had.limit
+    elif since is not None and not is_lone and now - since < STEADY and not sheet.at_once:
         return CurrentLimit(amperes=had.limit, bound=Bound.STEADY), CarStanding(
             since=car.since, limit=had.limit, turn=turn, room=since, charged=charged
         )
-    if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
-        amperes = had.limit
+    else:
+        since = None
     if amperes >= most:
         return CurrentLimit(amperes=amperes, bound=why, circuit=where), CarStanding(
             since=car.since, limit=amperes, turn=turn, charged=charged
@@ -363,4 +367,6 @@ def answer(
     limit = CurrentLimit(
         amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage
     )
-    return limit, CarStanding(since=car.since, limit=amperes, turn=turn, charged=charged)
+    return limit, CarStanding(
+        since=car.since, limit=amperes, turn=turn, room=since, charged=charged
+    )

@@ -61,7 +61,7 @@ async def test_a_newcomer_that_answers_late_is_told_of_and_shown_as_it_draws(
             "its session goes on with the least"
         )
         await trio.sleep(HOUR / 2)
-        assert min(evening.current(new), evening.current(0)) >= 9, "one ampere is worth no write"
+        assert (evening.current(new), evening.current(0)) == (10, 10)
         assert evening.longest_above(1.0, began) <= 10
 
 
