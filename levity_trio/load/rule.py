@@ -28,8 +28,8 @@ from levity_trio.records import record
 OUTAGE = 1.13
 """So many times its limit may be permitted at a circuit while nobody can lower anything."""
 TURN_SECONDS = 900
-"""A car that began to get current keeps it at least so long. Turns end together, at each quarter of
-an hour."""
+"""A car that began to get current keeps it for about so long. Turns end together, at each quarter
+of an hour."""
 ROOM_SECONDS = 300
 """How long there must have been room before a limit is raised."""
 STEP_AMPERES = 2
@@ -507,7 +507,7 @@ class _CarClaim:
         # Turns end together: a few seconds more would be another quarter of an hour.
         longer = self.car.wakes if self.car.wakes >= SETTLED_SECONDS else 0.0
         if turns_end and self.now - self.turn >= TURN_SECONDS + longer:
-            return 3, *preferred, 1, -self.turn, *self.arrival()
+            return 3, *preferred, 1, -self.turn, self.charged, *self.arrival()
         return 1, 0 if self.first_come else -self.turn, *self.arrival()
 
     def place_in_queue(self) -> tuple[object, ...]:
@@ -588,10 +588,10 @@ class _CarClaim:
         elif self.grant:
             turn = self.turn
             if turn is None:
-                # Decisions come some seconds after a quarter of an hour begins, now more, now less.
-                # Counted from there, a turn might be a moment too short at its end, and go on.
+                # Turns end together. So one that begins in the first half of a quarter of an hour
+                # counts from there: it would be nearly twice as long else.
                 quarter = self.now - self.now % TURN_SECONDS
-                turn = quarter if self.now - quarter < SETTLED_SECONDS / 4 else self.now
+                turn = quarter if self.now - quarter < TURN_SECONDS / 2 else self.now
         return CarStanding(
             limit=self.grant,
             since=self.was.since if self.grant <= self.had else self.now,
@@ -773,8 +773,7 @@ def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, *, at_once: bool) -
         if claim.car.boost or claim.had < claim.least or more <= 0:
             continue
         is_lone = more < STEP_AMPERES and claim.grant < claim.most
-        lasts = claim.has_had_room(LONE_SECONDS if is_lone else ROOM_SECONDS)
-        if lasts or (at_once and not is_lone):
+        if claim.has_had_room(LONE_SECONDS if is_lone else ROOM_SECONDS) or at_once:
             claim.room = None
             continue
         if not is_lone:

@@ -26,9 +26,8 @@ LONE = 900.0
 HOUR = 3600.0
 MINUTE = 60.0
 HALF_HOUR = 1800.0
-LATE = 30.0
-"""A turn that begins so long after a quarter of the hour counts from there: the decision came a
-little late."""
+LATE = 450.0
+"""A turn that begins less than so long after a quarter of the hour counts from there."""
 
 
 class Sheet:
@@ -286,7 +285,7 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         if car.is_full:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
-            return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
+            return 3, priority, float("inf"), -(had.turn or 0.0), sheet.charged(car), *end
         waits = car.since if first_come else sheet.now if had.waits is None else had.waits
         charged = 0.0 if first_come else sheet.charged(car)
         return 3, priority, waits, charged, car.departure or float("inf"), *end
@@ -351,9 +350,10 @@ def answer(
     since = None
     if 0 < had.limit < amperes and not car.boost:
         since = now if had.room is None else had.room
-    if since is not None and is_lone and now - since < LONE:
+    is_early = since is not None and now - since < (LONE if is_lone else STEADY)
+    if is_early and is_lone and not sheet.at_once:
         amperes = had.limit
-    elif since is not None and not is_lone and now - since < STEADY and not sheet.at_once:
+    elif is_early and not sheet.at_once:
         return CurrentLimit(amperes=had.limit, bound=Bound.STEADY), CarStanding(
             since=car.since, limit=had.limit, turn=turn, room=since, charged=charged
         )
