@@ -702,12 +702,14 @@ class ManagedChargers:
 
     def accepted_limit(self, place: Place, now: float) -> Between | None:
         """Return what a connector may draw by the limit that it accepted last, and by what holds
-        until it was seen to follow; None if it does not obey."""
+        until it was seen to follow; None if it does not obey. One that has not answered yet may
+        follow already."""
         held = self.leases.held.get(place)
         if held is None or held.is_stuck:
             return None
         most = held.lease.most(now)
-        return Between(most, max(most, held.may_still_draw), held.answered)
+        at = now if place in self.leases.busy else held.answered
+        return Between(most, max(most, held.may_still_draw), at)
 
     def settled(self, place: Place, at: float) -> float | None:
         """Return the limit in A that a connector had long enough to follow it at a time; None if

@@ -23,8 +23,10 @@ from levity_trio.wire.times import from_seconds, wire_time
 
 IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
 """The ids of our profiles, plus the connector; people's begin at 1."""
-BEFORE = timedelta(minutes=1)
-"""An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
+BEFORE = timedelta(minutes=65)
+"""An absolute schedule begins so long ago, so that it has begun by a clock that is set back by an
+hour. A charger that counts from receipt keeps its lease so much longer, at what is booked for it;
+one whose schedule has not begun has no limit at all."""
 PAUSED_BEFORE = timedelta(days=1)
 """The same for a car at 0 A. It may wait longer than it must, but not less because its charger's
 clock is set back."""

@@ -28,12 +28,14 @@ from levity_trio.records import record
 OUTAGE = 1.13
 """So many times its limit may be permitted at a circuit while nobody can lower anything."""
 TURN_SECONDS = 900
-"""A car that began to get current keeps it at least so long. Turns end together, at each quarter of
-an hour."""
+"""A car that began to get current keeps it for about so long. Turns end together, at each quarter
+of an hour."""
 ROOM_SECONDS = 300
 """How long there must have been room before a limit is raised."""
 STEP_AMPERES = 2
-"""The smallest raise, unless it is to the maximum."""
+"""The smallest raise after that, unless it is to the maximum."""
+LONE_SECONDS = 900
+"""How long there must have been room for one ampere more: each raise wears flash memory out."""
 SETTLED_SECONDS = 120
 """So long after a raise a car is booked with its limit, because it may still be following."""
 LESS_AMPERES = 1.0
@@ -453,6 +455,8 @@ class _CarClaim:
         """Which line keeps it from more."""
         self.is_outage = False
         self.room: float | None = None
+        self.asks_at = math.inf
+        """When there will have been room for long enough."""
         self.knocked = was.knocked
 
     def booked(self, amperes: int) -> int:
@@ -503,7 +507,7 @@ class _CarClaim:
         # Turns end together: a few seconds more would be another quarter of an hour.
         longer = self.car.wakes if self.car.wakes >= SETTLED_SECONDS else 0.0
         if turns_end and self.now - self.turn >= TURN_SECONDS + longer:
-            return 3, *preferred, 1, -self.turn, *self.arrival()
+            return 3, *preferred, 1, -self.turn, self.charged, *self.arrival()
         return 1, 0 if self.first_come else -self.turn, *self.arrival()
 
     def place_in_queue(self) -> tuple[object, ...]:
@@ -531,10 +535,11 @@ class _CarClaim:
     def is_being_knocked(self) -> bool:
         return self.knocked is not None and self.now - self.knocked < KNOCK_SECONDS
 
-    def note_room(self) -> float:
-        """Note that there is room for more, and return since when there has been."""
+    def has_had_room(self, seconds: float = ROOM_SECONDS) -> bool:
+        """Note that there is room for more, and return whether there has been for so long."""
         self.room = self.now if self.was.room is None else self.was.room
-        return self.room
+        self.asks_at = self.room + seconds
+        return self.now >= self.asks_at
 
     def give(self, grant: int, bound: Bound, ledgers: _Ledgers) -> None:
         """Permit so much, and book it."""
@@ -583,10 +588,10 @@ class _CarClaim:
         elif self.grant:
             turn = self.turn
             if turn is None:
-                # Decisions come some seconds after a quarter of an hour begins, now more, now less.
-                # Counted from there, a turn might be a moment too short at its end, and go on.
+                # Turns end together. So one that begins in the first half of a quarter of an hour
+                # counts from there: it would be nearly twice as long else.
                 quarter = self.now - self.now % TURN_SECONDS
-                turn = quarter if self.now - quarter < SETTLED_SECONDS / 4 else self.now
+                turn = quarter if self.now - quarter < TURN_SECONDS / 2 else self.now
         return CarStanding(
             limit=self.grant,
             since=self.was.since if self.grant <= self.had else self.now,
@@ -767,11 +772,11 @@ def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, *, at_once: bool) -
         more = claim.grant - claim.had
         if claim.car.boost or claim.had < claim.least or more <= 0:
             continue
-        if more >= STEP_AMPERES or claim.grant == claim.most:
-            since = claim.note_room()
-            if at_once or claim.now - since >= ROOM_SECONDS:
-                claim.room = None
-                continue
+        is_lone = more < STEP_AMPERES and claim.grant < claim.most
+        if claim.has_had_room(LONE_SECONDS if is_lone else ROOM_SECONDS) or at_once:
+            claim.room = None
+            continue
+        if not is_lone:
             claim.bound = Bound.STEADY
         ledgers.book(claim.lines, -more, -more)
         claim.grant = claim.had
@@ -798,10 +803,8 @@ def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers) -> No
         claim.bound = Bound.FULL
         if claim.car.alone or not ledgers.fits_in_outage(claim.lines, claim.least):
             continue
-        if not claim.had:
-            since = claim.note_room()
-            if claim.now - since < ROOM_SECONDS:
-                continue
+        if not claim.had and not claim.has_had_room():
+            continue
         ledgers.book(claim.lines, claim.least, 0)
         claim.grant = claim.least
         claim.room = None
@@ -845,7 +848,7 @@ def _next_moment(claims: list[_CarClaim], queue: list[_CarClaim], now: float) ->
         moments.append(now - now % TURN_SECONDS + TURN_SECONDS)
     for claim in claims:
         if claim.room is not None:
-            moments.append(claim.room + ROOM_SECONDS)
+            moments.append(claim.asks_at)
         if claim.bound is Bound.KNOCK and claim.knocked is not None:
             moments.append(claim.knocked + KNOCK_SECONDS)
         elif claim.bound is Bound.FULL and not claim.grant:

@@ -21,12 +21,13 @@ from levity_trio.load.tree import Place, Tree
 
 QUARTER = 900.0
 STEADY = 300.0
+LONE = 900.0
+"""The same for a raise by one ampere that does not reach the maximum."""
 HOUR = 3600.0
 MINUTE = 60.0
 HALF_HOUR = 1800.0
-LATE = 30.0
-"""A turn that begins so long after a quarter of the hour counts from there: the decision came a
-little late."""
+LATE = 450.0
+"""A turn that begins less than so long after a quarter of the hour counts from there."""
 
 
 class Sheet:
@@ -284,7 +285,7 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         if car.is_full:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
-            return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
+            return 3, priority, float("inf"), -(had.turn or 0.0), sheet.charged(car), *end
         waits = car.since if first_come else sheet.now if had.waits is None else had.waits
         charged = 0.0 if first_come else sheet.charged(car)
         return 3, priority, waits, charged, car.departure or float("inf"), *end
@@ -345,16 +346,19 @@ def answer(
         )
     late = now % QUARTER if now % QUARTER < LATE else 0.0
     turn = now - late if had.turn is None else had.turn
-    is_room = (
-        0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
-    )
-    since = (now if had.room is None else had.room) if is_room else None
-    if since is not None and now - since < STEADY and not sheet.at_once:
+    is_lone = amperes == had.limit + 1 and amperes < most
+    since = None
+    if 0 < had.limit < amperes and not car.boost:
+        since = now if had.room is None else had.room
+    is_early = since is not None and now - since < (LONE if is_lone else STEADY)
+    if is_early and is_lone and not sheet.at_once:
+        amperes = had.limit
+    elif is_early and not sheet.at_once:
         return CurrentLimit(amperes=had.limit, bound=Bound.STEADY), CarStanding(
             since=car.since, limit=had.limit, turn=turn, room=since, charged=charged
         )
-    if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
-        amperes = had.limit
+    else:
+        since = None
     if amperes >= most:
         return CurrentLimit(amperes=amperes, bound=why, circuit=where), CarStanding(
             since=car.since, limit=amperes, turn=turn, charged=charged
@@ -363,4 +367,6 @@ def answer(
     limit = CurrentLimit(
         amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage
     )
-    return limit, CarStanding(since=car.since, limit=amperes, turn=turn, charged=charged)
+    return limit, CarStanding(
+        since=car.since, limit=amperes, turn=turn, room=since, charged=charged
+    )

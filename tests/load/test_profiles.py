@@ -179,6 +179,12 @@ def test_a_paused_car_does_not_begin_because_its_chargers_clock_is_set_back(back
     assert charger.allows(-back) == 0
 
 
+@pytest.mark.parametrize("back", [60, HOUR])
+def test_a_car_keeps_its_limit_although_its_chargers_clock_is_set_back(back: int) -> None:
+    charger = Charger(free(Ability()), told(Ability(), 10), began=NOW)
+    assert charger.allows(-back) == 10
+
+
 @pytest.mark.parametrize(("amperes", "safe"), [(6, 6), (0, 0)])
 def test_a_car_at_its_safe_limit_has_one_period_without_an_end(amperes: int, safe: int) -> None:
     call = told(Ability(), amperes, safe=safe)

@@ -9,7 +9,7 @@ from levity_trio.events import LoadManagementChanged
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, Make
 from tests.load.foreign.evening import HOUR, MINUTE, Evening, open_evening
-from tests.load.foreign.kinds import HONEST, Kind
+from tests.load.foreign.kinds import HONEST, KINDS, Kind
 
 VIRTUAL_TIME = True
 
@@ -61,8 +61,26 @@ async def test_a_newcomer_that_answers_late_is_told_of_and_shown_as_it_draws(
             "its session goes on with the least"
         )
         await trio.sleep(HOUR / 2)
-        assert min(evening.current(new), evening.current(0)) >= 9, "one ampere is worth no write"
+        assert (evening.current(new), evening.current(0)) == (10, 10)
         assert evening.longest_above(1.0, began) <= 10
+
+
+async def test_an_open_session_is_told_watts_for_one_line_until_its_lines_are_known(
+    writer: InlineWriter,
+) -> None:
+    """It may put all of its watts on one line."""
+    async with open_evening(writer, [HONEST], 32.0) as evening:
+        await evening.manage()
+        new = evening.join(KINDS["W, lines unknown"], Car())
+        await trio.sleep(5 * MINUTE)
+        profiles = [
+            payload["csChargingProfiles"]
+            for _, action, payload, _ in evening.points[new].calls
+            if action == "SetChargingProfile"
+        ]
+        assert profiles[0]["chargingProfilePurpose"] == "TxProfile"
+        first = profiles[0]["chargingSchedule"]["chargingSchedulePeriod"][0]
+        assert (first["limit"], first["numberPhases"]) == (6 * 230, 1)
 
 
 async def test_where_not_all_are_limited_a_person_decides(writer: InlineWriter) -> None:
