@@ -507,7 +507,7 @@ class _CarClaim:
         # Turns end together: a few seconds more would be another quarter of an hour.
         longer = self.car.wakes if self.car.wakes >= SETTLED_SECONDS else 0.0
         if turns_end and self.now - self.turn >= TURN_SECONDS + longer:
-            return 3, *preferred, 1, -self.turn, self.charged, *self.arrival()
+            return 3, *preferred, 1, -self.turn, *self.arrival()
         return 1, 0 if self.first_come else -self.turn, *self.arrival()
 
     def place_in_queue(self) -> tuple[object, ...]:

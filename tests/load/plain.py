@@ -285,7 +285,7 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         if car.is_full:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
-            return 3, priority, float("inf"), -(had.turn or 0.0), sheet.charged(car), *end
+            return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
         waits = car.since if first_come else sheet.now if had.waits is None else had.waits
         charged = 0.0 if first_come else sheet.charged(car)
         return 3, priority, waits, charged, car.departure or float("inf"), *end
