@@ -535,7 +535,7 @@ class _CarClaim:
     def is_being_knocked(self) -> bool:
         return self.knocked is not None and self.now - self.knocked < KNOCK_SECONDS
 
-    def has_had_room(self, seconds: float = ROOM_SECONDS) -> bool:
+    def note_room(self, seconds: float = ROOM_SECONDS) -> bool:
         """Note that there is room for more, and return whether there has been for so long."""
         self.room = self.now if self.was.room is None else self.was.room
         self.asks_at = self.room + seconds
@@ -773,7 +773,7 @@ def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, *, at_once: bool) -
         if claim.car.boost or claim.had < claim.least or more <= 0:
             continue
         is_lone = more < STEP_AMPERES and claim.grant < claim.most
-        if claim.has_had_room(LONE_SECONDS if is_lone else ROOM_SECONDS) or at_once:
+        if claim.note_room(LONE_SECONDS if is_lone else ROOM_SECONDS) or at_once:
             claim.room = None
             continue
         if not is_lone:
@@ -803,7 +803,7 @@ def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers) -> No
         claim.bound = Bound.FULL
         if claim.car.alone or not ledgers.fits_in_outage(claim.lines, claim.least):
             continue
-        if not claim.had and not claim.has_had_room():
+        if not claim.had and not claim.note_room():
             continue
         ledgers.book(claim.lines, claim.least, 0)
         claim.grant = claim.least
