@@ -213,7 +213,7 @@ one-meter *arguments: venv
 
 # What an independent generator makes of a night tariff, a feeder, coarse registers, outages and reboots; five minutes of
 # CPU. `--houses 4 --nights 10` takes a part.
-# honest houses, of which nothing is to be for review
+# honest houses: nothing is to be for review
 [group('figures')]
 honest *arguments: venv
     {{ bin }}/python -m tests.tools.honest {{ arguments }}

@@ -588,10 +588,10 @@ class _CarClaim:
         elif self.grant:
             turn = self.turn
             if turn is None:
-                # Turns end together. So one that begins in the first half of a quarter of an hour
-                # counts from there: it would be nearly twice as long else.
+                # Turns end together. So one that begins soon after a quarter of an hour counts from
+                # there: it would be nearly twice as long else.
                 quarter = self.now - self.now % TURN_SECONDS
-                turn = quarter if self.now - quarter < TURN_SECONDS / 2 else self.now
+                turn = quarter if self.now - quarter < SETTLED_SECONDS else self.now
         return CarStanding(
             limit=self.grant,
             since=self.was.since if self.grant <= self.had else self.now,

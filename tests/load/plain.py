@@ -26,7 +26,7 @@ LONE = 900.0
 HOUR = 3600.0
 MINUTE = 60.0
 HALF_HOUR = 1800.0
-LATE = 450.0
+LATE = 120.0
 """A turn that begins less than so long after a quarter of the hour counts from there."""
 
 
