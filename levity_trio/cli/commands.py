@@ -58,7 +58,7 @@ class Typed(click.ParamType[Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | float | str:
-        kind, *bounds = self.name.removesuffix("?").split()
+        kind, low, high, *_ = *self.name.removesuffix("?").split(), "", ""
         if not isinstance(value, str) or (not value and self.name.endswith("?")):
             return cast("str", value)
         if kind == "amperes" and value == "none":
@@ -66,7 +66,7 @@ class Typed(click.ParamType[Any]):
         if kind == "amperes" and not value.isdecimal():
             self.fail(f"{value}: give whole amperes, or none", param, ctx)
         if kind in ("int", "amperes"):
-            return Whole(*map(int, bounds or "0")).convert(value, param, ctx)
+            return Whole(int(low or 0), int(high) if high else None).convert(value, param, ctx)
         try:
             number = typed_amount(value)
         except ValueError as wrong:

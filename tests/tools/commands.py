@@ -268,7 +268,9 @@ class _Line:
         elif "kind" in one and not self.empties:
             one["kind"] = one["kind"].removesuffix("?")
         kind = self._keys.get(f"kind {field}")
-        if kind and not str(one.get("kind")).startswith(f"{kind} "):  # that has the bounds
+        if kind and str(one.get("kind")).startswith(f"{kind} "):
+            one["kind"] = one["kind"].removesuffix("?")  # with its bounds
+        elif kind:
             one["kind"] = kind
         if one.get("kind") == TEXT:
             del one["kind"]
