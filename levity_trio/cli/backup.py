@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, PATH, argument, flag, on_database, option
+from levity_trio.cli.declaring import JSON_LINES, PATH, Whole, argument, flag, on_database, option
 from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json, warn
 from levity_trio.config import EnvironmentProblem, ServerConfig
 from levity_trio.locale.formats import printed
@@ -26,7 +26,7 @@ A_DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 @option(
     "--keep NUMBER",
     "FILE is a folder, which keeps so many copies, one a day.",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
 )
 @flag("--force", "Replace FILE even if it has other facts.", "is_forced")
 @JSON_LINES

@@ -11,7 +11,16 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, argument, flag, limit, option, present
+from levity_trio.cli.declaring import (
+    OF_CHARGER,
+    WIDE,
+    Whole,
+    argument,
+    flag,
+    limit,
+    option,
+    present,
+)
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
 from levity_trio.cli.terminal import (
     cell,
@@ -68,7 +77,7 @@ def _complete(
 )
 @flag("--all", "Ask all known chargers; leave CHARGER out.", "is_all")
 @option("--model MODEL", "Ask all chargers of a model; leave CHARGER out.")
-@option("--at-once", "Chargers asked at once.", type=click.IntRange(1, 100), default=5)
+@option("--at-once", "Chargers asked at once.", type=Whole(1, 100), default=5)
 @flag("--raw", "Send any action; nothing is checked (admin).")
 @flag("--force", "Send it although a session is open (admin).")
 @option("--timeout SECONDS", "Wait so long for the response.", type=float)

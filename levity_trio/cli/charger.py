@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from levity_trio.cli.commands import group_of
-from levity_trio.cli.declaring import WIDE, argument, flag, limit, option, present
+from levity_trio.cli.declaring import WIDE, Whole, argument, flag, limit, option, present
 from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import (
@@ -155,7 +155,7 @@ def key(
 
 @charger.api_command
 @_CHARGER
-@option("--profile N", "The profile it shall have.", type=click.IntRange(0, 3))
+@option("--profile N", "The profile it shall have.", type=Whole(0, 3))
 @option("--address URL", "Our address for the charger's own setting, where that is known.")
 @flag("--cancel", "Go no further; what was sent stays.")
 @option("--wait SECONDS", "Watch it so long.", type=float, default=60.0)

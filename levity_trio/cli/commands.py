@@ -20,7 +20,17 @@ from typing import Any, Final, cast
 import click
 
 from levity_trio.billing.ledger import typed_amount
-from levity_trio.cli.declaring import KWH, WIDE, Decorator, Named, argument, limit, option, together
+from levity_trio.cli.declaring import (
+    KWH,
+    WIDE,
+    Decorator,
+    Named,
+    Whole,
+    argument,
+    limit,
+    option,
+    together,
+)
 from levity_trio.cli.operator import FAILED, FIELDS, ApiGroup, Operator, command
 from levity_trio.cli.terminal import (
     cell,
@@ -39,8 +49,8 @@ Spec = Mapping[str, Any]
 
 
 class Typed(click.ParamType[Any]):
-    """A whole number (int), a number (number), or the same as a text (decimal), with comma or
-    point. With a question mark it may be empty, and empties a field."""
+    """A whole number (int, or within bounds: int 1 9), a number (number), or the same as a text
+    (decimal), with comma or point. With a question mark it may be empty, and empties a field."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,15 +58,15 @@ class Typed(click.ParamType[Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | float | str:
-        kind = self.name.removesuffix("?")
-        if not isinstance(value, str) or (not value and kind != self.name):
+        kind, low, high, *_ = *self.name.removesuffix("?").split(), "", ""
+        if not isinstance(value, str) or (not value and self.name.endswith("?")):
             return cast("str", value)
         if kind == "amperes" and value == "none":
             return ""
         if kind == "amperes" and not value.isdecimal():
             self.fail(f"{value}: give whole amperes, or none", param, ctx)
         if kind in ("int", "amperes"):
-            return int(click.INT(value, param, ctx))
+            return Whole(int(low or 0), int(high) if high else None).convert(value, param, ctx)
         try:
             number = typed_amount(value)
         except ValueError as wrong:

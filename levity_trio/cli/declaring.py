@@ -62,6 +62,21 @@ class Known(click.ParamType[str]):
         return [*map(CompletionItem, names)]
 
 
+class Whole(click.IntRange):
+    """A whole number whose bounds are told in words."""
+
+    name = "number"
+
+    def _describe_range(self) -> str:
+        return f"from {self.min} {'on' if self.max is None else f'to {self.max}'}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value}: give a whole number {self._describe_range()}", param, ctx)
+
+
 class Named(Known):
     """The name or the number of a thing that the API has; the command gets its number."""
 
@@ -132,7 +147,7 @@ WIDE: Final = flag(
 def limit(words: str = "How many.", default: int = 50) -> Decorator:
     """Return the options of a list: how many rows are shown, and whether all of their columns
     are."""
-    return together(option("--limit", words, type=click.IntRange(1, 500), default=default), WIDE)
+    return together(option("--limit", words, type=Whole(1, 500), default=default), WIDE)
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import click
 from levity_trio import FOLDER, __version__
 from levity_trio.cli.declaring import (
     GroupedCommand,
+    Whole,
     argument,
     flag,
     local_command,
@@ -44,7 +45,7 @@ class Folder(click.Path):
 @option(
     "--servers NUMBER",
     "How many servers; more than one need --db postgresql://...",
-    type=click.IntRange(1, MOST_SERVERS),
+    type=Whole(1, MOST_SERVERS),
     default=1,
 )
 @option("--container", "Write the files of a container instead.", "image", flag_value="container")

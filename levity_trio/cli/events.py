@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import click
-
-from levity_trio.cli.declaring import OF_CHARGER, option, present
+from levity_trio.cli.declaring import OF_CHARGER, Whole, option, present
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, local_second, say
 
@@ -19,7 +17,7 @@ SILENCE_SECONDS: Final = 60.0
 @command("events")
 @OF_CHARGER
 @option("--kind KINDS", "Only of these kinds, separated by commas.")
-@option("--after EVENT", "Begin after the event with this id.", type=click.IntRange(min=0))
+@option("--after EVENT", "Begin after the event with this id.", type=Whole(min=0))
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
     """Show what happens, as it happens: one line for each fact.
 

@@ -64,7 +64,19 @@ LISTED: Final = ("backends", "users")
 NEEDED: Final = "this is needed"
 """What the API says of a field that was left out."""
 NO_CHARGER: Final = "there is no charger "
+_NOUNS: Final = (
+    "backend",
+    "card",
+    "car",
+    "household",
+    "meter",
+    "tariff",
+    "user",
+    "webhook",
+)
 LISTS: Final[Mapping[str, str]] = {
+    **{f"there is no {noun} ": f"levity-trio {noun} list" for noun in _NOUNS},
+    "there is no price series ": "levity-trio series list",
     "there is no session ": "levity-trio sessions",
     "there is no statement ": "levity-trio bill list",
 }
@@ -372,7 +384,10 @@ def in_words(refusal: Refusal) -> str:
     detail, field = str(refusal), str(refusal.document.get("field") or "")
     if field and detail.startswith(f"{field}: "):
         typed, words = _typed(field), detail.removeprefix(f"{field}: ")
-        detail = f"give {typed} too" if words == NEEDED and typed != field else f"{typed}: {words}"
+        if words == NEEDED and typed != field:
+            detail = f"give {typed} too"
+        else:
+            detail = words if typed == "body" else f"{typed}: {words}"
     detail = local_words(detail.replace(" with force", " with --force"))
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
@@ -389,16 +404,15 @@ def in_words(refusal: Refusal) -> str:
             "; a late one still counts, so do not repeat it before you looked: levity-trio "
             f"commands {command['id']}"
         )
-    if refusal.code == "not_found":
-        for missing, lists in LISTS.items():
-            if detail.startswith(missing):
-                hint += f"; {lists} lists all"
-        if detail.startswith(NO_CHARGER):
-            charger = shlex.quote(detail.removeprefix(NO_CHARGER))
-            hint += (
-                f"; it has not connected yet: levity-trio charger add {charger} registers it "
-                "before it does, levity-trio chargers lists all"
-            )
+    for missing, lists in LISTS.items():
+        if missing in detail and ";" not in detail:
+            hint += f"; {lists} shows all"
+    if refusal.code == "not_found" and detail.startswith(NO_CHARGER):
+        charger = shlex.quote(detail.removeprefix(NO_CHARGER))
+        hint += (
+            f"; it has not connected yet: levity-trio charger add {charger} registers it "
+            "before it does, levity-trio chargers lists all"
+        )
     return f"{detail}{hint}"
 
 
@@ -409,7 +423,9 @@ def _typed(field: str) -> str:
     wanted = field if context is None else context.meta.get(FIELDS, {}).get(field, field)
     for parameter in context.command.params if context else ():
         name = parameter.name or ""
-        if name == wanted or wanted.startswith(f"{name}_"):
+        kind = parameter.type
+        is_it = isinstance(kind, Named) and kind.resource == f"{field}s"
+        if is_it or name == wanted or wanted.startswith(f"{name}_"):
             is_option = isinstance(parameter, click.Option)
             return (
                 parameter.opts[0] if is_option else (parameter.metavar or name.upper()).strip("[]")

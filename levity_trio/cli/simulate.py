@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from levity_trio.cli.declaring import ANY_FILE, flag, local_command, option, read_database, together
+from levity_trio.cli.declaring import (
+    ANY_FILE,
+    Whole,
+    flag,
+    local_command,
+    option,
+    read_database,
+    together,
+)
 from levity_trio.cli.terminal import say
 from levity_trio.cli.verify import VERBOSE
 from levity_trio.config import ConfigError
@@ -89,7 +97,7 @@ _OPTIONS = together(
     option(
         "--chargers",
         "Number of chargers  [default: that of the scenario].",
-        type=click.IntRange(1, 100_000),
+        type=Whole(1, 100_000),
     ),
     option(
         "--speed",

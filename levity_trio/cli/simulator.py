@@ -17,6 +17,7 @@ from levity_trio.cli.declaring import (
     Callback,
     Decorator,
     Group,
+    Whole,
     argument,
     examples_of,
     option,
@@ -328,7 +329,7 @@ def configuration(client: Client, charger: str, key: str | None, value: str | No
 
 @command("log")
 @_CHARGER
-@option("--limit", "Maximum number of frames.", type=click.IntRange(1, 500), default=50)
+@option("--limit", "Maximum number of frames.", type=Whole(1, 500), default=50)
 @WIDE
 def show_log(client: Client, charger: str, limit: int) -> None:
     """Show the last OCPP frames of a charger.

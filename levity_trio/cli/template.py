@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.commands import group_of
-from levity_trio.cli.declaring import WIDE, argument, flag, option, present
+from levity_trio.cli.declaring import WIDE, Whole, argument, flag, option, present
 from levity_trio.cli.operator import (
     ERROR,
     NO_ANSWER,
@@ -56,7 +56,7 @@ def set_(
 @argument("NAME")
 @click.argument("chargers", required=False, metavar="CHARGER,...")
 @flag("--all", "All chargers of the template.", "is_all")
-@option("--at-once", "Chargers asked at once.", type=click.IntRange(1, 100), default=5)
+@option("--at-once", "Chargers asked at once.", type=Whole(1, 100), default=5)
 @WIDE
 def apply(
     operator: Operator, name: str, chargers: str | None, *, is_all: bool, at_once: int

@@ -152,7 +152,7 @@ def test_what_may_not_be_empty_is_not_sent_empty(
 ) -> None:
     """A variable of a shell that is empty shall not give the whole charger."""
     assert main(["household", "give", "7", "--charger", "CP-1", "--connector", ""]) == 2
-    assert "'' is no whole number" in capsys.readouterr().err
+    assert ": give a whole number from 1 on" in capsys.readouterr().err
     assert main(["meter", "change", "3", "--class", ""]) == 2
     assert server.sent == []
 

@@ -85,7 +85,7 @@ def test_it_replaces_nothing_without_force(
         (["deploy", "a-file"], "is a file"),
         (["deploy", "--db", "postgresql:///levity", "out"], "give --servers 2 or more"),
         (["deploy", "--servers", "2", "out"], "several servers need PostgreSQL"),
-        (["deploy", "--servers", "10", "out"], "'--servers': 10 is not in the range"),
+        (["deploy", "--servers", "10", "out"], "'--servers': 10: give a whole number"),
         (["deploy", ""], "give the name of a folder"),
     ],
 )

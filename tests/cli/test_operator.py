@@ -33,11 +33,15 @@ def test_an_answer_that_may_still_come_is_followed_and_not_asked_for_again() -> 
     [
         (
             "there is no session 1000017",
-            "there is no session 1000017; levity-trio sessions lists all",
+            "there is no session 1000017; levity-trio sessions shows all",
         ),
-        ("there is no statement 1", "there is no statement 1; levity-trio bill list lists all"),
-        ("there is no tariff 'Night'", "there is no tariff 'Night'"),
-        ("there is no household 7", "there is no household 7"),
+        ("there is no statement 1", "there is no statement 1; levity-trio bill list shows all"),
+        ("there is no tariff 7", "there is no tariff 7; levity-trio tariff list shows all"),
+        ("there is no household 'x'; give one", "there is no household 'x'; give one"),
+        (
+            "there is no backend 9 in use",
+            "there is no backend 9 in use; levity-trio backend list shows all",
+        ),
     ],
 )
 def test_who_typed_a_number_of_the_manual_learns_where_the_own_ones_are(

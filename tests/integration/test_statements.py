@@ -454,7 +454,7 @@ def test_who_bills_is_said_in_the_shell(
         ("--number-prefix", "2026 ", "give letters, digits"),
         ("--vat-number", "30/123/45678", "begin with the letters of its country"),
         ("--tax-kind", "exempt", "each statement must say it"),
-        ("--tax-kind", "none", "choose one of exempt, no business, small business, taxed"),
+        ("--tax-kind", "none", "choose one of exempt, 'no business', 'small business', taxed"),
     ):
         assert shell("bill", "owner", "set", option, text) == 2
         assert why in " ".join(capsys.readouterr().err.split())

@@ -43,6 +43,8 @@ RESOURCES: Final = {
     "USER": "users",
 }
 """What has a name that people type in place of its number."""
+NAMED: Final = ("HOUSEHOLD", "CAR", "METER")
+"""Of what a command says in its help that it is named by its number or its name."""
 EMPTIES: Final = "empties"
 LIKE: Final = "  like: "
 """Names a command, of which all that stands below it holds here too."""
@@ -51,6 +53,8 @@ SAME: Final = "&"
 TEXT: Final = "text"
 LONGEST_CHOICES: Final = 50
 """Characters of choices that fit into a column; more are not listed."""
+MOST_TOLD: Final = 1_000_000
+"""A bound from which on nobody comes near it: it is not told."""
 OF_PAGES: Final = ("page", "cursor", "sort", "format")
 """Fields that no command has."""
 WORDS: Final = {"true": True, "false": False, "null": None}
@@ -129,9 +133,11 @@ def _parts(text: str) -> Iterator[list[str]]:
 def _command(lines: Sequence[str], api: Schema) -> tuple[str, dict[str, Any]]:
     line = _Line(lines, api)
     parameters = [*line.of_path(), *line.arguments(), *line.options()]
+    named = [one["usage"].strip("[]") for one in parameters if _is_named(one)]
+    words = [f"A {usage.lower()} is named by its number or its name." for usage in named]
     sent = {one["name"]: one.pop("field") for one in parameters if "field" in one}
     spec: dict[str, Any] = {
-        "help": _help(lines),
+        "help": _with_words(_help(lines), " ".join(words)),
         "parameters": parameters,
         "method": line.method,
         "base": line.base,
@@ -142,6 +148,16 @@ def _command(lines: Sequence[str], api: Schema) -> tuple[str, dict[str, Any]]:
     if line.empties:
         spec["empties"] = True
     return line.name, _with_keys(spec, line.choice, line.said)
+
+
+def _is_named(parameter: Mapping[str, Any]) -> bool:
+    return parameter["usage"].strip("[]") in NAMED
+
+
+def _with_words(text: str, words: str) -> str:
+    """Return the help of a command with words before its examples."""
+    before, sign, examples = text.partition("\n\nExamples:\n")
+    return f"{before}\n\n{words}{sign}{examples}" if words else text
 
 
 class _Line:
@@ -251,7 +267,10 @@ class _Line:
             one["kind"].sort(key=_in_order(self._struct, field).index)
         elif "kind" in one and not self.empties:
             one["kind"] = one["kind"].removesuffix("?")
-        if kind := self._keys.get(f"kind {field}"):
+        kind = self._keys.get(f"kind {field}")
+        if kind and str(one.get("kind")).startswith(f"{kind} "):
+            one["kind"] = one["kind"].removesuffix("?")  # with its bounds
+        elif kind:
             one["kind"] = kind
         if one.get("kind") == TEXT:
             del one["kind"]
@@ -274,6 +293,9 @@ def _with_keys(
         elif kind in READ:
             spec[kind] = READ[kind](value)
     parameters += _more_parameters(said)
+    parameters.sort(key=_order)
+    for one in parameters:
+        one.pop("lead", None)
     if "takes" in spec:
         arguments = sum(not one["usage"].startswith("-") for one in parameters)
         parameters.insert(arguments, {"usage": "@transfers.FILE"})
@@ -284,15 +306,26 @@ def _with_keys(
     return spec
 
 
+def _order(parameter: Mapping[str, Any]) -> int:
+    """Return the place of a parameter: arguments, what is needed, what may be given, and how
+    much of a list is shown."""
+    usage = parameter["usage"]
+    if not usage.startswith(("-", "@")):
+        return 0
+    return 1 if parameter.get("required") or "lead" in parameter else 3 if usage == "--limit" else 2
+
+
 def _more_parameters(said: Sequence[tuple[str, str, str]]) -> Iterator[dict[str, Any]]:
     """Yield the parameters that are no fields."""
     for key, _, value in said:
         kind, _, name = key.partition(" ")
         if kind == "also":
             yield from ({"usage": f"@{place}"} for place in value.split())
-        elif kind == "plus":
+        elif kind in ("plus", "lead"):
             usage, text, of_kind = [*value.split(" | "), "int"][:3]
             one: dict[str, Any] = {"usage": usage, "text": text, "name": name}
+            if kind == "lead":
+                one["lead"] = True
             if of_kind == "flag":
                 one["is_flag"] = True
             elif of_kind == "several":
@@ -431,7 +464,11 @@ def _kind(schema: Schema, components: Schema) -> dict[str, Any]:
         return {"kind": "kwh"}
     if kind not in KINDS:
         return {}
-    return {"kind": f"{KINDS[kind]}{'?' * _may_be_null(schema)}"}
+    told = []
+    if kind == "integer" and "minimum" in plain:
+        bounds = (plain["minimum"], plain.get("maximum", MOST_TOLD))
+        told = [str(bound) for bound in bounds if bound < MOST_TOLD]
+    return {"kind": " ".join([KINDS[kind], *told]) + "?" * _may_be_null(schema)}
 
 
 def _may_be_null(schema: Schema) -> bool:
@@ -444,7 +481,7 @@ def _option(field: str, schema: Schema, of_class: FieldText, components: Schema)
     made = {"usage": usage, "name": field, "text": text or schema["description"]}
     made |= _kind(schema, components)
     metavar = usage.rpartition(" ")[2]
-    if metavar in RESOURCES and made.get("kind") in ("int", "int?"):
+    if metavar in RESOURCES and str(made.get("kind")).startswith("int"):
         made["kind"] = f"#{RESOURCES[metavar]}"
     if isinstance(made.get("kind"), list):
         made["usage"] = usage.partition(" ")[0]
@@ -455,5 +492,5 @@ def _option(field: str, schema: Schema, of_class: FieldText, components: Schema)
         if "/" not in usage:
             made["is_flag"] = True
     if made.get("multiple"):
-        made["text"] = made["text"] + " May be repeated."
+        made["text"] += " Repeat it for several."
     return made

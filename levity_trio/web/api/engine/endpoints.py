@@ -514,7 +514,8 @@ def _advice(complaint: re.Match[str], kinds: list[inspect.Type]) -> Told:
     if len(choices) > MOST_CHOICES:
         return Told("choose one of the list")
     if choices:
-        return Told("choose one of {1}", ", ".join(choices))
+        quoted = (repr(choice) if " " in choice else choice for choice in choices)
+        return Told("choose one of {1}", ", ".join(quoted))
 
     marks = [kind for kind in kinds if isinstance(kind, inspect.Metadata)]
     sign = complaint["sign"]
