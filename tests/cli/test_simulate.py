@@ -92,7 +92,7 @@ def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
     [
         (["--speed", "nan"], "nan is not a number"),
         (["--speed", "0"], "0.1<=x<=100000"),
-        (["--chargers", "0"], "1<=x<=100000"),
+        (["--chargers", "0"], "from 1 to 100000"),
         (["--url", "http://localhost:9000/"], "give an address such as ws://localhost:9000/ws/"),
         (["--scenario", ""], "give one of day, feeder, idle"),
         (["--scenario", "night"], "give one of day, feeder, idle"),
