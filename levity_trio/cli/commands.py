@@ -49,24 +49,24 @@ Spec = Mapping[str, Any]
 
 
 class Typed(click.ParamType[Any]):
-    """A whole number (int, or within bounds: int 1 9), a number (number), or the same as a text
-    (decimal), with comma or point. With a question mark it may be empty, and empties a field."""
+    """A whole number (int, within bounds), a number (number), or the same as a text (decimal),
+    with comma or point. With a question mark it may be empty, and empties a field."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, bounds: list[Any]) -> None:
+        self.name, self._bounds = name, bounds
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | float | str:
-        kind, low, high, *_ = *self.name.removesuffix("?").split(), "", ""
-        if not isinstance(value, str) or (not value and self.name.endswith("?")):
+        kind = self.name.removesuffix("?")
+        if not isinstance(value, str) or (not value and kind != self.name):
             return cast("str", value)
         if kind == "amperes" and value == "none":
             return ""
         if kind == "amperes" and not value.isdecimal():
             self.fail(f"{value}: give whole amperes, or none", param, ctx)
         if kind in ("int", "amperes"):
-            return Whole(int(low or 0), int(high) if high else None).convert(value, param, ctx)
+            return int(Whole(*self._bounds)(value, param, ctx))
         try:
             number = typed_amount(value)
         except ValueError as wrong:
@@ -97,6 +97,7 @@ def _parameter(told: Spec) -> Decorator:
     more = dict(told)
     usage, text = more.pop("usage"), more.pop("text", "")
     name, kind = more.pop("name", ""), more.pop("kind", None)
+    bounds = more.pop("bounds", [0])
     match usage:
         case "--wide":
             return WIDE
@@ -114,7 +115,7 @@ def _parameter(told: Spec) -> Decorator:
         case list():
             more["type"] = click.Choice(kind)
         case str():
-            more["type"] = Named(kind) if kind[0] == "#" else Typed(kind)
+            more["type"] = Named(kind) if kind[0] == "#" else Typed(kind, bounds)
     return option(usage, text, name, **more) if usage[0] == "-" else argument(usage, name, **more)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -70,11 +70,9 @@ class Whole(click.IntRange):
     def _describe_range(self) -> str:
         return f"from {self.min} {'on' if self.max is None else f'to {self.max}'}"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return int(super().convert(value, param, ctx))
-        except click.BadParameter:
-            self.fail(f"{value}: give a whole number {self._describe_range()}", param, ctx)
+    def fail(self, message: str, *where: Any) -> NoReturn:
+        message = f"{message.partition(' is ')[0]}: give a whole number {self._describe_range()}"
+        super().fail(message, *where)
 
 
 class Named(Known):

@@ -17,7 +17,7 @@ SILENCE_SECONDS: Final = 60.0
 @command("events")
 @OF_CHARGER
 @option("--kind KINDS", "Only of these kinds, separated by commas.")
-@option("--after EVENT", "Begin after the event with this id.", type=Whole(min=0))
+@option("--after EVENT", "Begin after the event with this id.", type=Whole(0))
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
     """Show what happens, as it happens: one line for each fact.
 

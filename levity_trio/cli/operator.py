@@ -64,18 +64,9 @@ LISTED: Final = ("backends", "users")
 NEEDED: Final = "this is needed"
 """What the API says of a field that was left out."""
 NO_CHARGER: Final = "there is no charger "
-_NOUNS: Final = (
-    "backend",
-    "card",
-    "car",
-    "household",
-    "meter",
-    "tariff",
-    "user",
-    "webhook",
-)
+_NOUNS: Final = "backend card car household meter series tariff user webhook"
 LISTS: Final[Mapping[str, str]] = {
-    **{f"there is no {noun} ": f"levity-trio {noun} list" for noun in _NOUNS},
+    **{f"there is no {noun} ": f"levity-trio {noun} list" for noun in _NOUNS.split()},
     "there is no price series ": "levity-trio series list",
     "there is no session ": "levity-trio sessions",
     "there is no statement ": "levity-trio bill list",
@@ -196,8 +187,7 @@ class Operator(Output):
         if not records:
             what = NAMES.get(resource, resource[:-1])
             missing = f"there is no {what} "
-            lists = LISTS.get(missing, f"levity-trio {what} list")
-            raise ConfigError(f"{missing}{named!r}; {lists} shows all")
+            raise ConfigError(f"{missing}{named!r}; {LISTS[missing]} shows all")
         return int(records[0][key])
 
     def household(self, number: int) -> str:
@@ -384,11 +374,8 @@ def in_words(refusal: Refusal) -> str:
     detail, field = str(refusal), str(refusal.document.get("field") or "")
     if field and detail.startswith(f"{field}: "):
         typed, words = _typed(field), detail.removeprefix(f"{field}: ")
-        if words == NEEDED and typed != field:
-            detail = f"give {typed} too"
-        else:
-            detail = words if typed == "body" else f"{typed}: {words}"
-    detail = local_words(detail.replace(" with force", " with --force"))
+        detail = f"give {typed} too" if words == NEEDED and typed != field else f"{typed}: {words}"
+    detail = local_words(detail.removeprefix("body: ").replace(" with force", " with --force"))
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:
@@ -407,7 +394,7 @@ def in_words(refusal: Refusal) -> str:
     for missing, lists in LISTS.items():
         if missing in detail and ";" not in detail:
             hint += f"; {lists} shows all"
-    if refusal.code == "not_found" and detail.startswith(NO_CHARGER):
+    if detail.startswith(NO_CHARGER):
         charger = shlex.quote(detail.removeprefix(NO_CHARGER))
         hint += (
             f"; it has not connected yet: levity-trio charger add {charger} registers it "
@@ -423,9 +410,8 @@ def _typed(field: str) -> str:
     wanted = field if context is None else context.meta.get(FIELDS, {}).get(field, field)
     for parameter in context.command.params if context else ():
         name = parameter.name or ""
-        kind = parameter.type
-        is_it = isinstance(kind, Named) and kind.resource == f"{field}s"
-        if is_it or name == wanted or wanted.startswith(f"{name}_"):
+        is_named = f"{field}s" == getattr(parameter.type, "resource", "")
+        if is_named or name == wanted or wanted.startswith(f"{name}_"):
             is_option = isinstance(parameter, click.Option)
             return (
                 parameter.opts[0] if is_option else (parameter.metavar or name.upper()).strip("[]")

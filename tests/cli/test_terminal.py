@@ -100,7 +100,7 @@ def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFix
             "load site --amperes 16,5",
             "'16,5' is no number; write one with a point, such as 2.5. See levity-trio load",
         ),
-        ("wallet list --limit x", "x: give a whole number from 1 to 500"),
+        ("wallet list --limit x", "'x': give a whole number from 1 to 500"),
         ("load site nothing.toml", "'nothing.toml' does not exist"),
         ("statsu", "No such command 'statsu'. Did you mean 'status'? See levity-trio --help."),
         ("xyzzy", "No such command 'xyzzy'. See levity-trio --help."),

@@ -267,11 +267,12 @@ class _Line:
             one["kind"].sort(key=_in_order(self._struct, field).index)
         elif "kind" in one and not self.empties:
             one["kind"] = one["kind"].removesuffix("?")
-        kind = self._keys.get(f"kind {field}")
-        if kind and str(one.get("kind")).startswith(f"{kind} "):
-            one["kind"] = one["kind"].removesuffix("?")  # with its bounds
-        elif kind:
-            one["kind"] = kind
+        if kind := self._keys.get(f"kind {field}"):
+            one["kind"], *bounds = kind.split()
+            if bounds:
+                one["bounds"] = [*map(int, bounds)]
+        if one.get("kind", "")[:3] not in ("int", "amp"):
+            one.pop("bounds", None)
         if one.get("kind") == TEXT:
             del one["kind"]
         return one
@@ -464,11 +465,11 @@ def _kind(schema: Schema, components: Schema) -> dict[str, Any]:
         return {"kind": "kwh"}
     if kind not in KINDS:
         return {}
-    told = []
+    made: dict[str, Any] = {"kind": f"{KINDS[kind]}{'?' * _may_be_null(schema)}"}
     if kind == "integer" and "minimum" in plain:
         bounds = (plain["minimum"], plain.get("maximum", MOST_TOLD))
-        told = [str(bound) for bound in bounds if bound < MOST_TOLD]
-    return {"kind": " ".join([KINDS[kind], *told]) + "?" * _may_be_null(schema)}
+        made["bounds"] = [bound for bound in bounds if bound < MOST_TOLD]
+    return made
 
 
 def _may_be_null(schema: Schema) -> bool:
@@ -481,7 +482,7 @@ def _option(field: str, schema: Schema, of_class: FieldText, components: Schema)
     made = {"usage": usage, "name": field, "text": text or schema["description"]}
     made |= _kind(schema, components)
     metavar = usage.rpartition(" ")[2]
-    if metavar in RESOURCES and str(made.get("kind")).startswith("int"):
+    if metavar in RESOURCES and made.get("kind") in ("int", "int?"):
         made["kind"] = f"#{RESOURCES[metavar]}"
     if isinstance(made.get("kind"), list):
         made["usage"] = usage.partition(" ")[0]

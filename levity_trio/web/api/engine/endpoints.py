@@ -8,6 +8,7 @@ What clients send: how a query or a body is read, what is wrong with it, and its
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -514,8 +515,7 @@ def _advice(complaint: re.Match[str], kinds: list[inspect.Type]) -> Told:
     if len(choices) > MOST_CHOICES:
         return Told("choose one of the list")
     if choices:
-        quoted = (repr(choice) if " " in choice else choice for choice in choices)
-        return Told("choose one of {1}", ", ".join(quoted))
+        return Told("choose one of {1}", ", ".join(map(shlex.quote, choices)))
 
     marks = [kind for kind in kinds if isinstance(kind, inspect.Metadata)]
     sign = complaint["sign"]
