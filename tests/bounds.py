@@ -21,7 +21,7 @@ class Bound(NamedTuple):
 
 SIZE: Final[Mapping[str, Bound]] = {
     "Python": Bound(
-        1_011_430,
+        1_011_360,
         "Commands are data over the operations of the API. One meter behind two chargers, late"
         " courses, signed figures that count. Three"
         " witnesses at each connector, one budget of writes; sick backends are told later."
