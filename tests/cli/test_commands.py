@@ -133,6 +133,8 @@ def test_a_command_sends_its_request_and_tells_the_answer(
         (("card", "change", "04A1", "--most", "3"), "max_transactions", "--most: give a number"),
         (("household", "add", "Flat 3", "--until", "x"), "until", "--until: give a number"),
         (("tariff", "unassign", "--site", "--since", "x"), "tariff", "tariff: give a number"),
+        (("car", "change", "9", "--plate", "x"), "vehicle", "CAR: give a number"),
+        (("household", "give", "9"), "body", "give a number"),
     ],
 )
 def test_a_refusal_names_what_was_typed(
