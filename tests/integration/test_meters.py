@@ -115,7 +115,7 @@ def test_what_is_refused(shell: Shell, server: Serving, capsys: pytest.CaptureFi
     for words, problem in (
         (
             ("meter", "add", "Main"),
-            "'--class': The greatest error of the meter in per cent: class B is 1",
+            "'--class': Its greatest error in per cent: --class 1 for class B",
         ),
         (("meter", "add", "Main", "--class", 30), "--class: give 20 at most"),
         (("meter", "add", "Main", "--class", 1, "--digits", "many"), "digits"),

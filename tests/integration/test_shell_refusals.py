@@ -33,7 +33,10 @@ from tests.integration.test_shell import Shell
             "CARD: it is empty, begins or ends with a space, or is not printable",
         ),
         (("card", "add", "x", "--expires", "soon"), "--expires: "),
-        (("card", "add", "x", "--most", "0"), "--most: give 1 or more"),
+        (
+            ("card", "add", "x", "--most", "0"),
+            "Invalid value for '--most': 0: give a whole number from 1 to 10000",
+        ),
         (("household", "add", "x", "--since", "soon"), "--since: give a time such as "),
     ],
     ids=str,
