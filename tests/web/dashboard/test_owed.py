@@ -110,7 +110,7 @@ async def test_what_is_corrected_is_not_owed_from_that_minute_on(
     said = "With this statement we set off your credit against what you owe us. "
     assert f"{said}{declared}: 4.63 EUR." in texts
     assert texts[texts.index("To be paid after the last statement") + 1] == "4.63 EUR"
-    assert texts[texts.index("Still open") + 1] == "0.00 EUR"
+    assert texts[texts.index("Still open from before") + 1] == "0.00 EUR"
     assert await states(site) == [(1, "paid", 0), (2, "nothing to pay", 0)]
     assert money(site).owed == 0
     german = statement_sheet(biller.statement(2), of_program("de")).texts()

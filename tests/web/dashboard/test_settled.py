@@ -178,7 +178,7 @@ async def test_the_next_statement_says_what_is_open_and_what_came(
     assert "\nEUR128.66\n" in code
     assert texts[texts.index("To be paid after the last statement") + 1] == "238.14 EUR"
     assert texts[texts.index("Paid on 30 April 2026") + 1] == "−150.00 EUR"
-    assert texts[texts.index("Still open") + 1] == "88.14 EUR"
+    assert texts[texts.index("Still open from before") + 1] == "88.14 EUR"
     opened = "Still open: statement 1 of March 2026, due on 16 April 2026"
     assert texts[texts.index(opened) + 1] == "12.08 EUR"
     assert texts[texts.index("To pay in all") + 1] == "128.66 EUR"
