@@ -162,6 +162,12 @@ test-ws *arguments: venv
 api-changes *arguments: venv
     {{ bin }}/python -m tests.tools.api_changes {{ arguments }}
 
+# OpenAPI, help, pages of each role and papers, in this tree and in a commit, at a fixed clock: `just same COMMIT`.
+# print what answers otherwise than a commit
+[group('figures')]
+same commit: venv
+    {{ bin }}/python -m tests.tools.behaviour {{ commit }}
+
 # Files and functions of a stop, of readings and of a start; `--list` names them.
 # trace the way of three messages
 [group('figures')]
