@@ -24,14 +24,17 @@ def constants(path: Path) -> Iterator[tuple[str, str, int]]:
     """The name, the value as it is written, and the line."""
     for statement in ast.parse(path.read_text()).body:
         match statement:
-            case ast.Assign(targets=[ast.Name(name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(name), value=ast.expr() as value):
-                pass
+            case ast.Assign(targets=[ast.Tuple(names)], value=ast.Tuple(values)):
+                pairs = [*zip(names, values, strict=True)]
+            case ast.Assign(targets=[target], value=value):
+                pairs = [(target, value)]
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                pairs = [(target, value)]
             case _:
                 continue
-        if CAPITALS.fullmatch(name):
-            yield name, ast.unparse(value), statement.lineno
+        for target, value in pairs:
+            if isinstance(target, ast.Name) and CAPITALS.fullmatch(target.id):
+                yield target.id, ast.unparse(value), statement.lineno
 
 
 def shared_names(package: Path) -> Mapping[str, Mapping[str, list[str]]]:
